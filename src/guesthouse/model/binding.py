@@ -1,0 +1,538 @@
+"""How a class maps to an XML element.
+
+An element is a class under `@element("tag")`, and every field says by its specifier what it is in XML::
+
+    @element("rng")
+    class Rng:
+        model: str = attr(one_of("virtio", "virtio-transitional"))
+        rate: Rate | None = one(Rate)
+        backend: Backend = must(Backend)
+        name: str | None = opt_leaf(TEXT)              # <name>text</name>
+        readonly: bool = flag()                        # <readonly/>
+        period: int | None = opt(UINT, within="stats") # <stats period='10'/>
+
+The rules of this file:
+
+- Reading is strict. What no field claims is refused by name and line, because a setting must never be ignored. What is
+  printed by libvirt and void on input is named in the class's `drops`.
+- Writing follows the order of the declarations: attributes first, then children. `live=True` marks what only a running
+  guest shows, `secure=True` what only `VIR_DOMAIN_XML_SECURE` shows.
+- `parsed()`, if a class has it, runs after its element was read: checks that span fields.
+- A class is compiled once, on first use, into tables of slots; reading and writing then walk the tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
+
+from lxml import etree
+
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.model.kinds import Kind
+from guesthouse.model.xmltext import Lines, escape
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+_SLOT: Final = "guesthouse.slot"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a document is written for. The defaults are those of a definition file."""
+
+    live: bool = False
+    secure: bool = True
+    migratable: bool = False
+
+
+@dataclass(slots=True)
+class Reading:
+    """How a document is read. With `validate`, what nobody claims is a schema error (code 92), else code 67."""
+
+    validate: bool = False
+
+    def refuse(self, node: etree._Element, what: str) -> LibvirtError:
+        """The error for something in `node` that no field claims."""
+        detail = f"{what} in '{path_of(node)}' is not supported (line {node.sourceline})"
+        if self.validate:
+            return LibvirtError(
+                f"Unable to validate doc against schema: {detail}", code=Code.XML_INVALID_SCHEMA, domain=Origin.XML
+            )
+        return UnsupportedConfigError(detail)
+
+
+def path_of(node: etree._Element) -> str:
+    """Where `node` stands: the names from the root on, with slashes."""
+    names = [str(node.tag)]
+    names.extend(str(parent.tag) for parent in node.iterancestors())
+    return "/".join(reversed(names))
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What a field is in XML. `role` picks the row of `_BINDERS`."""
+
+    role: str
+    name: str | None = None
+    kind: Kind[object] | None = None
+    child: type[object] | None = None
+    within: str | None = None
+    required: bool = False
+    live: bool = False
+    secure: bool = False
+    show: Callable[[object], bool] | None = None
+
+
+@runtime_checkable
+class _Parsed(Protocol):
+    def parsed(self) -> None: ...
+
+
+def _specify(slot: _Slot, default: object = dataclasses.MISSING, factory: object = dataclasses.MISSING) -> object:
+    extra: dict[str, object] = {}
+    if default is not dataclasses.MISSING:
+        extra["default"] = default
+    if factory is not dataclasses.MISSING:
+        extra["default_factory"] = factory
+    return dataclasses.field(metadata={_SLOT: slot}, **extra)  # type: ignore[call-overload]  # one of the two
+
+
+def attr(kind: Kind[T], name: str | None = None, *, within: str | None = None) -> T:
+    """An attribute that must be there; `within` names a child element that carries it."""
+    return cast(T, _specify(_Slot("attribute", name, cast(Kind[object], kind), within=within, required=True)))
+
+
+def opt(
+    kind: Kind[T], name: str | None = None, *, within: str | None = None, live: bool = False, secure: bool = False
+) -> T | None:
+    """An attribute that may be there."""
+    slot = _Slot("attribute", name, cast(Kind[object], kind), within=within, live=live, secure=secure)
+    return cast(T | None, _specify(slot, None))
+
+
+def default(kind: Kind[T], value: T, name: str | None = None, *, within: str | None = None) -> T:
+    """An attribute that is always written, and has this value where a document leaves it out."""
+    return cast(T, _specify(_Slot("attribute", name, cast(Kind[object], kind), within=within), value))
+
+
+def content(kind: Kind[T]) -> T:
+    """The element's own text, which must be there."""
+    return cast(T, _specify(_Slot("content", None, cast(Kind[object], kind), required=True)))
+
+
+def opt_content(kind: Kind[T]) -> T | None:
+    """The element's own text, which may be missing."""
+    return cast(T | None, _specify(_Slot("content", None, cast(Kind[object], kind)), None))
+
+
+def leaf(kind: Kind[T], tag: str | None = None) -> T:
+    """A child element with nothing but text, which must be there."""
+    return cast(T, _specify(_Slot("leaf", tag, cast(Kind[object], kind), required=True)))
+
+
+def opt_leaf(kind: Kind[T], tag: str | None = None, *, live: bool = False) -> T | None:
+    """A child element with nothing but text, which may be missing."""
+    return cast(T | None, _specify(_Slot("leaf", tag, cast(Kind[object], kind), live=live), None))
+
+
+def leaves(kind: Kind[T], tag: str) -> list[T]:
+    """Any number of child elements with nothing but text."""
+    return cast(list[T], _specify(_Slot("leaves", tag, cast(Kind[object], kind)), factory=list))
+
+
+def flag(tag: str | None = None) -> bool:
+    """An empty child element: there or not there."""
+    return cast(bool, _specify(_Slot("flag", tag), False))
+
+
+def one(
+    child: type[C], *, live: bool = False, secure: bool = False, show: Callable[[C], bool] | None = None
+) -> C | None:
+    """A child element that may be there. `show` decides by its value whether it is written."""
+    visible = cast(Callable[[object], bool] | None, show)
+    return cast(C | None, _specify(_Slot("one", None, child=child, live=live, secure=secure, show=visible), None))
+
+
+def must(child: type[C]) -> C:
+    """A child element that must be there."""
+    return cast(C, _specify(_Slot("one", None, child=child, required=True)))
+
+
+def many(
+    child: type[C], *, live: bool = False, secure: bool = False, show: Callable[[C], bool] | None = None
+) -> list[C]:
+    """Any number of child elements of one tag."""
+    visible = cast(Callable[[object], bool] | None, show)
+    return cast(
+        list[C], _specify(_Slot("many", None, child=child, live=live, secure=secure, show=visible), factory=list)
+    )
+
+
+def raw(tag: str) -> list[str]:
+    """The child elements of `<tag>`, each kept as text: somebody else's XML, such as metadata."""
+    return cast(list[str], _specify(_Slot("raw", tag), factory=list))
+
+
+def unbound(value: T) -> T:
+    """A field that is not in XML at all."""
+    return dataclasses.field(default=value)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(
+    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, one, must, many, raw, unbound
+))  # fmt: skip
+def element(tag: str, *, omit_empty: bool = False, drops: Sequence[str] = ()) -> Callable[[type[C]], type[C]]:
+    """Make a class an XML element: a keyword-only dataclass with slots that `read` and `write` know.
+
+    With `omit_empty` nothing is written for an element without attributes and children. `drops` names child elements
+    and attributes (as `@name`) that are accepted and void on input.
+    """
+
+    def decorate(cls: type[C]) -> type[C]:
+        made = dataclass(kw_only=True, slots=True)(cls)
+        _PLANS[made] = _Plan(made, tag, omit_empty, frozenset(drops))
+        return made
+
+    return decorate
+
+
+Values = dict[str, object]
+_Reader = Callable[[etree._Element, Values, Reading], None]
+_Writer = Callable[[object, Lines, Style], None]
+
+
+def _take(values: Values, field: str, value: object, node: etree._Element) -> None:
+    if field in values:
+        raise XmlError(f"element '{node.tag}' is given twice in '{path_of(node).rpartition('/')[0]}'")
+    values[field] = value
+
+
+def _convert(kind: Kind[object], text: str, node: etree._Element, name: str | None) -> object:
+    try:
+        return kind.parse(text)
+    except ValueError:
+        where = f"attribute '{name}' in element" if name else "element"
+        raise XmlError(
+            f"Invalid value for {where} '{node.tag}': '{text[:200]}'",
+            hint=f"it takes {kind.name}; line {node.sourceline}",
+        ) from None
+
+
+def _no_content(node: etree._Element, reading: Reading) -> None:
+    for name in node.attrib:
+        raise reading.refuse(node, f"attribute '{name!s}'")
+    for child in node:
+        raise reading.refuse(node, f"element '{child.tag}'")
+
+
+class _Plan:
+    """The compiled form of an element class."""
+
+    __slots__ = (
+        "attribute_writers",
+        "attributes",
+        "children",
+        "cls",
+        "content",
+        "drops",
+        "fields",
+        "has_parsed",
+        "omit_empty",
+        "ready",
+        "required",
+        "tag",
+        "writers",
+    )  # fmt: skip
+
+    def __init__(self, cls: type[object], tag: str, omit_empty: bool, drops: frozenset[str]) -> None:
+        self.cls = cls
+        self.tag = tag
+        self.omit_empty = omit_empty
+        self.drops = drops
+        self.ready = False
+        self.attributes: dict[str, tuple[str, Kind[object]]] = {}
+        self.children: dict[str, _Reader] = {}
+        self.content: tuple[str, Kind[object]] | None = None
+        self.required: list[tuple[str, str]] = []
+        self.attribute_writers: list[tuple[str, str, Callable[[object], str], bool, bool]] = []
+        self.writers: list[_Writer] = []
+        self.has_parsed = hasattr(cls, "parsed")
+
+    def compile(self) -> None:
+        """Fill the tables from the class's fields."""
+        inner: dict[str, list[tuple[str, str, _Slot]]] = {}
+        for field in dataclasses.fields(self.cls):  # type: ignore[arg-type] # made a dataclass by `element`
+            slot = cast(_Slot | None, field.metadata.get(_SLOT))
+            if slot is None:
+                continue
+            name = slot.name or field.name.rstrip("_")
+            if slot.required:
+                self.required.append((field.name, self._describe(slot, name)))
+            if slot.within:
+                if slot.within not in inner:
+                    inner[slot.within] = []
+                    self.writers.append(_write_within(slot.within, inner[slot.within]))
+                    self.children[slot.within] = _read_within(inner[slot.within])
+                inner[slot.within].append((field.name, name, slot))
+            else:
+                _BINDERS[slot.role](self, field.name, name, slot)
+        self.ready = True
+
+    @staticmethod
+    def _describe(slot: _Slot, name: str) -> str:
+        if slot.role == "attribute":
+            return f"Missing required attribute '{name}' in element '{slot.within or '{}'}'"
+        if slot.role == "content":
+            return "Missing text in element '{}'"
+        tag = name if slot.child is None else _PLANS[slot.child].tag
+        return f"Missing required element '{tag}' in element '{{}}'"
+
+
+_PLANS: dict[type[object], _Plan] = {}
+
+
+def _plan(cls: type[object]) -> _Plan:
+    plan = _PLANS[cls]
+    if not plan.ready:
+        plan.compile()
+    return plan
+
+
+def tag_of(cls: type[object]) -> str:
+    """The tag of an element class."""
+    return _PLANS[cls].tag
+
+
+def _bind_attribute(plan: _Plan, field: str, name: str, slot: _Slot) -> None:
+    kind = cast(Kind[object], slot.kind)
+    plan.attributes[name] = (field, kind)
+    plan.attribute_writers.append((field, name, kind.format, slot.live, slot.secure))
+
+
+def _bind_content(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
+    plan.content = (field, cast(Kind[object], slot.kind))
+
+
+def _bind_leaf(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
+    kind = cast(Kind[object], slot.kind)
+
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        _no_content(node, reading)
+        text = node.text or ""
+        _take(values, field, _convert(kind, text if kind.keeps_space else text.strip(), node, None), node)
+
+    def writer(item: object, lines: Lines, style: Style) -> None:
+        value = getattr(item, field)
+        if value is not None and (style.live or not slot.live):
+            lines.leaf(tag, "", escape(kind.format(value)))
+
+    plan.children[tag] = reader
+    plan.writers.append(writer)
+
+
+def _bind_leaves(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
+    kind = cast(Kind[object], slot.kind)
+
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        _no_content(node, reading)
+        cast(list[object], values.setdefault(field, [])).append(_convert(kind, (node.text or "").strip(), node, None))
+
+    def writer(item: object, lines: Lines, _style: Style) -> None:
+        for value in getattr(item, field):
+            lines.leaf(tag, "", escape(kind.format(value)))
+
+    plan.children[tag] = reader
+    plan.writers.append(writer)
+
+
+def _bind_flag(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        _no_content(node, reading)
+        values[field] = True
+
+    def writer(item: object, lines: Lines, _style: Style) -> None:
+        if getattr(item, field):
+            lines.leaf(tag)
+
+    plan.children[tag] = reader
+    plan.writers.append(writer)
+
+
+def _bind_one(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
+    child = cast(type[object], slot.child)
+
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        _take(values, field, read(child, node, reading), node)
+
+    def writer(item: object, lines: Lines, style: Style) -> None:
+        value = getattr(item, field)
+        if value is not None and _visible(slot, value, style):
+            write(value, lines, style)
+
+    plan.children[_PLANS[child].tag] = reader
+    plan.writers.append(writer)
+
+
+def _bind_many(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
+    child = cast(type[object], slot.child)
+
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        cast(list[object], values.setdefault(field, [])).append(read(child, node, reading))
+
+    def writer(item: object, lines: Lines, style: Style) -> None:
+        for value in getattr(item, field):
+            if _visible(slot, value, style):
+                write(value, lines, style)
+
+    plan.children[_PLANS[child].tag] = reader
+    plan.writers.append(writer)
+
+
+def _bind_raw(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
+    def reader(node: etree._Element, values: Values, _reading: Reading) -> None:
+        _take(values, field, [fragment_text(child) for child in node], node)
+
+    def writer(item: object, lines: Lines, _style: Style) -> None:
+        fragments = getattr(item, field)
+        if fragments:
+            lines.open(tag)
+            for fragment in fragments:
+                lines.verbatim(fragment)
+            lines.close(tag)
+
+    plan.children[tag] = reader
+    plan.writers.append(writer)
+
+
+def fragment_text(node: etree._Element) -> str:
+    """A subtree as text that stands by itself: its namespaces declared on it, nothing after it."""
+    node.tail = None
+    return etree.tostring(node, encoding="unicode", pretty_print=True).rstrip("\n")
+
+
+def _visible(slot: _Slot, value: object, style: Style) -> bool:
+    if (slot.live and not style.live) or (slot.secure and not style.secure):
+        return False
+    return slot.show is None or slot.show(value)
+
+
+def _read_within(slots: list[tuple[str, str, _Slot]]) -> _Reader:
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        table = {name: (field, cast(Kind[object], slot.kind)) for field, name, slot in slots}
+        for name, text in node.attrib.items():
+            entry = table.get(str(name))
+            if entry is None:
+                raise reading.refuse(node, f"attribute '{name!s}'")
+            _take(values, entry[0], _convert(entry[1], str(text), node, str(name)), node)
+        for child in node:
+            raise reading.refuse(node, f"element '{child.tag}'")
+
+    return reader
+
+
+def _write_within(tag: str, slots: list[tuple[str, str, _Slot]]) -> _Writer:
+    def writer(item: object, lines: Lines, style: Style) -> None:
+        parts = [
+            f" {name}='{escape(cast(Kind[object], slot.kind).format(value))}'"
+            for field, name, slot in slots
+            if (value := getattr(item, field)) is not None and _visible(slot, value, style)
+        ]
+        if parts:
+            lines.leaf(tag, "".join(parts))
+
+    return writer
+
+
+_BINDERS: Final[dict[str, Callable[[_Plan, str, str, _Slot], None]]] = {
+    "attribute": _bind_attribute,
+    "content": _bind_content,
+    "leaf": _bind_leaf,
+    "leaves": _bind_leaves,
+    "flag": _bind_flag,
+    "one": _bind_one,
+    "many": _bind_many,
+    "raw": _bind_raw,
+}
+
+
+def read(cls: type[C], node: etree._Element, reading: Reading) -> C:
+    """The object that `node` describes.
+
+    Raises `XmlError` for a value that is not of its kind or missing, `UnsupportedConfigError` (or a schema error, code
+    92, under `reading.validate`) for an element or attribute that no field claims.
+    """
+    plan = _plan(cls)
+    values: Values = {}
+    attributes = plan.attributes
+    for key, text in node.attrib.items():
+        name = str(key)
+        entry = attributes.get(name)
+        if entry is None:
+            if "@" + name in plan.drops:
+                continue
+            raise reading.refuse(node, f"attribute '{name}'")
+        values[entry[0]] = _convert(entry[1], str(text), node, name)
+    children = plan.children
+    for child in node:
+        tag = child.tag
+        reader = children.get(tag)
+        if reader is not None:
+            reader(child, values, reading)
+        elif tag not in plan.drops:
+            raise reading.refuse(node, f"element '{tag}'")
+    _read_content(plan, node, values, reading)
+    for field, message in plan.required:
+        if field not in values:
+            raise XmlError(f"{message.format(node.tag)} (line {node.sourceline})")
+    made = cls(**values)
+    if plan.has_parsed:
+        cast(_Parsed, made).parsed()
+    return made
+
+
+def _read_content(plan: _Plan, node: etree._Element, values: Values, reading: Reading) -> None:
+    text = node.text
+    if plan.content is not None:
+        if text is not None and (stripped := text.strip()):
+            values[plan.content[0]] = _convert(plan.content[1], stripped, node, None)
+    elif text is not None and text.strip():
+        raise reading.refuse(node, f"the text '{text.strip()[:40]}'")
+
+
+def write(item: object, lines: Lines, style: Style) -> None:
+    """Append `item`'s element to `lines`."""
+    plan = _plan(type(item))
+    attributes = ""
+    for field, name, form, live, secure in plan.attribute_writers:
+        value = getattr(item, field)
+        if value is not None and (style.live or not live) and (style.secure or not secure):
+            attributes += f" {name}='{escape(form(value))}'"
+    if plan.content is not None and (value := getattr(item, plan.content[0])) is not None:
+        lines.leaf(plan.tag, attributes, escape(plan.content[1].format(value)))
+        return
+    lines.open(plan.tag, attributes)
+    before = len(lines.lines)
+    for writer in plan.writers:
+        writer(item, lines, style)
+    if len(lines.lines) > before:
+        lines.close(plan.tag)
+        return
+    lines.lines.pop()
+    lines.dedent()
+    if attributes or not plan.omit_empty:
+        lines.leaf(plan.tag, attributes)
+
+
+def elements() -> dict[type[object], str]:
+    """Every element class that is declared, with its tag: what the support matrix is made from."""
+    return {cls: plan.tag for cls, plan in _PLANS.items()}
+
+
+def names_of(cls: type[object]) -> tuple[list[str], list[str]]:
+    """The attributes and the child elements that `cls` claims."""
+    plan = _plan(cls)
+    return sorted(plan.attributes), sorted(plan.children)

@@ -1,0 +1,123 @@
+"""Kinds of values in XML: how a text becomes a value, how a value becomes libvirt's text, and what is refused.
+
+A kind is a pair of functions. `parse` raises `ValueError` for a text that is not of the kind; the binding turns that
+into an error which names the element, the attribute and the line.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid as _uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A kind of value: `name` describes it in messages; white space at a text's ends counts if it `keeps_space`."""
+
+    name: str
+    parse: Callable[[str], T]
+    format: Callable[[T], str]
+    keeps_space: bool = False
+
+
+def one_of(*words: str) -> Kind[str]:
+    """One of these words; anything else is refused."""
+    allowed = frozenset(words)
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError
+        return text
+
+    return Kind("one of " + ", ".join(words), parse, str)
+
+
+def _truth(yes: str, no: str) -> Kind[bool]:
+    values = {yes: True, no: False}
+
+    def parse(text: str) -> bool:
+        try:
+            return values[text]
+        except KeyError:
+            raise ValueError from None
+
+    return Kind(f"{yes} or {no}", parse, lambda value: yes if value else no)
+
+
+def integer(low: int | None = None, high: int | None = None, *, base: int = 10) -> Kind[int]:
+    """A whole number from `low` to `high`, both inclusive. Only ASCII digits with a sign, as C's strtol takes them."""
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text):
+            raise ValueError
+        value = int(text, base)
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValueError
+        return value
+
+    limits = f" from {low} to {high}" if high is not None else f" from {low}" if low is not None else ""
+    return Kind(f"a whole number{limits}", parse, str)
+
+
+def hexadecimal(digits: int, high: int) -> Kind[int]:
+    """A number written as `0x…` with at least `digits` digits, as addresses are; read in any of C's bases."""
+
+    def parse(text: str) -> int:
+        if not _ANY_BASE.fullmatch(text):
+            raise ValueError
+        lowered = text.lower()
+        value = int(
+            lowered, 16 if lowered.startswith("0x") else 8 if lowered.startswith("0") and lowered != "0" else 10
+        )
+        if value > high:
+            raise ValueError
+        return value
+
+    return Kind(f"a number up to {high:#x}", parse, lambda value: f"0x{value:0{digits}x}")
+
+
+def matching(pattern: str, name: str) -> Kind[str]:
+    """A text that matches the regular expression as a whole."""
+    compiled = re.compile(pattern)
+
+    def parse(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError
+        return text
+
+    return Kind(name, parse, str)
+
+
+def _parse_uuid(text: str) -> str:
+    if not _UUID.fullmatch(text):
+        raise ValueError
+    return str(_uuid.UUID(text))
+
+
+def _parse_mac(text: str) -> str:
+    if not _MAC.fullmatch(text):
+        raise ValueError
+    return text.lower()
+
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_ANY_BASE: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
+_MAC: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+
+TEXT: Final[Kind[str]] = Kind("text", str, str)
+PROSE: Final[Kind[str]] = Kind("text", str, str, keeps_space=True)
+YES_NO: Final = _truth("yes", "no")
+ON_OFF: Final = _truth("on", "off")
+INT: Final = integer(-(2**31), 2**31 - 1)
+UINT: Final = integer(0, 2**32 - 1)
+ULL: Final = integer(0, 2**64 - 1)
+PORT: Final = integer(-1, 65535)
+UUID: Final[Kind[str]] = Kind("a UUID", _parse_uuid, str)
+MAC: Final[Kind[str]] = Kind("a MAC address", _parse_mac, str)
+ABSOLUTE_PATH: Final = matching(r"/.*", "an absolute path")

@@ -1,0 +1,99 @@
+"""XML as text: reading hostile documents safely, and writing lines as libvirt writes them.
+
+libvirt's form is two spaces a level, attributes in single quotes, empty elements closed at once. Documents come from
+sockets: entities, document types and network access are refused, and libxml2's limits on depth and size stay on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lxml import etree
+
+from guesthouse.errors import Code, LibvirtError, Origin, XmlError
+
+#: The longest document that we read; the protocol cannot carry a longer string either.
+MAX_DOCUMENT: Final = 4 * 1024 * 1024
+
+_ESCAPES: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;"}
+    | {chr(code): "" for code in range(0x20) if chr(code) not in "\t\n\r"}
+)
+
+
+def escape(text: str) -> str:
+    """`text` as it stands in an attribute or an element. Control characters, which XML cannot carry, are dropped."""
+    return text.translate(_ESCAPES)
+
+
+def parse_document(text: str, root: str, what: str) -> etree._Element:
+    """The root element of `text`, which must be a `root` element; `what` names the document in messages.
+
+    Raises `LibvirtError` with code 35 where the text is not well formed, and `XmlError` for another root, a document
+    type declaration or a text that is too long.
+    """
+    if len(text) > MAX_DOCUMENT:
+        raise XmlError(f"({what}): the document is longer than {MAX_DOCUMENT} characters")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise XmlError(f"({what}): document type declarations are not accepted", hint="remove the DOCTYPE")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, remove_blank_text=True, remove_comments=True, remove_pis=True
+    )
+    try:
+        # As bytes: a text with an encoding declaration would be refused, and the declaration is void in a string.
+        node = etree.fromstring(_without_declaration(text).encode("utf-8", "surrogatepass"), parser)
+    except (etree.XMLSyntaxError, UnicodeError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        message = str(getattr(error, "msg", error))
+        raise LibvirtError(f"({what}):{line}: {message}", code=Code.XML_DETAIL, domain=Origin.XML) from None
+    if node.tag != root:
+        raise XmlError(f"unexpected root element <{node.tag}>, expecting <{root}>")
+    return node
+
+
+def _without_declaration(text: str) -> str:
+    stripped = text.lstrip()
+    if stripped.startswith("<?xml"):
+        end = stripped.find("?>")
+        if end > 0:
+            return stripped[end + 2 :]
+    return stripped
+
+
+class Lines:
+    """Lines of a document in the making: `open`, `close` and `leaf` keep the indentation."""
+
+    __slots__ = ("_indent", "lines")
+
+    def __init__(self, level: int = 0) -> None:
+        self.lines: list[str] = []
+        self._indent = "  " * level
+
+    def leaf(self, tag: str, attributes: str = "", text: str | None = None) -> None:
+        """`<tag attributes/>`, or with text `<tag attributes>text</tag>`. Both arguments are escaped already."""
+        if text is None:
+            self.lines.append(f"{self._indent}<{tag}{attributes}/>")
+        else:
+            self.lines.append(f"{self._indent}<{tag}{attributes}>{text}</{tag}>")
+
+    def open(self, tag: str, attributes: str = "") -> None:
+        """`<tag attributes>`, and one level deeper from here."""
+        self.lines.append(f"{self._indent}<{tag}{attributes}>")
+        self._indent += "  "
+
+    def close(self, tag: str) -> None:
+        """One level up, and `</tag>`."""
+        self._indent = self._indent[:-2]
+        self.lines.append(f"{self._indent}</{tag}>")
+
+    def dedent(self) -> None:
+        """One level up without a closing tag: the line that opened it is taken back."""
+        self._indent = self._indent[:-2]
+
+    def verbatim(self, fragment: str) -> None:
+        """A piece of somebody else's XML, indented to this level."""
+        self.lines.extend(self._indent + line for line in fragment.rstrip("\n").split("\n"))
+
+    def text(self) -> str:
+        """The whole, with a newline at its end."""
+        return "\n".join(self.lines) + "\n"
