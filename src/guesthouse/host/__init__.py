@@ -1,0 +1,1 @@
+"""What knows Linux: processes and pidfds, files, `/proc` and `/sys`. See `docs/architecture.md`."""

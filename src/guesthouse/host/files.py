@@ -1,0 +1,213 @@
+"""Files: atomic writes, locks, and opening names that somebody else chose.
+
+Everything here blocks. On the daemon's own local directories that is a matter of microseconds (milliseconds with
+`durable`); for anything that may lie on a network file system use a child process (`guesthouse.host.child`).
+
+Rules of a write:
+
+1. The new content goes to a temporary file in the same directory, whose name no reader takes for a file of ours.
+2. It is renamed over the old name only when it is whole. A reader sees the old content or the new, never a part.
+3. A killed writer leaves nothing but its temporary file, and `sweep_temporaries` knows a dead writer's by its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from guesthouse.errors import Code, LibvirtError
+from guesthouse.host.procfs import start_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+_TEMPORARY = re.compile(r"\.guesthouse-(?P<pid>[0-9]{1,10})-(?P<ticks>[0-9]{1,20})-[0-9a-f]{16}\.tmp", re.ASCII)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class FileTooLargeError(LibvirtError):
+    """A file holds more than its reader is ready to take."""
+
+    code = Code.SYSTEM_ERROR
+
+
+class LockedError(LibvirtError):
+    """Another process holds the lock."""
+
+    code = Code.RESOURCE_BUSY
+
+
+def write_atomic(path: str | Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+    """Put `data` at `path`, whole or not at all, with exactly the permission bits `mode`.
+
+    A symbolic link at `path` is replaced, not followed. With `durable` the content and the name are on disk when this
+    returns; without it they survive the daemon's death, but perhaps not the host's. Raises OSError.
+    """
+    parent, name = _split(path)
+    directory = os.open(parent, _DIRECTORY)
+    try:
+        temporary = _temporary_name()
+        descriptor = os.open(temporary, _NEW_FILE, mode, dir_fd=directory)
+        try:
+            try:
+                _write_all(descriptor, data)
+                os.fchmod(descriptor, mode)
+                if durable:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=directory)
+            raise
+        if durable:
+            os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def remove(path: str | Path, *, durable: bool = False) -> bool:
+    """Remove the file or link at `path`. Returns whether there was one. Raises OSError for any other trouble."""
+    parent, name = _split(path)
+    try:
+        directory = os.open(parent, _DIRECTORY)
+    except FileNotFoundError:
+        return False
+    try:
+        os.unlink(name, dir_fd=directory)
+        if durable:
+            os.fsync(directory)
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(directory)
+    return True
+
+
+def sweep_temporaries(directory: str | Path) -> list[str]:
+    """Remove the temporary files that dead writers left in `directory` (not below it). Returns their names.
+
+    A writer is dead when no process with its pid and its start time exists, so a sweep never harms a running one.
+    A missing directory has nothing to sweep.
+    """
+    removed = []
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and start_time(int(match["pid"])) != int(match["ticks"]):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+                    removed.append(entry.name)
+    return removed
+
+
+def read_limited(path: str | Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes. Raises OSError or `FileTooLargeError`.
+
+    Never blocks on a pipe or a device that stands where a file should be.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        chunks = []
+        left = limit + 1
+        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+            chunks.append(chunk)
+            left -= len(chunk)
+    if left <= 0:
+        raise FileTooLargeError(f"file '{path}' is larger than the limit of {limit} bytes")
+    return b"".join(chunks)
+
+
+def open_beneath(directory: int, relative: str, flags: int, mode: int = 0o600) -> int:
+    """Open `relative` below an open directory without ever leaving it. Returns a close-on-exec descriptor.
+
+    No component may be `..` or a symbolic link, so a hostile name or tree cannot lead elsewhere. Raises
+    OSError: ELOOP or ENOTDIR for a link, EXDEV for a name that points outside.
+    """
+    parts = [part for part in relative.split("/") if part not in ("", ".")]
+    if not parts or relative.startswith("/") or ".." in parts:
+        raise OSError(errno.EXDEV, "name leads outside of its directory", relative)
+    holder = directory
+    try:
+        for part in parts[:-1]:
+            step = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=holder)
+            if holder != directory:
+                os.close(holder)
+            holder = step
+        return os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=holder)
+    finally:
+        if holder != directory:
+            os.close(holder)
+
+
+class FileLock:
+    """An exclusive lock on a file, held until `close` or the death of the process.
+
+    Raises `LockedError` at once when another process holds it; `owner` of the error's text is the pid that the holder
+    wrote into the file, so that a person knows whom to ask.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise LockedError(f"'{path}' is locked by process {holder}", hint="stop that process first") from None
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def close(self) -> None:
+        """Let go. The file stays, because removing it would race with the next holder."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> FileLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def directory_descriptor(path: str | Path) -> Iterator[int]:
+    """An open descriptor of a directory, for `open_beneath`."""
+    descriptor = os.open(path, _DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _split(path: str | Path) -> tuple[str, str]:
+    parent, name = os.path.split(os.fspath(path))
+    if not name or name in (".", ".."):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    return parent or ".", name
+
+
+def _temporary_name() -> str:
+    pid = os.getpid()
+    return f".guesthouse-{pid}-{start_time(pid)}-{secrets.token_hex(8)}.tmp"
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
