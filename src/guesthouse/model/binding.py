@@ -18,6 +18,7 @@ The rules of this file:
 - Writing follows the order of the declarations: attributes first, then children. `live=True` marks what only a running
   guest shows, `secure=True` what only `VIR_DOMAIN_XML_SECURE` shows.
 - `parsed()`, if a class has it, runs after its element was read: checks that span fields.
+- An element whose attribute says which form it has (`<address type='pci' …/>`) is a `choice`: one class a form.
 - A class is compiled once, on first use, into tables of slots; reading and writing then walk the tables.
 """
 
@@ -85,6 +86,9 @@ class _Slot:
     live: bool = False
     secure: bool = False
     show: Callable[[object], bool] | None = None
+    keep: Callable[[object], bool] | None = None
+    by: str = ""
+    forms: dict[str, type[object]] = dataclasses.field(default_factory=dict)
 
 
 @runtime_checkable
@@ -150,11 +154,29 @@ def flag(tag: str | None = None) -> bool:
 
 
 def one(
-    child: type[C], *, live: bool = False, secure: bool = False, show: Callable[[C], bool] | None = None
+    child: type[C],
+    *,
+    live: bool = False,
+    secure: bool = False,
+    show: Callable[[C], bool] | None = None,
+    keep: Callable[[C], bool] | None = None,
 ) -> C | None:
-    """A child element that may be there. `show` decides by its value whether it is written."""
+    """A child element that may be there. `show` decides by its value whether it is written.
+
+    `keep` says which values are written to a definition too, although the element is `live`.
+    """
     visible = cast(Callable[[object], bool] | None, show)
-    return cast(C | None, _specify(_Slot("one", None, child=child, live=live, secure=secure, show=visible), None))
+    kept = cast(Callable[[object], bool] | None, keep)
+    slot = _Slot("one", None, child=child, live=live, secure=secure, show=visible, keep=kept)
+    return cast(C | None, _specify(slot, None))
+
+
+def choice(by: str, forms: dict[str, type[C]]) -> C | None:
+    """A child element that may be there, and whose attribute `by` says which of the classes it is; all have one tag.
+
+    Each class claims the attribute itself, so that it is written.
+    """
+    return cast(C | None, _specify(_Slot("choice", None, by=by, forms=cast(dict[str, type[object]], forms)), None))
 
 
 def must(child: type[C]) -> C:
@@ -183,7 +205,7 @@ def unbound(value: T) -> T:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(
-    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, one, must, many, raw, unbound
+    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, one, choice, must, many, raw, unbound
 ))  # fmt: skip
 def element(tag: str, *, omit_empty: bool = False, drops: Sequence[str] = ()) -> Callable[[type[C]], type[C]]:
     """Make a class an XML element: a keyword-only dataclass with slots that `read` and `write` know.
@@ -377,6 +399,26 @@ def _bind_one(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
     plan.writers.append(writer)
 
 
+def _bind_choice(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        form = node.get(slot.by)
+        if form is None:
+            raise XmlError(f"Missing required attribute '{slot.by}' in element '{node.tag}' (line {node.sourceline})")
+        child = slot.forms.get(str(form))
+        if child is None:
+            raise reading.refuse(node, f"{slot.by} '{str(form)[:200]}'")
+        _take(values, field, read(child, node, reading), node)
+
+    def writer(item: object, lines: Lines, style: Style) -> None:
+        value = getattr(item, field)
+        if value is not None and _visible(slot, value, style):
+            write(value, lines, style)
+
+    for child in slot.forms.values():
+        plan.children[_PLANS[child].tag] = reader
+    plan.writers.append(writer)
+
+
 def _bind_many(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
     child = cast(type[object], slot.child)
 
@@ -415,7 +457,9 @@ def fragment_text(node: etree._Element) -> str:
 
 
 def _visible(slot: _Slot, value: object, style: Style) -> bool:
-    if (slot.live and not style.live) or (slot.secure and not style.secure):
+    if slot.live and not style.live and (slot.keep is None or not slot.keep(value)):
+        return False
+    if slot.secure and not style.secure:
         return False
     return slot.show is None or slot.show(value)
 
@@ -454,6 +498,7 @@ _BINDERS: Final[dict[str, Callable[[_Plan, str, str, _Slot], None]]] = {
     "leaves": _bind_leaves,
     "flag": _bind_flag,
     "one": _bind_one,
+    "choice": _bind_choice,
     "many": _bind_many,
     "raw": _bind_raw,
 }
