@@ -32,7 +32,7 @@ from typing import Final, Protocol, TypeVar, cast, dataclass_transform, runtime_
 from lxml import etree
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
-from guesthouse.model.kinds import Kind
+from guesthouse.model.kinds import ON_OFF, Kind
 from guesthouse.model.xmltext import Lines, escape
 
 T = TypeVar("T")
@@ -133,9 +133,10 @@ def opt_content(kind: Kind[T]) -> T | None:
     return cast(T | None, _specify(_Slot("content", None, cast(Kind[object], kind)), None))
 
 
-def leaf(kind: Kind[T], tag: str | None = None) -> T:
-    """A child element with nothing but text, which must be there."""
-    return cast(T, _specify(_Slot("leaf", tag, cast(Kind[object], kind), required=True)))
+def leaf(kind: Kind[T], tag: str | None = None, *, factory: Callable[[], T] | None = None) -> T:
+    """A child element with nothing but text, which must be there unless `factory` can make it."""
+    slot = _Slot("leaf", tag, cast(Kind[object], kind), required=factory is None)
+    return cast(T, _specify(slot, factory=factory or dataclasses.MISSING))
 
 
 def opt_leaf(kind: Kind[T], tag: str | None = None, *, live: bool = False) -> T | None:
@@ -151,6 +152,11 @@ def leaves(kind: Kind[T], tag: str) -> list[T]:
 def flag(tag: str | None = None) -> bool:
     """An empty child element: there or not there."""
     return cast(bool, _specify(_Slot("flag", tag), False))
+
+
+def switch(tag: str | None = None) -> bool | None:
+    """A child element with one attribute `state`, on or off; where the attribute is missing it is on."""
+    return cast(bool | None, _specify(_Slot("switch", tag), None))
 
 
 def one(
@@ -182,6 +188,11 @@ def choice(by: str, forms: dict[str, type[C]]) -> C | None:
 def must(child: type[C]) -> C:
     """A child element that must be there."""
     return cast(C, _specify(_Slot("one", None, child=child, required=True)))
+
+
+def always(child: type[C], factory: Callable[[], C] | None = None) -> C:
+    """A child element that the object always has: `factory`, or the class, makes it where a document leaves it out."""
+    return cast(C, _specify(_Slot("one", None, child=child), factory=factory or child))
 
 
 def many(
@@ -233,7 +244,7 @@ def _take(values: Values, field: str, value: object, node: etree._Element) -> No
     values[field] = value
 
 
-def _convert(kind: Kind[object], text: str, node: etree._Element, name: str | None) -> object:
+def _convert(kind: Kind[T], text: str, node: etree._Element, name: str | None) -> T:
     try:
         return kind.parse(text)
     except ValueError:
@@ -261,8 +272,8 @@ class _Plan:
         "cls",
         "content",
         "drops",
-        "fields",
         "has_parsed",
+        "names",
         "omit_empty",
         "ready",
         "required",
@@ -283,10 +294,12 @@ class _Plan:
         self.attribute_writers: list[tuple[str, str, Callable[[object], str], bool, bool]] = []
         self.writers: list[_Writer] = []
         self.has_parsed = hasattr(cls, "parsed")
+        self.names: tuple[str, ...] = ()
 
     def compile(self) -> None:
         """Fill the tables from the class's fields."""
         inner: dict[str, list[tuple[str, str, _Slot]]] = {}
+        self.names = tuple(field.name for field in dataclasses.fields(self.cls))  # type: ignore[arg-type] # see below
         for field in dataclasses.fields(self.cls):  # type: ignore[arg-type] # made a dataclass by `element`
             slot = cast(_Slot | None, field.metadata.get(_SLOT))
             if slot is None:
@@ -379,6 +392,26 @@ def _bind_flag(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
     def writer(item: object, lines: Lines, _style: Style) -> None:
         if getattr(item, field):
             lines.leaf(tag)
+
+    plan.children[tag] = reader
+    plan.writers.append(writer)
+
+
+def _bind_switch(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
+    def reader(node: etree._Element, values: Values, reading: Reading) -> None:
+        state = True
+        for name, text in node.attrib.items():
+            if name != "state":
+                raise reading.refuse(node, f"attribute '{name!s}'")
+            state = _convert(ON_OFF, str(text), node, "state")
+        for child in node:
+            raise reading.refuse(node, f"element '{child.tag}'")
+        _take(values, field, state, node)
+
+    def writer(item: object, lines: Lines, _style: Style) -> None:
+        value = getattr(item, field)
+        if value is not None:
+            lines.leaf(tag, " state='on'" if value else " state='off'")
 
     plan.children[tag] = reader
     plan.writers.append(writer)
@@ -497,6 +530,7 @@ _BINDERS: Final[dict[str, Callable[[_Plan, str, str, _Slot], None]]] = {
     "leaf": _bind_leaf,
     "leaves": _bind_leaves,
     "flag": _bind_flag,
+    "switch": _bind_switch,
     "one": _bind_one,
     "choice": _bind_choice,
     "many": _bind_many,
@@ -570,6 +604,20 @@ def write(item: object, lines: Lines, style: Style) -> None:
     lines.dedent()
     if attributes or not plan.omit_empty:
         lines.leaf(plan.tag, attributes)
+
+
+def clone(item: C) -> C:
+    """A copy that shares nothing changeable with `item`: its elements and lists are copied, its values shared."""
+    plan = _plan(type(item))
+    return type(item)(**{name: _clone_value(getattr(item, name)) for name in plan.names})
+
+
+def _clone_value(value: object) -> object:
+    if type(value) in _PLANS:
+        return clone(value)
+    if type(value) is list:
+        return [_clone_value(entry) for entry in value]
+    return value
 
 
 def elements() -> dict[type[object], str]:

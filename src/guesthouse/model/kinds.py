@@ -105,6 +105,44 @@ def _parse_mac(text: str) -> str:
     return text.lower()
 
 
+#: The highest number of a processor in a set, as libvirt's parser of sets has it.
+MAX_CPU: Final = 16383
+
+
+def parse_cpuset(text: str) -> frozenset[int]:
+    """The numbers in a set such as `0-3,^2,7`. Raises `ValueError`."""
+    found: set[int] = set()
+    for part in text.split(","):
+        part = part.strip()
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            raise ValueError
+        first = int(match[2])
+        last = int(match[3]) if match[3] else first
+        if last < first or last > MAX_CPU or (match[1] and match[3]):
+            raise ValueError
+        if match[1]:
+            found.discard(first)
+        else:
+            found.update(range(first, last + 1))
+    if not found:
+        raise ValueError
+    return frozenset(found)
+
+
+def format_cpuset(cpus: frozenset[int]) -> str:
+    """The set in its shortest form: `0-1,3,7`."""
+    parts: list[str] = []
+    ordered = sorted(cpus)
+    start = 0
+    for index, cpu in enumerate(ordered):
+        if index + 1 == len(ordered) or ordered[index + 1] != cpu + 1:
+            parts.append(str(cpu) if index == start else f"{ordered[start]}-{cpu}")
+            start = index + 1
+    return ",".join(parts)
+
+
+_RANGE: Final = re.compile(r"(\^?)([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _ANY_BASE: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
@@ -120,4 +158,5 @@ ULL: Final = integer(0, 2**64 - 1)
 PORT: Final = integer(-1, 65535)
 UUID: Final[Kind[str]] = Kind("a UUID", _parse_uuid, str)
 MAC: Final[Kind[str]] = Kind("a MAC address", _parse_mac, str)
+CPUSET: Final[Kind[str]] = Kind("a set of processors", lambda text: format_cpuset(parse_cpuset(text)), str)
 ABSOLUTE_PATH: Final = matching(r"/.*", "an absolute path")

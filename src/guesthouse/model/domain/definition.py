@@ -1,0 +1,81 @@
+"""A guest as a whole: `<domain>`.
+
+Format: https://libvirt.org/formatdomain.html. The order of the fields is the order in which libvirt writes them.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from guesthouse.errors import XmlError
+from guesthouse.model.binding import always, attr, element, leaf, many, must, one, opt, opt_leaf, raw
+from guesthouse.model.domain.clock import Clock
+from guesthouse.model.domain.cpu import Cpu
+from guesthouse.model.domain.devices import Devices
+from guesthouse.model.domain.features import Features
+from guesthouse.model.domain.memory import CurrentMemory, Memory
+from guesthouse.model.domain.os import Os
+from guesthouse.model.domain.power import PowerManagement
+from guesthouse.model.domain.resource import Resource
+from guesthouse.model.domain.seclabel import SecurityLabel
+from guesthouse.model.domain.sysinfo import Sysinfo
+from guesthouse.model.domain.vcpu import Vcpu
+from guesthouse.model.kinds import INT, PROSE, UUID, one_of
+
+_ACTION = one_of("destroy", "restart", "rename-restart", "preserve")
+_CRASH_ACTION = one_of("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
+
+
+def check_name(name: str) -> None:
+    """Raise `XmlError` for a name that no guest can have. Libvirt's rules: not empty, no slash, no line break."""
+    if not name:
+        raise XmlError("name is empty", hint="give the guest a name")
+    if "/" in name:
+        raise XmlError(f"name {name} cannot contain '/'")
+    if "\n" in name:
+        raise XmlError("invalid char in name: '\\n'")
+
+
+def _new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def _one_processor() -> Vcpu:
+    return Vcpu(maximum=1)
+
+
+@element("domain")
+class Domain:
+    """A guest's definition. `type` is `kvm` or `qemu` (TCG); `id` is set while it runs.
+
+    `metadata` holds one text a child of `<metadata>`; `memory` and `current_memory` are in KiB.
+    """
+
+    type: str = attr(one_of("kvm", "qemu"))
+    id: int | None = opt(INT, live=True)
+    name: str = leaf(PROSE)
+    uuid: str = leaf(UUID, factory=_new_uuid)
+    genid: str | None = opt_leaf(UUID)
+    title: str | None = opt_leaf(PROSE)
+    description: str | None = opt_leaf(PROSE)
+    metadata: list[str] = raw("metadata")
+    memory: Memory = must(Memory)
+    current_memory: CurrentMemory | None = one(CurrentMemory)
+    vcpu: Vcpu = always(Vcpu, _one_processor)
+    resource: Resource | None = one(Resource)
+    sysinfo: list[Sysinfo] = many(Sysinfo)
+    os: Os = always(Os)
+    features: Features | None = one(Features)
+    cpu: Cpu | None = one(Cpu)
+    clock: Clock = always(Clock)
+    on_poweroff: str | None = opt_leaf(_ACTION)
+    on_reboot: str | None = opt_leaf(_ACTION)
+    on_crash: str | None = opt_leaf(_CRASH_ACTION)
+    on_lockfailure: str | None = opt_leaf(one_of("poweroff", "restart", "pause", "ignore"))
+    pm: PowerManagement | None = one(PowerManagement)
+    devices: Devices = always(Devices)
+    seclabels: list[SecurityLabel] = many(SecurityLabel)
+
+    def parsed(self) -> None:
+        """Check the name."""
+        check_name(self.name)

@@ -1,0 +1,65 @@
+"""A guest's definition as a document: XML in, XML out, copies.
+
+Format: https://libvirt.org/formatdomain.html
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lxml import etree
+
+from guesthouse.errors import Code, LibvirtError, Origin
+from guesthouse.model.binding import Reading, Style, clone, read, write
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.xmltext import Lines, parse_document
+
+#: Path of what a definition cannot do without, to the error code and text where it is missing.
+_NEEDED: Final[tuple[tuple[str, int, str], ...]] = (
+    ("name", Code.NO_NAME, ""),
+    ("os/type", Code.OS_TYPE, "an os <type> must be specified"),
+    ("memory", Code.XML_ERROR, "Memory size must be specified via <memory> or in the <numa> configuration"),
+)
+
+
+def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Domain:
+    """The guest that `xml` defines, as it stands there; `complete` adds what it leaves out.
+
+    With `validate`, what no field claims is a schema error (code 92). `live` keeps what a running guest has (its id and
+    all aliases); else they are dropped, but for aliases of the user's, which begin with `ua-`.
+
+    Raises `LibvirtError` with libvirt's codes: not well formed (35), a wrong value (27), something that Guesthouse does
+    not support (67).
+    """
+    node = parse_document(xml, "domain", "domain_definition")
+    for path, code, text in _NEEDED:
+        if node.find(path) is None:
+            raise LibvirtError(text, code=code, domain=Origin.DOMAIN)
+    if not live:
+        _drop_aliases(node)
+    domain = read(Domain, node, Reading(validate=validate))
+    if not live:
+        domain.id = None
+    return domain
+
+
+def _drop_aliases(root: etree._Element) -> None:
+    devices = root.find("devices")
+    if devices is None:
+        return
+    for device in devices:
+        alias = device.find("alias")
+        if alias is not None and not (alias.get("name") or "").startswith("ua-"):
+            device.remove(alias)
+
+
+def format_domain(domain: Domain, style: Style) -> str:
+    """The definition as libvirt writes it: its order of elements, two spaces a level, a newline at the end."""
+    lines = Lines()
+    write(domain, lines, style)
+    return lines.text()
+
+
+def copy(domain: Domain) -> Domain:
+    """A copy that shares nothing changeable with `domain`."""
+    return clone(domain)

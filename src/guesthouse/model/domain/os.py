@@ -1,0 +1,123 @@
+"""What a guest boots and how: `<os>`.
+
+Format: https://libvirt.org/formatdomain.html#operating-system-booting
+"""
+
+from __future__ import annotations
+
+from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.binding import attr, content, element, many, one, opt, opt_content, opt_leaf
+from guesthouse.model.kinds import ABSOLUTE_PATH, PROSE, TEXT, YES_NO, integer, one_of
+
+
+@element("type")
+class OsType:
+    """`machine` is QEMU's machine type; `kind` is `hvm`, the only one that QEMU has."""
+
+    arch: str | None = opt(TEXT)
+    machine: str | None = opt(TEXT)
+    kind: str = content(TEXT)
+
+    def parsed(self) -> None:
+        """Refuse what only other hypervisors have."""
+        if self.kind != "hvm":
+            raise UnsupportedConfigError(f"os type '{self.kind}' is not supported", hint="QEMU guests are 'hvm'")
+
+
+@element("feature")
+class FirmwareFeature:
+    """A feature that the chosen firmware must have, or must not have."""
+
+    enabled: bool = attr(YES_NO)
+    name: str = attr(one_of("enrolled-keys", "secure-boot"))
+
+
+@element("firmware")
+class FirmwareFeatures:
+    """What the automatic choice of firmware has to heed, sorted by name."""
+
+    features: list[FirmwareFeature] = many(FirmwareFeature)
+
+    def wanted(self) -> dict[str, bool]:
+        """Name to whether it must be there."""
+        return {feature.name: feature.enabled for feature in self.features}
+
+
+@element("loader")
+class Loader:
+    """The firmware's program: `rom` is loaded as `-bios`, `pflash` is mapped as flash memory."""
+
+    readonly: bool | None = opt(YES_NO)
+    secure: bool | None = opt(YES_NO)
+    type: str | None = opt(one_of("rom", "pflash"))
+    stateless: bool | None = opt(YES_NO)
+    format: str | None = opt(one_of("raw", "qcow2"))
+    path: str | None = opt_content(ABSOLUTE_PATH)
+
+
+@element("nvram")
+class Nvram:
+    """The file of the firmware's variables: made from `template` at the guest's first start."""
+
+    template: str | None = opt(ABSOLUTE_PATH)
+    template_format: str | None = opt(one_of("raw", "qcow2"), "templateFormat")
+    format: str | None = opt(one_of("raw", "qcow2"))
+    path: str | None = opt_content(ABSOLUTE_PATH)
+
+
+@element("boot")
+class BootDevice:
+    """A class of devices to boot from; the order of the elements counts."""
+
+    dev: str = attr(one_of("fd", "hd", "cdrom", "network"))
+
+
+@element("bootmenu")
+class BootMenu:
+    """Whether the firmware offers a menu; `timeout` in milliseconds."""
+
+    enable: bool | None = opt(YES_NO)
+    timeout: int | None = opt(integer(0, 65535))
+
+
+@element("bios")
+class Bios:
+    """BIOS on the serial line, and the milliseconds until it tries again when nothing boots (-1: never)."""
+
+    use_serial: bool | None = opt(YES_NO, "useserial")
+    reboot_timeout: int | None = opt(integer(-1, 65535), "rebootTimeout")
+
+
+@element("smbios")
+class SmbiosMode:
+    """Where the guest's SMBIOS tables come from."""
+
+    mode: str = attr(one_of("emulate", "host", "sysinfo"))
+
+
+@element("os")
+class Os:
+    """Firmware, kernel and boot order. `firmware` asks for an automatic choice of firmware."""
+
+    firmware: str | None = opt(one_of("bios", "efi"))
+    type: OsType | None = one(OsType)
+    firmware_features: FirmwareFeatures | None = one(FirmwareFeatures)
+    loader: Loader | None = one(Loader)
+    nvram: Nvram | None = one(Nvram)
+    kernel: str | None = opt_leaf(PROSE)
+    initrd: str | None = opt_leaf(PROSE)
+    cmdline: str | None = opt_leaf(PROSE)
+    boot: list[BootDevice] = many(BootDevice)
+    bootmenu: BootMenu | None = one(BootMenu)
+    bios: Bios | None = one(Bios)
+    smbios: SmbiosMode | None = one(SmbiosMode)
+
+    @property
+    def machine(self) -> str:
+        """The machine type; empty before completion where the document names none."""
+        return (self.type.machine or "") if self.type else ""
+
+    @property
+    def arch(self) -> str:
+        """The architecture, in libvirt's words; empty before completion where the document names none."""
+        return (self.type.arch or "") if self.type else ""

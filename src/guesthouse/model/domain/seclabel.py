@@ -1,0 +1,18 @@
+"""Labels of security drivers: `<seclabel>`.
+
+Format: https://libvirt.org/formatdomain.html#security-label
+"""
+
+from __future__ import annotations
+
+from guesthouse.model.binding import default, element, opt
+from guesthouse.model.kinds import TEXT, YES_NO, one_of
+
+
+@element("seclabel", drops=("label", "imagelabel"))
+class SecurityLabel:
+    """`none` runs the guest without label; `dynamic` leaves the label to the host, and what is printed is void."""
+
+    type: str = default(one_of("none", "dynamic"), "dynamic")
+    model: str | None = opt(TEXT)
+    relabel: bool | None = opt(YES_NO)
