@@ -233,6 +233,15 @@ def element(tag: str, *, omit_empty: bool = False, drops: Sequence[str] = ()) ->
     return decorate
 
 
+def new(cls: type[C], /, **values: object) -> C:
+    """A new element with these fields, the others at their defaults.
+
+    The class itself can be called too, but to a type checker every field is then required: it cannot see the defaults
+    that specifiers carry.
+    """
+    return cls(**values)
+
+
 Values = dict[str, object]
 _Reader = Callable[[etree._Element, Values, Reading], None]
 _Writer = Callable[[object, Lines, Style], None]

@@ -1,0 +1,310 @@
+"""What every device is: an element with an alias and an address, its defaults, its checks, and its QEMU objects.
+
+A device is one module and one line in `guesthouse.model.domain.devices`. Its class derives from `Device`, is declared
+with `@element`, and answers these questions:
+
+- `connection`: what it is plugged into, for the address assignment;
+- `defaults`: what is filled in when a guest is defined, as libvirt fills it in, so that the hardware stays the same;
+- `check`: what cannot be honoured here, as an error that names the element;
+- `objects`: the backends and the front end that realise it, the same for the command line and for hotplug;
+- `after_start`: what can only be said to a running QEMU.
+
+Everything here is pure. What a device needs to know of the guest, the host and QEMU comes in a `DeviceContext`.
+
+Source: https://libvirt.org/formatdomain.html#devices and libvirt's `docs/formatdomain.rst`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, Protocol, cast
+
+from guesthouse.errors import InternalError, UnsupportedConfigError
+from guesthouse.model.binding import attr, choice, element, one, opt
+from guesthouse.model.domain.devices.address import (
+    ADDRESSES,
+    Address,
+    DriveAddress,
+    MmioAddress,
+    PciAddress,
+    drive_props,
+)
+from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, integer, matching
+from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
+from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
+
+USER_ALIAS: Final = "ua-"
+
+
+@element("alias")
+class Alias:
+    """The name by which QEMU and events know the device. One that begins with `ua-` is the user's and stays."""
+
+    name: str = attr(matching(r"[A-Za-z0-9_.\-]{1,128}", "letters, digits, '_', '-' and '.'"))
+
+    @property
+    def of_user(self) -> bool:
+        """Whether the user chose it."""
+        return self.name.startswith(USER_ALIAS)
+
+
+@element("boot")
+class BootOrder:
+    """The device's place in the firmware's boot order, from 1."""
+
+    order: int = attr(integer(1, 2**31 - 1))
+
+
+@element("acpi")
+class AcpiIndex:
+    """The index by which a guest names the network card (`enoN`)."""
+
+    index: int = attr(integer(1, 16383))
+
+
+@element("rom")
+class Rom:
+    """The option ROM of a PCI device."""
+
+    enabled: bool | None = opt(YES_NO)
+    bar: bool | None = opt(ON_OFF)
+    file: str | None = opt(ABSOLUTE_PATH)
+
+    def props(self) -> Props:
+        """`rombar` and `romfile`; an empty file is no ROM at all."""
+        if self.enabled is False:
+            return {"romfile": ""}
+        return without_none({"rombar": None if self.bar is None else int(self.bar), "romfile": self.file})
+
+
+@element("driver")
+class VirtioDriver:
+    """The options that every virtio device has."""
+
+    iommu: bool | None = opt(ON_OFF)
+    ats: bool | None = opt(ON_OFF)
+    packed: bool | None = opt(ON_OFF)
+    page_per_vq: bool | None = opt(ON_OFF)
+
+
+def alias_slot() -> Alias | None:
+    """The field `alias`: a running guest shows it, a definition only keeps the user's own."""
+    return one(Alias, live=True, keep=_of_user)
+
+
+def _of_user(alias: Alias) -> bool:
+    return alias.of_user
+
+
+def address_slot() -> Address | None:
+    """The field `address`, of any form."""
+    return choice("type", ADDRESSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a device is plugged into.
+
+    `bus` is `none`, `pci` (a conventional slot), `pcie` (Express where the machine has it), `virtio` (as `pcie`, for
+    what has a virtio-mmio form too), `usb`, `scsi`, `sata`, `ide`, `fdc`, `virtio-serial`, `isa` or `ccid`, or the
+    model of a PCI controller (`pcie-root-port`, `pci-bridge`, …), whose places the address assignment knows.
+    `integrated` devices belong to the machine and sit on its root bus; `hotpluggable` ones want a slot that can be
+    plugged; `preferred` is where the device goes if the place is free, as (bus, slot, function).
+    """
+
+    bus: str
+    integrated: bool = False
+    hotpluggable: bool = True
+    preferred: tuple[int, int, int] | None = None
+
+    @property
+    def is_pci(self) -> bool:
+        """Whether the device needs a PCI address."""
+        return self.bus in ("pci", "pcie", "virtio") or self.bus.startswith(("pci-", "pcie-", "dmi-"))
+
+
+NOWHERE: Final = Connection("none")
+PCI: Final = Connection("pci")
+PCIE: Final = Connection("pcie")
+VIRTIO: Final = Connection("virtio")
+
+
+class ControllerFacts(Protocol):
+    """What other devices need to know of their controller."""
+
+    @property
+    def model(self) -> str | None:
+        """The model."""
+
+    @property
+    def name(self) -> str:
+        """The alias, under which QEMU knows it."""
+
+    def bus_name(self, ctx: DeviceContext) -> str:
+        """The name of the bus that it gives, for PCI controllers."""
+
+
+def _no_socket(_path: str) -> int | None:
+    return None
+
+
+def _no_file(_path: str, _append: bool, _purpose: str) -> FdSet | None:
+    return None
+
+
+@dataclass(slots=True)
+class DeviceContext:
+    """What devices know of the guest they belong to, of QEMU and of the host.
+
+    `machine` is the full name of the machine type, `accel` is `kvm` or `tcg`. `controllers` is by type and index;
+    `boot` gives the effective boot index of a device by its alias, `iothreads` the ids that the guest has.
+    `guest_dir` is the guest's own directory, `channel_dir` where the sockets of its channels go, `passt_dir` where
+    passt's sockets go, `short_name` the prefix of their names (`1-web`). `listen` makes a listening UNIX socket and
+    tells its descriptor, `open_file` opens a file for QEMU to write; each may answer None, and QEMU then does it
+    itself. `vnc_listen` is the address of graphics that name none.
+    """
+
+    qemu: QemuCapabilities
+    arch: str = "x86_64"
+    machine: str = ""
+    accel: str = TCG
+    acpi: bool = True
+    controllers: Mapping[tuple[str, int], ControllerFacts] = field(default_factory=dict)
+    boot: Mapping[str, int] = field(default_factory=dict)
+    iothreads: frozenset[int] = frozenset()
+    guest_dir: str = ""
+    channel_dir: str = ""
+    passt_dir: str = ""
+    short_name: str = ""
+    vnc_listen: str = "127.0.0.1"
+    listen: Callable[[str], int | None] = _no_socket
+    open_file: Callable[[str, bool, str], FdSet | None] = _no_file
+    #: The backend of the guest's sound cards, by id: how a sound card finds the audio that it plays to.
+    audio_ids: tuple[int, ...] = ()
+
+    @property
+    def x86(self) -> bool:
+        """Whether the guest is a PC."""
+        return self.arch in ("x86_64", "i686")
+
+    @property
+    def q35(self) -> bool:
+        """Whether the machine is of the Q35 family."""
+        return self.x86 and (self.machine.startswith("pc-q35") or self.machine == "q35")
+
+    @property
+    def i440fx(self) -> bool:
+        """Whether the machine is of the i440FX family."""
+        return self.x86 and not self.q35 and (self.machine.startswith("pc-") or self.machine == "pc")
+
+    def controller(self, kind: str, index: int) -> ControllerFacts:
+        """A controller of the guest. Raises `InternalError` where there is none: addresses were not completed."""
+        found = self.controllers.get((kind, index))
+        if found is None:
+            raise InternalError(f"Could not find {kind} controller with index '{index}'")
+        return found
+
+    def need(self, device: str, element: str) -> str:
+        """`device`, if this QEMU has it. Raises `UnsupportedConfigError` that names the element otherwise."""
+        if not self.qemu.has_device(device):
+            raise UnsupportedConfigError(
+                f"{element} is not supported by this QEMU binary", hint=f"it has no device '{device}'"
+            )
+        return device
+
+
+class Device:
+    """What the elements in `<devices>` share. Subclasses declare `alias` and, where they have one, `address`."""
+
+    __slots__ = ()
+
+    #: What a generated alias begins with; empty for what has no alias.
+    ALIAS: ClassVar[str] = ""
+
+    alias: Alias | None
+
+    @property
+    def name(self) -> str:
+        """The alias. Raises `InternalError` before one was assigned."""
+        if self.alias is None:
+            raise InternalError(f"device '{type(self).__name__}' has no alias yet")
+        return self.alias.name
+
+    def default_alias(self, index: int, ctx: DeviceContext) -> str:
+        """The alias of the `index`th device of its kind, as libvirt names it."""
+        return f"{self.ALIAS}{index}"
+
+    def connection(self, ctx: DeviceContext) -> Connection:
+        """What it is plugged into."""
+        return NOWHERE
+
+    def defaults(self, ctx: DeviceContext) -> None:
+        """Fill in what the document leaves open."""
+
+    def check(self, ctx: DeviceContext) -> None:
+        """Raise `UnsupportedConfigError` or `XmlError` for what cannot be honoured."""
+
+    def objects(self, ctx: DeviceContext) -> list[QemuObject]:
+        """Backends first, then the front end."""
+        return []
+
+    def after_start(self, ctx: DeviceContext) -> list[Command]:
+        """What must be said to QEMU once it runs (or has the device), in order."""
+        return []
+
+    def address_props(self, ctx: DeviceContext) -> Props:
+        """The front end's properties for its place."""
+        address = cast(Address | None, getattr(self, "address", None))
+        if address is None:
+            return {}
+        props = (
+            drive_props(address, self.connection(ctx).bus, ctx)
+            if isinstance(address, DriveAddress)
+            else address.props(ctx)
+        )
+        acpi = cast(AcpiIndex | None, getattr(self, "acpi", None))
+        if acpi is not None and isinstance(address, PciAddress):
+            props["acpi-index"] = acpi.index
+        return props
+
+    def boot_index(self, ctx: DeviceContext) -> int | None:
+        """The effective boot index, or None."""
+        return ctx.boot.get(self.name)
+
+    def virtio_driver(self, base: str, model: str | None = None) -> str:
+        """The driver's name for a virtio device: its transport, and its model if it is (non-)transitional."""
+        address = cast(Address | None, getattr(self, "address", None))
+        name = f"{base}-device" if isinstance(address, MmioAddress) else f"{base}-pci"
+        suffix = (model or "").removeprefix("virtio")
+        if suffix in ("-transitional", "-non-transitional"):
+            if not isinstance(address, PciAddress):
+                raise UnsupportedConfigError("virtio (non-)transitional models are only supported for PCI addresses")
+            name += suffix
+        return name
+
+
+class _VirtioOptions(Protocol):
+    iommu: bool | None
+    ats: bool | None
+    packed: bool | None
+    page_per_vq: bool | None
+
+
+def virtio_props(driver: _VirtioOptions | None) -> Props:
+    """The properties for the virtio options of a `<driver>`."""
+    if driver is None:
+        return {}
+    return without_none(
+        {
+            "iommu_platform": driver.iommu,
+            "ats": driver.ats,
+            "packed": driver.packed,
+            "page-per-vq": driver.page_per_vq,
+        }
+    )
+
+
+def virtio_connection(model: str | None) -> Connection:
+    """Where a virtio device of a model goes: transitional ones only work in a conventional PCI slot."""
+    return PCI if model == "virtio-transitional" else VIRTIO
