@@ -1,0 +1,265 @@
+"""Structs that many procedures share: how objects are named on the wire, typed parameters, and the error.
+
+Source: the data types at the head of libvirt's `remote_protocol.x`, and of `virnetprotocol.x` for the error.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from guesthouse.errors import PHRASES, LibvirtError
+from guesthouse.rpc.xdr import STRING_MAX, Struct, Uuid, XdrError
+
+
+class NonnullDomain(Struct):
+    """A guest. The UUID identifies it; name and id (-1 while it is off) are hints."""
+
+    name: str
+    uuid: Uuid
+    id: int
+
+
+class NonnullNetwork(Struct):
+    """A virtual network; the UUID identifies it."""
+
+    name: str
+    uuid: Uuid
+
+
+class NonnullNetworkPort(Struct):
+    """A port of a virtual network."""
+
+    net: NonnullNetwork
+    uuid: Uuid
+
+
+class NonnullNwfilter(Struct):
+    """A network filter; the UUID identifies it."""
+
+    name: str
+    uuid: Uuid
+
+
+class NonnullNwfilterBinding(Struct):
+    """A network filter at work on a host interface, which identifies it."""
+
+    portdev: str
+    filtername: str
+
+
+class NonnullInterface(Struct):
+    """A host interface, identified by name."""
+
+    name: str
+    mac: str
+
+
+class NonnullStoragePool(Struct):
+    """A storage pool; the UUID identifies it."""
+
+    name: str
+    uuid: Uuid
+
+
+class NonnullStorageVol(Struct):
+    """A storage volume, identified by pool and name; `key` is a hint."""
+
+    pool: str
+    name: str
+    key: str
+
+
+class NonnullNodeDevice(Struct):
+    """A device of the host, identified by name."""
+
+    name: str
+
+
+class NonnullSecret(Struct):
+    """A secret; the UUID identifies it. `usageType` is one of libvirt's `virSecretUsageType`."""
+
+    uuid: Uuid
+    usageType: int
+    usageID: str
+
+
+class NonnullDomainCheckpoint(Struct):
+    """A checkpoint of a guest, identified by its name within the guest."""
+
+    name: str
+    dom: NonnullDomain
+
+
+class NonnullDomainSnapshot(Struct):
+    """A snapshot of a guest, identified by its name within the guest."""
+
+    name: str
+    dom: NonnullDomain
+
+
+#: Types of a typed parameter (libvirt's `virTypedParameterType`).
+PARAM_INT, PARAM_UINT, PARAM_LLONG, PARAM_ULLONG, PARAM_DOUBLE, PARAM_BOOLEAN, PARAM_STRING = range(1, 8)
+
+_COUNT = struct.Struct(">I")
+_TYPE_AND_COUNT = struct.Struct(">iI")
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+#: Type to the layout of the number, without and with the type word before it.
+_NUMBERS = {
+    type_: (struct.Struct(">" + code), struct.Struct(">i" + code))
+    for type_, code in (
+        (PARAM_INT, "i"),
+        (PARAM_UINT, "I"),
+        (PARAM_LLONG, "q"),
+        (PARAM_ULLONG, "Q"),
+        (PARAM_DOUBLE, "d"),
+        (PARAM_BOOLEAN, "i"),
+    )
+}
+
+
+def _text(data: bytes | memoryview, offset: int) -> tuple[str, int]:
+    """A string at `offset`, and the offset behind its padding."""
+    (count,) = _COUNT.unpack_from(data, offset)
+    if count > STRING_MAX:
+        raise XdrError(f"typed parameter: a string of {count} bytes, more than the {STRING_MAX} allowed")
+    start = offset + 4
+    text = str(data[start : start + count], "utf-8", "surrogateescape")
+    if "\0" in text:
+        raise XdrError("typed parameter: a string may not contain NUL")
+    return text, start + (count + 3 & -4)
+
+
+def _bytes(text: str) -> bytes:
+    """A string as the bytes that follow its count."""
+    data = text.encode("utf-8", "surrogateescape")
+    if len(data) > STRING_MAX or 0 in data:
+        raise XdrError(f"typed parameter: a string of {len(data)} bytes is too long or contains NUL")
+    return data
+
+
+class TypedParam(Struct):
+    """A named value whose type is told on the wire: `remote_typed_param`. `type` is one of the PARAM constants.
+
+    An unknown type makes libvirt's client refuse the whole reply; so do field names over 79 bytes.
+    """
+
+    field: str
+    type: int
+    value: int | float | str | bool
+
+    def encode_into(self, parts: list[bytes]) -> None:
+        """Append the parameter's bytes to `parts`."""
+        name = _bytes(self.field)
+        count = len(name)
+        type_ = self.type
+        if type_ == PARAM_STRING:
+            data = _bytes(self.value)  # type: ignore[arg-type]  # anything else has no encode: an XdrError of the caller
+            size = len(data)
+            head = _TYPE_AND_COUNT.pack(type_, size)
+            parts += (_COUNT.pack(count), name, _PADDING[count & 3], head, data, _PADDING[size & 3])
+            return
+        layout = _NUMBERS.get(type_)
+        if layout is None:
+            raise XdrError(f"typed parameter {self.field!r}: unknown type {type_}")
+        parts += (_COUNT.pack(count), name, _PADDING[count & 3], layout[1].pack(type_, self.value))
+
+    @staticmethod
+    def decode_from(data: bytes | memoryview, offset: int) -> tuple[TypedParam, int]:
+        """Read the parameter at `offset`. Returns it and the offset behind it."""
+        name, offset = _text(data, offset)
+        (type_,) = _COUNT.unpack_from(data, offset)
+        offset += 4
+        if type_ == PARAM_STRING:
+            text, offset = _text(data, offset)
+            return TypedParam(name, type_, text), offset
+        layout = _NUMBERS.get(type_)
+        if layout is None:
+            raise XdrError(f"typed parameter {name!r}: unknown type {type_}")
+        (number,) = layout[0].unpack_from(data, offset)
+        return TypedParam(name, type_, number != 0 if type_ == PARAM_BOOLEAN else number), offset + layout[0].size
+
+
+def int_param(field: str, value: int) -> TypedParam:
+    """A signed parameter of 32 bits."""
+    return TypedParam(field, PARAM_INT, value)
+
+
+def uint_param(field: str, value: int) -> TypedParam:
+    """An unsigned parameter of 32 bits."""
+    return TypedParam(field, PARAM_UINT, value)
+
+
+def llong_param(field: str, value: int) -> TypedParam:
+    """A signed parameter of 64 bits."""
+    return TypedParam(field, PARAM_LLONG, value)
+
+
+def ullong_param(field: str, value: int) -> TypedParam:
+    """An unsigned parameter of 64 bits."""
+    return TypedParam(field, PARAM_ULLONG, value)
+
+
+def double_param(field: str, value: float) -> TypedParam:
+    """A floating point parameter."""
+    return TypedParam(field, PARAM_DOUBLE, value)
+
+
+def bool_param(field: str, value: bool) -> TypedParam:
+    """A boolean parameter."""
+    return TypedParam(field, PARAM_BOOLEAN, value)
+
+
+def string_param(field: str, value: str) -> TypedParam:
+    """A string parameter. Only for clients that said (by a flag of the call) that they know strings."""
+    return TypedParam(field, PARAM_STRING, value)
+
+
+#: `level` of an error that ended the call (libvirt's `VIR_ERR_ERROR`).
+LEVEL_ERROR = 2
+
+
+class ReportedError(LibvirtError):
+    """An error that the other side reported, with its own text."""
+
+    def __init__(self, text: str, code: int, domain: int) -> None:
+        self.text = text
+        super().__init__(text, code=code, domain=domain)
+
+    @property
+    def message(self) -> str:
+        """The text as it came."""
+        return self.text
+
+
+class RemoteError(Struct):
+    """What a failed call is answered with. Clients print `message` and branch on `code`."""
+
+    code: int
+    domain: int
+    message: str | None = None
+    level: int = LEVEL_ERROR
+    dom: NonnullDomain | None = None
+    str1: str | None = None
+    str2: str | None = None
+    str3: str | None = None
+    int1: int = -1
+    int2: int = -1
+    net: NonnullNetwork | None = None
+
+    @classmethod
+    def from_exception(cls, error: LibvirtError) -> RemoteError:
+        """The error as libvirtd fills it: the whole text, the phrase of the code as template, the detail."""
+        bare, framed = PHRASES.get(error.code, ("", "{}"))
+        detail = _plain(error.detail)
+        template = framed.replace("{}", "%s") if detail else bare
+        return cls(error.code, error.domain, _plain(error.message), str1=template, str2=detail or None)
+
+    def to_exception(self) -> LibvirtError:
+        """The error to raise on the client's side."""
+        return ReportedError(self.message or f"error {self.code} without a text", self.code, self.domain)
+
+
+def _plain(text: str) -> str:
+    """`text` such that it can always be encoded: an error must not fail for its wording."""
+    return text.replace("\0", " ")[:65536].encode("utf-8", "backslashreplace").decode()
