@@ -329,9 +329,8 @@ class Monitor:
             data = self._socket.recv(_READ_SIZE)
         except BlockingIOError:
             return
-        except OSError as error:
-            self._end(MonitorClosed(f"Unable to read from monitor: {error.strerror}"))
-            return
+        except ConnectionResetError:  # QEMU ended before it had read all that we wrote
+            data = b""
         if not data:
             self._end(MonitorClosed("End of file from qemu monitor"))
             return

@@ -1,0 +1,267 @@
+"""What one QEMU binary can do on this host, as plain data: found by `guesthouse.qemu.probe`, read everywhere.
+
+Nothing here runs QEMU or reads a file. `to_json` and `from_json` are for the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
+
+_Json: TypeAlias = bool | int | float | str | list["_Json"] | dict[str, "_Json"] | None
+
+#: Accelerator names as QEMU has them.
+KVM = "kvm"
+TCG = "tcg"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine type. `alias` is its short name (`q35`) or empty; `default_cpu` a CPU model's name or empty."""
+
+    name: str
+    alias: str = ""
+    max_cpus: int = 1
+    default_cpu: str = ""
+    hotpluggable_cpus: bool = False
+    numa: bool = False
+    default_ram_id: str = ""
+    deprecated: bool = False
+    default: bool = False
+    acpi: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CpuModel:
+    """A CPU model under one accelerator. `unavailable` names the features that keep it from running on this host."""
+
+    name: str
+    unavailable: tuple[str, ...] = ()
+    alias_of: str = ""
+    deprecated: bool = False
+    migratable: bool = True
+
+    @property
+    def usable(self) -> bool:
+        """Whether the host can run it as it is."""
+        return not self.unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class QemuCapabilities:
+    """All that was found about one binary.
+
+    `version` is (major, minor, micro), `package` the distribution's name for the build, `arch` QEMU's target
+    (`x86_64`). `machines` is by full name. `devices` are QOM types that `-device` takes; `device_properties` is
+    known for the devices that the model uses; `objects` are types for `-object`, `object_properties` likewise.
+    `commands` are QMP commands; `options` the command line's options with their parameters, where QEMU tells.
+    `cpu_models` is by accelerator; `cpu_expansions` the properties of the best CPU of each accelerator
+    (`host` with KVM, `max` with TCG). `features` are paths into QMP's schema that exist.
+    """
+
+    binary: str
+    version: tuple[int, int, int]
+    package: str
+    arch: str
+    kvm: bool
+    machines: dict[str, Machine]
+    devices: frozenset[str]
+    device_properties: dict[str, frozenset[str]]
+    objects: frozenset[str]
+    object_properties: dict[str, frozenset[str]]
+    commands: frozenset[str]
+    options: dict[str, frozenset[str]]
+    cpu_models: dict[str, tuple[CpuModel, ...]]
+    cpu_expansions: dict[str, dict[str, bool | int | str]]
+    features: frozenset[str] = frozenset()
+    migration_capabilities: frozenset[str] = frozenset()
+    tpm_models: tuple[str, ...] = ()
+    tpm_backends: tuple[str, ...] = ()
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.aliases.update({machine.alias: machine.name for machine in self.machines.values() if machine.alias})
+
+    @property
+    def version_number(self) -> int:
+        """The version as libvirt counts it: 10.0.2 is 10000002."""
+        major, minor, micro = self.version
+        return major * 1_000_000 + minor * 1000 + micro
+
+    def canonical_machine(self, name: str) -> str | None:
+        """The full name of a machine type given by name or alias (`q35`); None when there is none."""
+        full = self.aliases.get(name, name)
+        return full if full in self.machines else None
+
+    def machine(self, name: str) -> Machine | None:
+        """A machine type by name or alias; None when there is none."""
+        return self.machines.get(self.aliases.get(name, name))
+
+    @property
+    def default_machine(self) -> str | None:
+        """The full name of the machine type that QEMU takes without `-machine`."""
+        return next((machine.name for machine in self.machines.values() if machine.default), None)
+
+    def has_device(self, name: str) -> bool:
+        """Whether `-device NAME` exists."""
+        return name in self.devices
+
+    def has_property(self, device: str, name: str) -> bool:
+        """Whether a device has a property. False for devices whose properties were not asked for."""
+        return name in self.device_properties.get(device, ())
+
+    def has_object(self, name: str) -> bool:
+        """Whether `-object NAME` exists."""
+        return name in self.objects
+
+    def has_object_property(self, type_: str, name: str) -> bool:
+        """Whether an object type has a property. False for types whose properties were not asked for."""
+        return name in self.object_properties.get(type_, ())
+
+    def has_command(self, name: str) -> bool:
+        """Whether the monitor knows a command."""
+        return name in self.commands
+
+    def has_option(self, option: str, parameter: str = "") -> bool:
+        """Whether the command line has an option (without its `-`), and with that parameter if one is given."""
+        found = self.options.get(option)
+        return found is not None and (not parameter or parameter in found)
+
+    def has_feature(self, path: str) -> bool:
+        """Whether QMP's schema has `path`; paths are those of `guesthouse.qemu.schema.FEATURES`."""
+        return path in self.features
+
+    def accelerators(self) -> tuple[str, ...]:
+        """What guests can run with here, best first."""
+        return (KVM, TCG) if self.kvm else (TCG,)
+
+    def to_json(self) -> dict[str, _Json]:
+        """As plain JSON values; a set of names is one text, sorted."""
+        return {
+            "binary": self.binary,
+            "version": list(self.version),
+            "package": self.package,
+            "arch": self.arch,
+            "kvm": self.kvm,
+            "machines": [asdict(machine) for machine in self.machines.values()],
+            "devices": _joined(self.devices),
+            "device_properties": _joined_map(self.device_properties),
+            "objects": _joined(self.objects),
+            "object_properties": _joined_map(self.object_properties),
+            "commands": _joined(self.commands),
+            "options": _joined_map(self.options),
+            "cpu_models": {
+                accel: [_model_to_json(model) for model in models] for accel, models in self.cpu_models.items()
+            },
+            "cpu_expansions": {accel: dict(props) for accel, props in self.cpu_expansions.items()},
+            "features": _joined(self.features),
+            "migration_capabilities": _joined(self.migration_capabilities),
+            "tpm_models": list(self.tpm_models),
+            "tpm_backends": list(self.tpm_backends),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, _Json]) -> QemuCapabilities:
+        """From what `to_json` wrote. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
+        machines = [_machine_from_json(item) for item in _list(data["machines"])]
+        major, minor, micro = _list(data["version"])
+        return cls(
+            binary=_text(data["binary"]),
+            version=(_int(major), _int(minor), _int(micro)),
+            package=_text(data["package"]),
+            arch=_text(data["arch"]),
+            kvm=data["kvm"] is True,
+            machines={machine.name: machine for machine in machines},
+            devices=_names(data["devices"]),
+            device_properties=_name_map(data["device_properties"]),
+            objects=_names(data["objects"]),
+            object_properties=_name_map(data["object_properties"]),
+            commands=_names(data["commands"]),
+            options=_name_map(data["options"]),
+            cpu_models={
+                accel: tuple(_model_from_json(item) for item in _list(models))
+                for accel, models in _fields(data["cpu_models"]).items()
+            },
+            cpu_expansions={
+                accel: {name: _scalar(value) for name, value in _fields(props).items()}
+                for accel, props in _fields(data["cpu_expansions"]).items()
+            },
+            features=_names(data["features"]),
+            migration_capabilities=_names(data["migration_capabilities"]),
+            tpm_models=tuple(_text(item) for item in _list(data["tpm_models"])),
+            tpm_backends=tuple(_text(item) for item in _list(data["tpm_backends"])),
+        )
+
+
+def _model_to_json(model: CpuModel) -> list[_Json]:
+    return [model.name, list(model.unavailable), model.alias_of, model.deprecated, model.migratable]
+
+
+def _model_from_json(item: _Json) -> CpuModel:
+    name, unavailable, alias_of, deprecated, migratable = _list(item)
+    features = tuple(_text(feature) for feature in _list(unavailable))
+    return CpuModel(_text(name), features, _text(alias_of), deprecated is True, migratable is True)
+
+
+def _machine_from_json(item: _Json) -> Machine:
+    fields = _fields(item)
+    return Machine(
+        name=_text(fields["name"]),
+        alias=_text(fields["alias"]),
+        max_cpus=_int(fields["max_cpus"]),
+        default_cpu=_text(fields["default_cpu"]),
+        hotpluggable_cpus=fields["hotpluggable_cpus"] is True,
+        numa=fields["numa"] is True,
+        default_ram_id=_text(fields["default_ram_id"]),
+        deprecated=fields["deprecated"] is True,
+        default=fields["default"] is True,
+        acpi=fields["acpi"] is True,
+    )
+
+
+def _joined(names: frozenset[str]) -> str:
+    """A set of names as one text: read four times as fast as a JSON list. QEMU's names hold no blanks."""
+    return " ".join(sorted(names))
+
+
+def _joined_map(table: Mapping[str, frozenset[str]]) -> dict[str, _Json]:
+    return {key: _joined(names) for key, names in table.items()}
+
+
+def _list(value: _Json) -> list[_Json]:
+    if not isinstance(value, list):
+        raise TypeError("a list was expected")
+    return value
+
+
+def _fields(value: _Json) -> dict[str, _Json]:
+    if not isinstance(value, dict):
+        raise TypeError("an object was expected")
+    return value
+
+
+def _text(value: _Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a string was expected")
+    return value
+
+
+def _int(value: _Json) -> int:
+    if not isinstance(value, int):
+        raise TypeError("a number was expected")
+    return value
+
+
+def _scalar(value: _Json) -> bool | int | str:
+    if not isinstance(value, bool | int | str):
+        raise TypeError("a boolean, a number or a string was expected")
+    return value
+
+
+def _names(value: _Json) -> frozenset[str]:
+    return frozenset(_text(value).split())
+
+
+def _name_map(value: _Json) -> dict[str, frozenset[str]]:
+    return {key: _names(names) for key, names in _fields(value).items()}
