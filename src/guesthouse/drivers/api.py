@@ -76,7 +76,11 @@ class StreamIn(ABC):
 
 
 class Caller(Protocol):
-    """One client connection, as a handler sees it."""
+    """One client connection, as a handler sees it. Callers of the same connection are equal and hash alike.
+
+    In a plain function, `open_stream`, `take_fds` and `reply_fds` are valid until it returns; in a coroutine function
+    until it ends.
+    """
 
     @property
     def readonly(self) -> bool:
@@ -97,16 +101,16 @@ class Caller(Protocol):
         """Call `callback` once when the connection ends. Returns a function that takes the wish back."""
 
     def open_stream(self, incoming: StreamIn) -> StreamOut:
-        """Make the call that is being handled a stream. Only valid before the handler first awaits.
+        """Make the call that is being handled a stream.
 
         What the driver sends before the handler has returned is kept until after the reply.
         """
 
     def take_fds(self) -> list[int]:
-        """The descriptors that came with the call; the handler owns them from now on. Before the first await."""
+        """The descriptors that came with the call; the handler owns them from now on."""
 
     def reply_fds(self, fds: list[int]) -> None:
-        """Hand these descriptors over with the reply; the server closes them. Before the first await."""
+        """Hand these descriptors over with the reply; the server closes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,27 @@ def write(function: Callable[..., Reply | Awaitable[Reply]]) -> Handler[DriverT]
     return Handler(function, write=True)
 
 
+class DaemonSettings(Protocol):
+    """What drivers may know of the daemon's settings (`libvirtd.conf`); empty text means that it is not set."""
+
+    @property
+    def host_uuid(self) -> str:
+        """The host's UUID, if it is configured."""
+
+    @property
+    def host_uuid_source(self) -> str:
+        """Where it is read otherwise: `smbios` or `machine-id`."""
+
+
 class Driver(Protocol):
-    """What the daemon does with every driver."""
+    """What the daemon does with every driver.
+
+    A driver's package offers `create(places, settings, ...) -> Driver`; `server.daemon` calls it.
+    """
+
+    @property
+    def busy(self) -> bool:
+        """Whether guests run or work is under way, so that a daemon with `--timeout` has to stay."""
 
     @property
     def table(self) -> dict[Procedure, Handler[object]]:

@@ -15,6 +15,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +84,11 @@ class PlainFormatter(logging.Formatter):
     """`2026-01-31 12:00:00.123+0000: warning : server.session : text`, as libvirtd's lines look."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s: %(level)s : %(part)s : %(message)s", "%Y-%m-%d %H:%M:%S")
-        self.default_msec_format = "%s.%03d"
+        super().__init__("%(asctime)s.%(msecs)03d%(zone)s: %(level)s : %(part)s : %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, or several where there is a traceback."""
+        record.zone = time.strftime("%z", time.localtime(record.created))
         record.level = record.levelname.lower()
         record.part = record.name.removeprefix("guesthouse.")
         return super().format(record)

@@ -1,0 +1,535 @@
+"""One client connection: bytes in, calls dispatched, replies out.
+
+Rules:
+
+- The hot path (a plain handler) is: one `recvmsg`, `ServerProtocol.receive`, a lookup, the handler, one `send`. It
+  makes no task and no future. Only coroutine handlers get a task, and a `Caller` of their own.
+- Replies leave in the order of their completion. Calls that were begun are finished when the client goes away; only
+  their replies are dropped.
+- Everything is bounded. A client that does not read is read no further from once its replies pile up, and is
+  disconnected when messages or streams push its output over a limit. Slow calls beyond their allowance wait for
+  their turn, and when as many wait as may be under way, nothing more is read. Before CONNECT_OPEN a connection has
+  half a minute and few bytes.
+- Descriptors come with the last byte of what `recvmsg` returns, so they are collected in order and the packets that
+  announce them take them. What nobody announced is closed.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Identity, Reply, StreamIn, StreamOut
+from guesthouse.errors import InternalError, LibvirtError
+from guesthouse.rpc.packet import FDS_MAX, FramingError
+from guesthouse.rpc.server import (
+    PING,
+    PONG,
+    Call,
+    Ping,
+    Pong,
+    Refused,
+    ServerProtocol,
+    StreamAbort,
+    StreamData,
+    StreamFinish,
+    StreamHole,
+)
+from guesthouse.rpc.xdr import Struct
+from guesthouse.server.output import Output
+from guesthouse.server.streams import Stream
+
+if TYPE_CHECKING:
+    from guesthouse.rpc.procedure import Procedure
+    from guesthouse.server.dispatch import Route
+    from guesthouse.server.service import Service
+
+log = logging.getLogger(__name__)
+
+_READ_SIZE = 65536
+#: Room for the one descriptor that travels with a byte; the kernel closes what does not fit.
+_ANCILLARY_SIZE = socket.CMSG_LEN(4)
+#: Bytes that a connection may send before it is open.
+_EARLY_BYTES = 65536
+#: Pending output at which a connection is given up: by events and streams, and by anything at all.
+_MESSAGE_LIMIT = 16 << 20
+_OUTPUT_LIMIT = 96 << 20
+#: Seconds that the last replies of a closing connection may take.
+_FLUSH_SECONDS = 5.0
+
+
+class Extras:
+    """What a call has beside arguments and reply: descriptors in both directions, a stream."""
+
+    __slots__ = ("received", "reply", "stream")
+
+    def __init__(self, received: list[int]) -> None:
+        self.received = received
+        self.reply: list[int] = []
+        self.stream: Stream | None = None
+
+    def close(self) -> None:
+        """Close the descriptors that nobody took."""
+        _close_fds(self.received)
+        _close_fds(self.reply)
+
+
+class Session:
+    """One connection. It is the `drivers.api.Caller` of its plain handlers."""
+
+    def __init__(self, service: Service, peer: socket.socket, *, readonly: bool, identity: Identity) -> None:
+        self.service = service
+        self.readonly = readonly
+        self.identity = identity
+        self.local = True
+        self.opened = False
+        self.uri = ""
+        self.close_callback = False
+        self.protocol = ServerProtocol(service.programs)
+        self._loop = service.loop
+        self._socket = peer
+        self._recvmsg = peer.recvmsg
+        self._receive = self.protocol.receive
+        self._output = Output(service.loop, peer, self._output_drained)
+        self._routes = service.dispatch.unopened
+        self._pending = 0
+        self._waiting: deque[tuple[Call, Route, Extras | None]] = deque()
+        self._streams: dict[int, Stream] = {}
+        self._fds: list[int] = []
+        self._current: Call | None = None
+        self._extras: Extras | None = None
+        self._callbacks: dict[object, Callable[[], None]] = {}
+        self._early = _EARLY_BYTES
+        self._reading = True
+        self._leaving = False
+        self._closed = False
+        self._heard = True
+        self._unheard = 0
+        #: For opening the connection, later for sending the last replies.
+        self._deadline: asyncio.TimerHandle | None = service.loop.call_later(service.open_seconds, self._never_opened)
+        self._alive_timer: asyncio.TimerHandle | None = None
+        service.loop.add_reader(peer, self._readable)
+
+    def __repr__(self) -> str:
+        return f"<Session of uid {self.identity.uid}, process {self.identity.pid}>"
+
+    # -- what handlers may do (drivers.api.Caller) ------------------------------------------------
+
+    def send_message(self, procedure: Procedure, message: Struct | None) -> None:
+        """Send an event message. A client that lets too many pile up is disconnected."""
+        if self._closed:
+            return
+        self.send(self.protocol.encode_message(procedure, message))
+        if self._output.pending > _MESSAGE_LIMIT:
+            self.close("it does not read its events")
+
+    def when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` once when the connection ends. Returns a function that takes the wish back."""
+        if self._closed:
+            self._loop.call_soon(callback)
+            return lambda: None
+        key = object()
+        self._callbacks[key] = callback
+
+        def forget() -> None:
+            self._callbacks.pop(key, None)
+
+        return forget
+
+    def open_stream(self, incoming: StreamIn) -> StreamOut:
+        """Make the call that is being handled a stream."""
+        call = self._handled()
+        return self.add_stream(call, self._extras_of(), incoming)
+
+    def take_fds(self) -> list[int]:
+        """The descriptors that came with the call that is being handled."""
+        self._handled()
+        extras = self._extras_of()
+        taken, extras.received = extras.received, []
+        return taken
+
+    def reply_fds(self, fds: list[int]) -> None:
+        """Hand these descriptors over with the reply; they are closed when they are sent."""
+        self._handled()
+        self._extras_of().reply += fds
+
+    def _handled(self) -> Call:
+        if self._current is None:
+            raise RuntimeError("only valid while a call is being handled")
+        return self._current
+
+    def _extras_of(self) -> Extras:
+        if self._extras is None:
+            self._extras = Extras([])
+        return self._extras
+
+    # -- what the server's own handlers may do ----------------------------------------------------
+
+    def open(self, uri: str, *, readonly: bool) -> None:
+        """CONNECT_OPEN succeeded: from now on everything may be called that the connection may."""
+        self.opened = True
+        self.uri = uri
+        self.readonly = self.readonly or readonly
+        dispatch = self.service.dispatch
+        self._routes = dispatch.readonly if self.readonly else dispatch.readwrite
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def leave(self) -> None:
+        """Close once everything has been sent; nothing more is read."""
+        if self._leaving or self._closed:
+            return
+        self._leaving = True
+        self._read_if_possible()
+        self._loop.call_soon(self._leave_when_sent)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._loop.call_later(_FLUSH_SECONDS, self.close, "it does not read its last replies")
+
+    def _leave_when_sent(self) -> None:
+        if self._output.empty and not self._closed:
+            self.close("")
+
+    def keep_alive(self) -> None:
+        """Ping the client when it is silent, from now on, as the settings say."""
+        interval = self.service.keepalive_interval
+        if interval > 0 and self._alive_timer is None:
+            self._alive_timer = self._loop.call_later(interval, self._check_alive)
+
+    def _check_alive(self) -> None:
+        self._alive_timer = self._loop.call_later(self.service.keepalive_interval, self._check_alive)
+        if self._heard or self._waiting:  # while calls wait for their turn we may be the ones who do not read
+            self._heard = False
+            self._unheard = 0
+        elif self._unheard >= self.service.keepalive_count:
+            self.close("it does not answer keepalive messages")
+        else:
+            self._unheard += 1
+            self.send(PING)
+
+    def _never_opened(self) -> None:
+        self.close("it did not open the connection in time")
+
+    @property
+    def waiting(self) -> int:
+        """Calls that were begun and are not answered."""
+        return self._pending
+
+    # -- in ---------------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        try:
+            data, ancillary, _, _ = self._recvmsg(_READ_SIZE, _ANCILLARY_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close("")
+            return
+        if ancillary:
+            self._collect(ancillary)
+        if not data:
+            self.close("")
+            return
+        self._heard = True
+        try:
+            events = self._receive(data)
+        except FramingError as error:
+            self.close(str(error))
+            return
+        for event in events:
+            if isinstance(event, Call):
+                self._call(event)
+            else:
+                self._other(event)
+            if self._closed:
+                return
+        if not self.opened:
+            self._early -= len(data)
+            if self._early < 0:
+                self.close("it sends too much before it opens the connection")
+
+    def _collect(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                received = array.array("i")
+                received.frombytes(data[: len(data) - len(data) % received.itemsize])
+                self._fds += received
+        if len(self._fds) > FDS_MAX:
+            _close_fds(self._fds)
+
+    def _call(self, call: Call) -> None:
+        route = self._routes.get(call.procedure)
+        if route is None:
+            _close_fds(self._take_fds(call.nfds))
+            self.send(self.protocol.encode_error(call, self.service.dispatch.missing(call.procedure, self.opened)))
+            return
+        extras = Extras(self._take_fds(call.nfds)) if call.nfds else None
+        if self._pending >= route.allowance:
+            self._waiting.append((call, route, extras))
+            self._read_if_possible()
+        elif route.waits:
+            self._begin(call, route, extras)
+        else:
+            self._answer(call, route, extras)
+
+    def _answer(self, call: Call, route: Route, extras: Extras | None) -> None:
+        """The hot path: a plain function, whose reply goes out at once unless it is awaitable."""
+        self._current = call
+        self._extras = extras
+        try:
+            ret = route.run(self, call.args)
+        except Exception as error:
+            self._current = None
+            self._fail(call, error, self._extras)
+            return
+        self._current = None
+        extras = self._extras
+        if ret is not None and not isinstance(ret, Struct):
+            self.run(self._await(call, ret, extras), counted=True)
+        elif extras is None:
+            self.send(self.protocol.encode_reply(call, ret))
+        else:
+            self._reply(call, ret, extras)
+
+    def _begin(self, call: Call, route: Route, extras: Extras | None) -> None:
+        """A coroutine function: a task, and a caller that knows which call it is."""
+        if extras is None:
+            extras = Extras([])
+        result = route.run(CallInProgress(self, call, extras), call.args)
+        if isinstance(result, Awaitable):
+            self.run(self._await(call, result, extras), counted=True)
+
+    async def _await(self, call: Call, result: Awaitable[Reply], extras: Extras | None) -> None:
+        try:
+            ret = await result
+        except Exception as error:
+            self._fail(call, error, extras)
+        except asyncio.CancelledError:
+            self._fail(call, InternalError("the daemon is ending", hint="try again"), extras)
+            raise
+        else:
+            if extras is None:
+                self.send(self.protocol.encode_reply(call, ret))
+            else:
+                self._reply(call, ret, extras)
+
+    def run(self, work: Coroutine[object, object, None], *, counted: bool = False) -> None:
+        """Run something in a task that the service knows of; `counted` for a call that is to be answered."""
+        if counted:
+            self._pending += 1
+        task = self._loop.create_task(self._counted(work) if counted else work)
+        self.service.tasks.add(task)
+        task.add_done_callback(self.service.tasks.discard)
+
+    async def _counted(self, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        finally:
+            self._pending -= 1
+            self._next()
+
+    def _next(self) -> None:
+        """A call was answered: begin those whose turn has come."""
+        while self._waiting and not self._closed and self._pending < self._waiting[0][1].allowance:
+            call, route, extras = self._waiting.popleft()
+            if route.waits:
+                self._begin(call, route, extras)
+            else:
+                self._answer(call, route, extras)
+        self._read_if_possible()
+
+    # -- out --------------------------------------------------------------------------------------
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client reads slower than we send."""
+        return self._output.congested
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet, or keep it until the client reads. Never blocks; does nothing on a closed connection."""
+        if self._closed:
+            return
+        output = self._output
+        try:
+            output.write(packet)
+        except OSError:
+            self._loop.call_soon(self.close, "")
+            return
+        if output.congested and self._reading:
+            self._read_if_possible()
+        if output.pending > _OUTPUT_LIMIT:
+            self.close("it does not read its replies")
+
+    def _reply(self, call: Call, ret: Reply, extras: Extras) -> None:
+        """A reply with descriptors or a stream behind it."""
+        fds, extras.reply = extras.reply, []
+        self.send(self.protocol.encode_reply(call, ret, len(fds)))
+        if self._closed:
+            _close_fds(fds)
+        else:
+            self._output.write_fds(fds)
+        if extras.stream is not None:
+            extras.stream.release()
+        extras.close()
+
+    def _fail(self, call: Call, error: BaseException, extras: Extras | None) -> None:
+        if extras is not None:
+            if extras.stream is not None:
+                extras.stream.drop()
+            extras.close()
+        if not isinstance(error, LibvirtError):
+            log.error("%s failed", call.procedure.name, exc_info=error)
+            error = InternalError(f"{type(error).__name__}: {error}", hint="the daemon's log has more")
+        self.send(self.protocol.encode_error(call, error))
+
+    def _output_drained(self) -> None:
+        for stream in list(self._streams.values()):
+            stream.output_drained()
+        if self._leaving:
+            self._leave_when_sent()
+        else:
+            self._read_if_possible()
+
+    def _read_if_possible(self) -> None:
+        """Read from the client or not, as what is pending allows."""
+        wanted = not (self._leaving or self._output.congested or len(self._waiting) >= self.service.dispatch.limit)
+        if self._closed or wanted == self._reading:
+            return
+        self._reading = wanted
+        if wanted:
+            self._loop.add_reader(self._socket, self._readable)
+        else:
+            self._loop.remove_reader(self._socket)
+
+    # -- streams, descriptors, the rest -----------------------------------------------------------
+
+    def add_stream(self, call: Call, extras: Extras, incoming: StreamIn) -> Stream:
+        """Open a stream on a call."""
+        if call.procedure.stream == "none":
+            raise RuntimeError(f"{call.procedure.name} opens no stream")
+        if extras.stream is not None or call.serial in self._streams:
+            raise InternalError(f"serial {call.serial} has a stream already")
+        stream = Stream(self, self._loop, call, incoming)
+        extras.stream = stream
+        if self._closed:
+            self._loop.call_soon(stream.drop)
+        else:
+            self._streams[call.serial] = stream
+        return stream
+
+    def forget_stream(self, serial: int) -> None:
+        """The stream is over."""
+        self._streams.pop(serial, None)
+
+    def _other(self, event: Refused | Ping | Pong | StreamData | StreamHole | StreamFinish | StreamAbort) -> None:
+        """What is no call. Packets for a stream that is gone are dropped; a `Pong` was heard, and that is all."""
+        if isinstance(event, Refused):
+            _close_fds(self._take_fds(event.nfds))
+            self.send(event.packet)
+        elif isinstance(event, Ping):
+            self.send(PONG)
+        elif not isinstance(event, Pong):
+            stream = self._streams.get(event.serial)
+            if stream is not None:
+                stream.receive(event)
+
+    def _take_fds(self, count: int) -> list[int]:
+        taken, self._fds = self._fds[:count], self._fds[count:]
+        return taken
+
+    def close(self, reason: str) -> None:
+        """End the connection at once. `reason`, if any, is logged."""
+        if self._closed:
+            return
+        self._closed = True
+        if reason:
+            log.warning("%r is disconnected: %s", self, reason)
+        for timer in (self._deadline, self._alive_timer):
+            if timer is not None:
+                timer.cancel()
+        self._loop.remove_reader(self._socket)
+        self._output.close()
+        self._socket.close()
+        _close_fds(self._fds)
+        for _, _, extras in self._waiting:
+            if extras is not None:
+                extras.close()
+        self._waiting.clear()
+        for stream in list(self._streams.values()):
+            stream.drop()
+        for callback in list(self._callbacks.values()):
+            try:
+                callback()
+            except Exception:
+                log.exception("%r: what should follow its end failed", self)
+        self._callbacks.clear()
+        self.service.closed(self)
+
+
+class CallInProgress:
+    """The `drivers.api.Caller` of one coroutine handler: its session, and which call it is.
+
+    It equals its session, so that drivers may tell connections apart by their callers.
+    """
+
+    __slots__ = ("_call", "_extras", "_session")
+
+    def __init__(self, session: Session, call: Call, extras: Extras) -> None:
+        self._session = session
+        self._call = call
+        self._extras = extras
+
+    def __eq__(self, other: object) -> bool:
+        return other is self._session or (isinstance(other, CallInProgress) and other._session is self._session)
+
+    def __hash__(self) -> int:
+        return hash(self._session)
+
+    @property
+    def readonly(self) -> bool:
+        """Whether the connection was opened read-only."""
+        return self._session.readonly
+
+    @property
+    def identity(self) -> Identity:
+        """Who calls."""
+        return self._session.identity
+
+    @property
+    def local(self) -> bool:
+        """Whether descriptors can travel."""
+        return self._session.local
+
+    def send_message(self, procedure: Procedure, message: Struct | None) -> None:
+        """Send an event message."""
+        self._session.send_message(procedure, message)
+
+    def when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` once when the connection ends."""
+        return self._session.when_closed(callback)
+
+    def open_stream(self, incoming: StreamIn) -> StreamOut:
+        """Make this call a stream."""
+        return self._session.add_stream(self._call, self._extras, incoming)
+
+    def take_fds(self) -> list[int]:
+        """The descriptors that came with this call."""
+        taken, self._extras.received = self._extras.received, []
+        return taken
+
+    def reply_fds(self, fds: list[int]) -> None:
+        """Hand these descriptors over with the reply."""
+        self._extras.reply += fds
+
+
+def _close_fds(descriptors: list[int]) -> None:
+    """Close descriptors and empty the list."""
+    while descriptors:
+        os.close(descriptors.pop())
