@@ -1,0 +1,413 @@
+"""The blocking shell: one connection to a daemon, over which calls are made one after the other.
+
+`Connection` moves the bytes and keeps the time; `guesthouse.rpc.client` knows the protocol. While a reply is awaited,
+a daemon that says nothing is pinged, and given up when it answers none of the pings: so no call waits for ever, and a
+long call may take as long as it needs. Calls, events and streams come over the same socket, and each wait serves them
+all: what is not for the one who waits is kept for whom it is for.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from guesthouse.client.transport import ClosedError, UnixTransport
+from guesthouse.client.uri import ConnectionUri, endpoint
+from guesthouse.errors import Code, LibvirtError, Origin
+from guesthouse.rpc.client import (
+    PING,
+    PONG,
+    ClientProtocol,
+    Failure,
+    Message,
+    Ping,
+    Reply,
+    StreamData,
+    StreamEnd,
+    StreamFailure,
+    StreamHole,
+)
+from guesthouse.rpc.packet import STREAM_CHUNK, FramingError
+from guesthouse.rpc.programs import QEMU, REMOTE
+from guesthouse.rpc.xdr import XdrError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from guesthouse.client.domain import Domain
+    from guesthouse.client.uri import Surroundings
+    from guesthouse.rpc.client import Event
+    from guesthouse.rpc.procedure import Procedure
+    from guesthouse.rpc.types import NonnullDomain
+    from guesthouse.rpc.xdr import Struct
+
+    StructT = TypeVar("StructT", bound=Struct)
+    StreamEvent = StreamData | StreamHole | StreamEnd | StreamFailure
+
+#: Feature numbers of CONNECT_SUPPORTS_FEATURE.
+FEATURE_TYPED_PARAM_STRING = 9
+FEATURE_KEEPALIVE = 10
+FEATURE_EVENT_CALLBACK = 14
+
+#: Flag of CONNECT_OPEN.
+OPEN_READONLY = 1
+
+#: Seconds of a daemon's silence after which a call is given up where keepalive is off.
+SILENCE_MAX = 3600.0
+
+#: Authentication that AUTH_LIST may ask for (libvirt's `remote_auth_type`).
+AUTH_NONE, AUTH_SASL, AUTH_POLKIT = range(3)
+
+
+class Connection:
+    """An open connection. Not for several threads at once."""
+
+    def __init__(
+        self,
+        transport: UnixTransport,
+        *,
+        keepalive: tuple[int, int] = (0, 0),
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._protocol = ClientProtocol({REMOTE.number: REMOTE, QEMU.number: QEMU})
+        self._replies: dict[int, Reply | Failure] = {}
+        self._streams: dict[int, list[StreamEvent]] = {}
+        self._messages: list[Message] = []
+        self._keepalive = keepalive
+        self._unanswered = 0
+        self._trace = trace
+        self._uri = ""
+        self._has_get_info_only = False
+        self.alive = True
+        self.readonly = False
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        surroundings: Surroundings,
+        *,
+        readonly: bool = False,
+        keepalive: tuple[int, int] = (0, 0),
+        trace: Callable[[str], None] | None = None,
+    ) -> Connection:
+        """Connect to what the URI `name` means; an empty one means the default. Raises LibvirtError.
+
+        `keepalive` is the seconds of silence before a ping, and how many pings may stay unanswered; 0 seconds turn
+        it off. `trace` is told the name of every call.
+        """
+        from guesthouse.client.settings import load, resolve_alias
+
+        settings = load(surroundings.config)
+        default = settings.get("uri_default")
+        name = name or surroundings.default or (default if isinstance(default, str) else "")
+        uri = ConnectionUri(resolve_alias(settings, name)) if name else None
+        if uri is not None and uri.transport != "unix":
+            raise LibvirtError(
+                f"the transport '{uri.transport}' is not supported yet",
+                code=Code.CONFIG_UNSUPPORTED,
+                domain=Origin.REMOTE,
+                hint="connect over a unix socket, with a URI such as qemu:///system",
+            )
+        mode = settings.get("remote_mode")
+        where = endpoint(uri, surroundings, readonly=readonly, mode=mode if isinstance(mode, str) else "")
+        connection = cls(UnixTransport.connect(where, surroundings.daemon), keepalive=keepalive, trace=trace)
+        try:
+            connection._greet(uri.open_name if uri else "", readonly=readonly)
+        except BaseException:
+            connection.drop()
+            raise
+        connection._uri = uri.text if uri else ""
+        return connection
+
+    def _greet(self, name: str, *, readonly: bool) -> None:
+        """The opening that stock clients make: who are you, do you ping, open this."""
+        from guesthouse.rpc.procedures import auth
+        from guesthouse.rpc.procedures import connect as rpc
+
+        types = self.ask(auth.AuthListRet, auth.AUTH_LIST).types
+        wanted = types[0] if types else AUTH_NONE
+        if wanted == AUTH_POLKIT:
+            self.call(auth.AUTH_POLKIT)
+        elif wanted != AUTH_NONE:
+            raise LibvirtError(
+                "the daemon asks for SASL, which this client does not speak yet",
+                code=Code.AUTH_FAILED,
+                domain=Origin.AUTH,
+            )
+        if self._keepalive[0] and not self.feature(FEATURE_KEEPALIVE):
+            self._keepalive = (0, 0)
+        self.readonly = readonly
+        self.call(rpc.CONNECT_OPEN, rpc.ConnectOpenArgs(name, OPEN_READONLY if readonly else 0))
+
+    # Calls
+
+    def call(self, procedure: Procedure, args: Struct | None = None) -> Struct | None:
+        """Make a call and wait for its reply. Raises the daemon's error, or ClosedError when the connection broke."""
+        return self.wait(self.submit(procedure, args))
+
+    def ask(self, kind: type[StructT], procedure: Procedure, args: Struct | None = None) -> StructT:
+        """A call whose reply is of the type `kind`."""
+        ret = self.call(procedure, args)
+        if not isinstance(ret, kind):
+            raise LibvirtError(f"unexpected reply to {procedure.name}", code=Code.RPC, domain=Origin.REMOTE)
+        return ret
+
+    def submit(self, procedure: Procedure, args: Struct | None = None) -> int:
+        """Send a call without waiting; `wait` gets the reply by the serial that this returns."""
+        if self._trace:
+            self._trace(f"call {procedure.name}")
+        if not self.alive:
+            raise ClosedError("the connection is closed")
+        try:
+            serial, packet = self._protocol.call(procedure, args)
+        except XdrError as error:
+            raise LibvirtError(f"Unable to encode message payload: {error}", code=Code.RPC, domain=Origin.RPC) from None
+        self._send(packet)
+        return serial
+
+    def wait(self, serial: int) -> Struct | None:
+        """The reply to a call of `submit`."""
+        while serial not in self._replies:
+            self._pump(None)
+        reply = self._replies.pop(serial)
+        if isinstance(reply, Failure):
+            raise reply.error
+        return reply.ret
+
+    def feature(self, number: int) -> bool:
+        """Whether the daemon supports a feature of CONNECT_SUPPORTS_FEATURE."""
+        from guesthouse.rpc.procedures import connect as rpc
+
+        ret = self.ask(
+            rpc.ConnectSupportsFeatureRet,
+            rpc.CONNECT_SUPPORTS_FEATURE,
+            rpc.ConnectSupportsFeatureArgs(number),
+        )
+        return bool(ret.supported)
+
+    # Events
+
+    def next_message(self, timeout: float | None) -> Message | None:
+        """The next event, or None when none came in `timeout` seconds (None: as long as the connection lives)."""
+        deadline = None if timeout is None else monotonic() + timeout
+        while not self._messages:
+            left = None if deadline is None else deadline - monotonic()
+            if left is not None and left <= 0:
+                return None
+            self._pump(left)
+        return self._messages.pop(0)
+
+    # Streams
+
+    def open_stream(self, procedure: Procedure, args: Struct | None = None) -> tuple[Struct | None, Stream]:
+        """Make a call that opens a stream; returns its reply and the stream."""
+        serial = self.submit(procedure, args)
+        self._streams[serial] = []
+        try:
+            return self.wait(serial), Stream(self, serial)
+        except LibvirtError:
+            self._streams.pop(serial, None)
+            raise
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for those who wait for several things. `poll` must follow when it is readable."""
+        return self._transport.fileno()
+
+    def poll(self, timeout: float = 0.0) -> None:
+        """Take in what has come, waiting for it at most `timeout` seconds."""
+        self._pump(timeout)
+
+    # The end
+
+    def close(self) -> None:
+        """Say goodbye and close. Never raises: a connection that is closed may break."""
+        if self.alive:
+            from guesthouse.rpc.procedures import connect as rpc
+
+            try:
+                self.call(rpc.CONNECT_CLOSE)
+            except LibvirtError:
+                pass
+        self.drop()
+
+    def drop(self) -> None:
+        """Close without a word."""
+        self.alive = False
+        self._transport.close()
+
+    # Moving bytes
+
+    def _send(self, packet: bytes) -> None:
+        try:
+            self._transport.send(packet, self._patience)
+        except ClosedError:
+            self.drop()
+            raise
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a daemon may stay silent before it is taken for dead."""
+        interval, count = self._keepalive
+        return float(interval * (count + 1)) if interval else SILENCE_MAX
+
+    def _pump(self, timeout: float | None) -> None:
+        """Read once, for at most `timeout` seconds or one keepalive interval; hand out what came."""
+        interval = float(self._keepalive[0]) or SILENCE_MAX
+        wait = interval if timeout is None else min(timeout, interval)
+        try:
+            data = self._transport.receive(wait)
+            if data is None:
+                if timeout is None or wait == interval:
+                    self._silence()
+                return
+            self._unanswered = 0
+            for event in self._protocol.receive(data):
+                self._dispatch(event)
+        except FramingError as error:
+            self.drop()
+            raise ClosedError(f"the daemon sent what is no packet: {error}") from None
+        except ClosedError:
+            self.drop()
+            raise
+
+    def _silence(self) -> None:
+        """Nothing came for one interval: ask for a sign of life, or give up."""
+        if not self._keepalive[0]:
+            raise ClosedError(f"the daemon has said nothing for {SILENCE_MAX:.0f} s")
+        if self._unanswered > self._keepalive[1]:
+            raise ClosedError("connection closed due to keepalive timeout")
+        self._unanswered += 1
+        self._send(PING)
+
+    def _dispatch(self, event: Event) -> None:
+        if isinstance(event, Reply | Failure):
+            self._replies[event.serial] = event
+        elif isinstance(event, Message):
+            self._messages.append(event)
+        elif isinstance(event, Ping):
+            self._send(PONG)
+        elif isinstance(event, StreamData | StreamHole | StreamEnd | StreamFailure):
+            waiting = self._streams.get(event.serial)
+            if waiting is not None:
+                waiting.append(event)
+
+    # Objects
+
+    @property
+    def uri(self) -> str:
+        """The connection's URI, as given or as the daemon picked it."""
+        if not self._uri:
+            from guesthouse.rpc.procedures import connect as rpc
+
+            self._uri = self.ask(rpc.ConnectGetUriRet, rpc.CONNECT_GET_URI).uri
+        return self._uri
+
+    def domains(self, flags: int = 0) -> list[Domain]:
+        """The guests that pass a filter (libvirt's `virConnectListAllDomainsFlags`; 0 takes all)."""
+        from guesthouse.rpc.procedures import domain as rpc
+
+        args = rpc.ConnectListAllDomainsArgs(1, flags)
+        ret = self.ask(rpc.ConnectListAllDomainsRet, rpc.CONNECT_LIST_ALL_DOMAINS, args)
+        return [self.domain(handle) for handle in ret.domains]
+
+    def domain(self, handle: NonnullDomain) -> Domain:
+        """The object for a guest that a call named."""
+        from guesthouse.client.domain import Domain
+
+        return Domain(self, handle)
+
+    def domain_by_id(self, number: int) -> Domain:
+        """The running guest with this id. Raises LibvirtError (42) where there is none."""
+        from guesthouse.rpc.procedures import domain as rpc
+
+        ret = self.ask(rpc.DomainLookupByIdRet, rpc.DOMAIN_LOOKUP_BY_ID, rpc.DomainLookupByIdArgs(number))
+        return self.domain(ret.dom)
+
+    def domain_by_uuid(self, uuid: bytes) -> Domain:
+        """The guest with this UUID. Raises LibvirtError (42) where there is none."""
+        from guesthouse.rpc.procedures import domain as rpc
+
+        ret = self.ask(rpc.DomainLookupByUuidRet, rpc.DOMAIN_LOOKUP_BY_UUID, rpc.DomainLookupByUuidArgs(uuid))
+        return self.domain(ret.dom)
+
+    def domain_by_name(self, name: str) -> Domain:
+        """The guest with this name. Raises LibvirtError (42) where there is none."""
+        from guesthouse.rpc.procedures import domain as rpc
+
+        ret = self.ask(rpc.DomainLookupByNameRet, rpc.DOMAIN_LOOKUP_BY_NAME, rpc.DomainLookupByNameArgs(name))
+        return self.domain(ret.dom)
+
+
+class Stream:
+    """An open stream: data both ways, then `finish`, or `abort`."""
+
+    def __init__(self, connection: Connection, serial: int) -> None:
+        self._connection = connection
+        self._serial = serial
+        self.ended = False
+
+    def send(self, data: bytes) -> None:
+        """Send data, of any length."""
+        for start in range(0, len(data), STREAM_CHUNK):
+            chunk = data[start : start + STREAM_CHUNK]
+            self._connection._send(self._connection._protocol.encode_stream_data(self._serial, chunk))
+
+    def received(self) -> list[bytes]:
+        """The data that has come so far, holes as zeros; `ended` tells whether more can come. Raises its failure."""
+        waiting = self._connection._streams.get(self._serial, [])
+        chunks: list[bytes] = []
+        while waiting:
+            event = waiting.pop(0)
+            if isinstance(event, StreamData):
+                if event.data:
+                    chunks.append(event.data)
+                else:
+                    self.ended = True
+            elif isinstance(event, StreamHole):
+                chunks.append(bytes(event.length))
+            elif isinstance(event, StreamFailure):
+                self.ended = True
+                self._connection._streams.pop(self._serial, None)
+                raise event.error
+            else:
+                self.ended = True
+        return chunks
+
+    def receive(self) -> bytes:
+        """The next data; empty at the end."""
+        while not (chunks := self.received()) and not self.ended:
+            self._connection._pump(None)
+        return b"".join(chunks)
+
+    def finish(self) -> None:
+        """Close in order: everything was sent and read."""
+        self._close(self._connection._protocol.encode_stream_finish)
+
+    def abort(self) -> None:
+        """Break off."""
+        self._close(self._connection._protocol.encode_stream_abort)
+
+    def _close(self, encode: Callable[[int], bytes]) -> None:
+        connection, serial = self._connection, self._serial
+        if serial not in connection._streams:
+            return
+        waiting = connection._streams[serial]
+        waiting.clear()
+        try:
+            connection._send(encode(serial))
+            while True:
+                while not waiting:
+                    connection._pump(None)
+                event = waiting.pop(0)
+                if isinstance(event, StreamFailure):
+                    raise event.error
+                if isinstance(event, StreamEnd):
+                    return
+        except KeyError:
+            return
+        finally:
+            connection._streams.pop(serial, None)
+            self.ended = True

@@ -1,0 +1,195 @@
+"""A guest, as the client sees it: what identifies it, and the calls that are about it.
+
+The methods are libvirt's `virDomain…` functions under shorter names; what each does and refuses is in libvirt's
+reference (https://libvirt.org/html/libvirt-libvirt-domain.html). All raise LibvirtError as the daemon sent it. The
+families of procedures are imported where they are used, so that a command loads what it calls and no more.
+"""
+
+from __future__ import annotations
+
+from guesthouse.errors import Code, LibvirtError
+from guesthouse.rpc.procedures import domain as rpc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guesthouse.client.connection import Connection, Stream
+    from guesthouse.rpc.procedures.domain_save import DomainGetControlInfoRet, DomainGetJobStatsRet
+    from guesthouse.rpc.types import NonnullDomain, TypedParam
+
+#: `virDomainModificationImpact`.
+LIVE, CONFIG = 1, 2
+
+#: Flags of `Domain.xml` (`virDomainXMLFlags`).
+XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
+
+#: Kinds of metadata (`virDomainMetadataType`).
+DESCRIPTION, TITLE, ELEMENT = 0, 1, 2
+
+#: `virTypedParameterFlags`: the caller understands parameters that are strings.
+STRING_OKAY = 4
+
+
+class Domain:
+    """One guest of one connection. `id` is -1 while it is off; it is as old as the object."""
+
+    __slots__ = ("connection", "handle")
+
+    def __init__(self, connection: Connection, handle: NonnullDomain) -> None:
+        self.connection = connection
+        self.handle = handle
+
+    @property
+    def name(self) -> str:
+        """The guest's name."""
+        return self.handle.name
+
+    @property
+    def id(self) -> int:
+        """The id while it runs, else -1."""
+        return self.handle.id
+
+    @property
+    def uuid(self) -> str:
+        """The UUID in text form."""
+        digits = self.handle.uuid.hex()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    # State
+
+    def state(self) -> tuple[int, int]:
+        """State and reason (`virDomainState` and its reasons)."""
+        ret = self.connection.ask(rpc.DomainGetStateRet, rpc.DOMAIN_GET_STATE, rpc.DomainGetStateArgs(self.handle))
+        return ret.state, ret.reason
+
+    def info(self) -> rpc.DomainGetInfoRet:
+        """State, memory in KiB, vCPUs, CPU time in nanoseconds."""
+        return self.connection.ask(rpc.DomainGetInfoRet, rpc.DOMAIN_GET_INFO, rpc.DomainGetInfoArgs(self.handle))
+
+    def is_active(self) -> bool:
+        """Whether it runs, paused or not."""
+        args = rpc.DomainIsActiveArgs(self.handle)
+        return bool(self.connection.ask(rpc.DomainIsActiveRet, rpc.DOMAIN_IS_ACTIVE, args).active)
+
+    def is_persistent(self) -> bool:
+        """Whether its definition is stored."""
+        args = rpc.DomainIsPersistentArgs(self.handle)
+        return bool(self.connection.ask(rpc.DomainIsPersistentRet, rpc.DOMAIN_IS_PERSISTENT, args).persistent)
+
+    def os_type(self) -> str:
+        """The content of the definition's `os/type`."""
+        args = rpc.DomainGetOsTypeArgs(self.handle)
+        return self.connection.ask(rpc.DomainGetOsTypeRet, rpc.DOMAIN_GET_OS_TYPE, args).type
+
+    def has_managed_save(self) -> bool:
+        """Whether the daemon keeps a saved image of its memory."""
+        from guesthouse.rpc.procedures import domain_save as family
+
+        args = family.DomainHasManagedSaveImageArgs(self.handle, 0)
+        ret = self.connection.ask(
+            family.DomainHasManagedSaveImageRet, family.DOMAIN_HAS_MANAGED_SAVE_IMAGE, args
+        )
+        return bool(ret.result)
+
+    def title(self) -> str:
+        """The title; empty where there is none."""
+        return self.description(TITLE, 0)
+
+    def description(self, kind: int, flags: int) -> str:
+        """The description or the title; empty where there is none."""
+        try:
+            return self.metadata(kind, None, flags)
+        except LibvirtError as error:
+            if error.code == Code.NO_DOMAIN_METADATA:
+                return ""
+            raise
+
+    # Definition
+
+    def xml(self, flags: int = 0) -> str:
+        """The definition as XML."""
+        args = rpc.DomainGetXmlDescArgs(self.handle, flags)
+        return self.connection.ask(rpc.DomainGetXmlDescRet, rpc.DOMAIN_GET_XML_DESC, args).xml
+
+    def metadata(self, kind: int, uri: str | None, flags: int) -> str:
+        """Description, title, or the metadata element of the namespace `uri`."""
+        args = rpc.DomainGetMetadataArgs(self.handle, kind, uri, flags)
+        return self.connection.ask(rpc.DomainGetMetadataRet, rpc.DOMAIN_GET_METADATA, args).metadata
+
+    def set_metadata(self, kind: int, value: str | None, key: str | None, uri: str | None, flags: int) -> None:
+        """Set description, title or a metadata element; None removes it."""
+        self.connection.call(
+            rpc.DOMAIN_SET_METADATA, rpc.DomainSetMetadataArgs(self.handle, kind, value, key, uri, flags)
+        )
+
+    def rename(self, name: str) -> None:
+        """Give it another name; it must be off."""
+        self.connection.call(rpc.DOMAIN_RENAME, rpc.DomainRenameArgs(self.handle, name, 0))
+
+    def undefine(self, flags: int) -> None:
+        """Remove the definition."""
+        self.connection.call(rpc.DOMAIN_UNDEFINE_FLAGS, rpc.DomainUndefineFlagsArgs(self.handle, flags))
+
+    def undefine_plain(self) -> None:
+        """Remove the definition, over the oldest procedure, which knows no flags."""
+        self.connection.call(rpc.DOMAIN_UNDEFINE, rpc.DomainUndefineArgs(self.handle))
+
+    def autostart(self) -> bool:
+        """Whether it starts with the host."""
+        args = rpc.DomainGetAutostartArgs(self.handle)
+        return bool(self.connection.ask(rpc.DomainGetAutostartRet, rpc.DOMAIN_GET_AUTOSTART, args).autostart)
+
+    def set_autostart(self, wanted: bool) -> None:
+        """Let it start with the host, or not."""
+        self.connection.call(rpc.DOMAIN_SET_AUTOSTART, rpc.DomainSetAutostartArgs(self.handle, int(wanted)))
+
+    def autostart_once(self) -> bool:
+        """Whether it starts with the host's next start."""
+        args = rpc.DomainGetAutostartOnceArgs(self.handle)
+        ret = self.connection.ask(rpc.DomainGetAutostartOnceRet, rpc.DOMAIN_GET_AUTOSTART_ONCE, args)
+        return bool(ret.autostart)
+
+    def set_autostart_once(self, wanted: bool) -> None:
+        """Let it start with the host's next start, or not."""
+        args = rpc.DomainSetAutostartOnceArgs(self.handle, int(wanted))
+        self.connection.call(rpc.DOMAIN_SET_AUTOSTART_ONCE, args)
+
+    # Life
+
+    def start(self, flags: int = 0) -> None:
+        """Start it; the object knows the new id afterwards."""
+        if not flags:
+            self.connection.call(rpc.DOMAIN_CREATE, rpc.DomainCreateArgs(self.handle))
+            self.handle = self.connection.domain_by_uuid(self.handle.uuid).handle
+            return
+        args = rpc.DomainCreateWithFlagsArgs(self.handle, flags)
+        self.handle = self.connection.ask(rpc.DomainCreateWithFlagsRet, rpc.DOMAIN_CREATE_WITH_FLAGS, args).dom
+
+    def suspend(self) -> None:
+        """Stop its CPUs."""
+        self.connection.call(rpc.DOMAIN_SUSPEND, rpc.DomainSuspendArgs(self.handle))
+
+    def resume(self) -> None:
+        """Let its CPUs run."""
+        self.connection.call(rpc.DOMAIN_RESUME, rpc.DomainResumeArgs(self.handle))
+
+    def shutdown(self, flags: int = 0) -> None:
+        """Ask it to shut down."""
+        if flags:
+            self.connection.call(rpc.DOMAIN_SHUTDOWN_FLAGS, rpc.DomainShutdownFlagsArgs(self.handle, flags))
+        else:
+            self.connection.call(rpc.DOMAIN_SHUTDOWN, rpc.DomainShutdownArgs(self.handle))
+
+    def reboot(self, flags: int = 0) -> None:
+        """Ask it to reboot."""
+        self.connection.call(rpc.DOMAIN_REBOOT, rpc.DomainRebootArgs(self.handle, flags))
+
+    def reset(self) -> None:
+        """Press its reset button."""
+        self.connection.call(rpc.DOMAIN_RESET, rpc.DomainResetArgs(self.handle, 0))
+
+    def destroy(self, flags: int = 0) -> None:
+        """Pull its plug."""
+        if flags:
+            self.connection.call(rpc.DOMAIN_DESTROY_FLAGS, rpc.DomainDestroyFlagsArgs(self.handle, flags))
+        else:
+            self.connection.call(rpc.DOMAIN_DESTROY, rpc.DomainDestroyArgs(self.handle))
