@@ -50,7 +50,9 @@ def imports(tree: ast.AST) -> list[tuple[int, str]]:
 
 def may_speak_protocol(path: Path, allowed: set[str]) -> bool:
     """Whether a module of `drivers` is one of those that translate to and from the protocol."""
-    return any(re.fullmatch(name.replace("*", r"\w*"), part) for name in allowed for part in (path.stem, path.parent.name))
+    return any(
+        re.fullmatch(name.replace("*", r"\w*"), part) for name in allowed for part in (path.stem, path.parent.name)
+    )
 
 
 def check(path: Path, table: dict[str, set[str]], speakers: set[str]) -> list[str]:

@@ -25,12 +25,33 @@ from pathlib import Path
 
 KERNEL_META = "linux-image-cloud-amd64"
 #: Kernel modules of the guest, in loading order; what one needs stands before it.
-MODULES = (
-    "virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk failover net_failover virtio_net "
-    "virtio_console virtio_balloon rng-core virtio-rng button evdev scsi_common scsi_mod virtio_scsi libata libahci ahci "
-    "sd_mod cdrom sr_mod"
-).split()
-AGENT_PACKAGES = "qemu-guest-agent libc6 libglib2.0-0 libpcre2-8-0 libudev1 libnuma1 liburing2".split()
+MODULES = [
+    "virtio",
+    "virtio_ring",
+    "virtio_pci_modern_dev",
+    "virtio_pci_legacy_dev",
+    "virtio_pci",
+    "virtio_blk",
+    "failover",
+    "net_failover",
+    "virtio_net",
+    "virtio_console",
+    "virtio_balloon",
+    "rng-core",
+    "virtio-rng",
+    "button",
+    "evdev",
+    "scsi_common",
+    "scsi_mod",
+    "virtio_scsi",
+    "libata",
+    "libahci",
+    "ahci",
+    "sd_mod",
+    "cdrom",
+    "sr_mod",
+]
+AGENT_PACKAGES = ["qemu-guest-agent", "libc6", "libglib2.0-0", "libpcre2-8-0", "libudev1", "libnuma1", "liburing2"]
 
 INIT = """#!/bin/sh
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /etc
@@ -43,7 +64,9 @@ while read -r module; do insmod "/lib/modules/$module" 2>/dev/null; done </lib/m
 hostname tiny
 ip link set lo up
 for card in /sys/class/net/e*; do
-    [ -e "$card" ] && ip link set "$(basename "$card")" up && udhcpc -q -n -t 3 -i "$(basename "$card")" >/dev/null 2>&1 &
+    [ -e "$card" ] || continue
+    card=$(basename "$card")
+    ip link set "$card" up && udhcpc -q -n -t 3 -i "$card" >/dev/null 2>&1 &
 done
 [ -x /usr/sbin/qemu-ga ] && mkdir -p /var/run /var/log && (
     port=$(grep -l org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name 2>/dev/null | head -n 1)
@@ -63,9 +86,9 @@ FILES = {
     "etc/group": ("root:x:0:\n", 0o644),
     "etc/issue": ("Tiny guest of Guesthouse, \\n \\l\n", 0o644),
     "etc/acpi/PWRF/00000080": ("#!/bin/sh\npoweroff\n", 0o755),
-    "etc/udhcpc.script": ("#!/bin/sh\n[ \"$1\" = bound ] && ip addr add \"$ip/$mask\" dev \"$interface\"\nexit 0\n", 0o755),
+    "etc/udhcpc.script": ('#!/bin/sh\n[ "$1" = bound ] && ip addr add "$ip/$mask" dev "$interface"\nexit 0\n', 0o755),
     "usr/share/udhcpc/default.script": (
-        "#!/bin/sh\n[ \"$1\" = bound ] && ip addr add \"$ip/$mask\" dev \"$interface\"\nexit 0\n",
+        '#!/bin/sh\n[ "$1" = bound ] && ip addr add "$ip/$mask" dev "$interface"\nexit 0\n',
         0o755,
     ),
     "init": (INIT, 0o755),
@@ -169,7 +192,11 @@ def agent_archive(packages: list[Path]) -> bytes:
             name = str(path.relative_to(package))
             wanted = name == "usr/sbin/qemu-ga" or ".so" in path.name
             if wanted and path.is_file() and "/gconv/" not in name and "/audit/" not in name:
-                archive.file("lib64/ld-linux-x86-64.so.2" if path.name == "ld-linux-x86-64.so.2" else name, path.read_bytes(), 0o755)
+                archive.file(
+                    "lib64/ld-linux-x86-64.so.2" if path.name == "ld-linux-x86-64.so.2" else name,
+                    path.read_bytes(),
+                    0o755,
+                )
     return archive.done()
 
 
