@@ -15,6 +15,7 @@ from guesthouse.rpc.limits import (
     DOMAIN_MEMORY_PEEK_BUFFER_MAX,
     DOMAIN_MEMORY_STATS_MAX,
     DOMAIN_MESSAGES_MAX,
+    DOMAIN_PERF_EVENTS_MAX,
 )
 from guesthouse.rpc.procedure import REMOTE_PROGRAM, Family
 from guesthouse.rpc.types import NonnullDomain, TypedParam
@@ -202,6 +203,27 @@ class ConnectGetAllDomainStatsRet(Struct):
     retStats: Annotated[list[DomainStatsRecord], DOMAIN_LIST_MAX]
 
 
+class DomainGetPerfEventsArgs(Struct):
+    """Arguments of virDomainGetPerfEvents."""
+
+    dom: NonnullDomain
+    flags: UInt = 0
+
+
+class DomainGetPerfEventsRet(Struct):
+    """Reply of virDomainGetPerfEvents."""
+
+    params: Annotated[list[TypedParam], DOMAIN_PERF_EVENTS_MAX]
+
+
+class DomainSetPerfEventsArgs(Struct):
+    """Arguments of virDomainSetPerfEvents."""
+
+    dom: NonnullDomain
+    params: Annotated[list[TypedParam], DOMAIN_PERF_EVENTS_MAX]
+    flags: UInt = 0
+
+
 class DomainGetMessagesArgs(Struct):
     """Arguments of virDomainGetMessages."""
 
@@ -242,5 +264,7 @@ DOMAIN_GET_DISK_ERRORS = call(263, "DOMAIN_GET_DISK_ERRORS", DomainGetDiskErrors
 CONNECT_GET_ALL_DOMAIN_STATS = call(
     344, "CONNECT_GET_ALL_DOMAIN_STATS", ConnectGetAllDomainStatsArgs, ConnectGetAllDomainStatsRet, "1.2.8"
 )
+DOMAIN_GET_PERF_EVENTS = call(365, "DOMAIN_GET_PERF_EVENTS", DomainGetPerfEventsArgs, DomainGetPerfEventsRet, "1.3.3")
+DOMAIN_SET_PERF_EVENTS = call(366, "DOMAIN_SET_PERF_EVENTS", DomainSetPerfEventsArgs, None, "1.3.3")
 DOMAIN_GET_MESSAGES = call(426, "DOMAIN_GET_MESSAGES", DomainGetMessagesArgs, DomainGetMessagesRet, "7.1.0")
 DOMAIN_START_DIRTY_RATE_CALC = call(427, "DOMAIN_START_DIRTY_RATE_CALC", DomainStartDirtyRateCalcArgs, None, "7.2.0")

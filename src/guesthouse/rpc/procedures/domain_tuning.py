@@ -1,4 +1,4 @@
-"""Procedures for a guest's processors and memory, pinning, schedulers and other limits.
+"""Procedures for a guest's memory, schedulers, NUMA, interfaces and launch security: its limits and measurements.
 
 Source: libvirt's `remote_protocol.x`.
 """
@@ -6,17 +6,12 @@ Source: libvirt's `remote_protocol.x`.
 from __future__ import annotations
 
 from guesthouse.rpc.limits import (
-    CPUMAP_MAX,
-    CPUMAPS_MAX,
     DOMAIN_INTERFACE_PARAMETERS_MAX,
-    DOMAIN_IOTHREAD_PARAMS_MAX,
     DOMAIN_LAUNCH_SECURITY_INFO_PARAMS_MAX,
     DOMAIN_LAUNCH_SECURITY_STATE_PARAMS_MAX,
     DOMAIN_MEMORY_PARAMETERS_MAX,
     DOMAIN_NUMA_PARAMETERS_MAX,
     DOMAIN_SCHEDULER_PARAMETERS_MAX,
-    IOTHREAD_INFO_MAX,
-    VCPUINFO_MAX,
 )
 from guesthouse.rpc.procedure import REMOTE_PROGRAM, Family
 from guesthouse.rpc.types import NonnullDomain, TypedParam
@@ -35,50 +30,6 @@ class DomainGetMaxMemoryRet(Struct):
     memory: UHyper
 
 
-class DomainGetMaxVcpusArgs(Struct):
-    """Arguments of virDomainGetMaxVcpus."""
-
-    dom: NonnullDomain
-
-
-class DomainGetMaxVcpusRet(Struct):
-    """Reply of virDomainGetMaxVcpus."""
-
-    num: int
-
-
-class DomainGetVcpusArgs(Struct):
-    """Arguments of virDomainGetVcpus."""
-
-    dom: NonnullDomain
-    maxinfo: int
-    maplen: int
-
-
-class VcpuInfo(Struct):
-    """One virtual processor: libvirt's `virVcpuInfo`. `cpu_time` in nanoseconds; `cpu` is -1 while it is off."""
-
-    number: UInt
-    state: int
-    cpu_time: UHyper
-    cpu: int
-
-
-class DomainGetVcpusRet(Struct):
-    """Reply of virDomainGetVcpus."""
-
-    info: Annotated[list[VcpuInfo], VCPUINFO_MAX]
-    cpumaps: Annotated[bytes, CPUMAPS_MAX]
-
-
-class DomainPinVcpuArgs(Struct):
-    """Arguments of virDomainPinVcpu."""
-
-    dom: NonnullDomain
-    vcpu: UInt
-    cpumap: Annotated[bytes, CPUMAP_MAX]
-
-
 class DomainSetMaxMemoryArgs(Struct):
     """Arguments of virDomainSetMaxMemory."""
 
@@ -91,13 +42,6 @@ class DomainSetMemoryArgs(Struct):
 
     dom: NonnullDomain
     memory: UHyper
-
-
-class DomainSetVcpusArgs(Struct):
-    """Arguments of virDomainSetVcpus."""
-
-    dom: NonnullDomain
-    nvcpus: UInt
 
 
 class DomainGetSchedulerTypeArgs(Struct):
@@ -156,27 +100,6 @@ class DomainGetMemoryParametersRet(Struct):
     nparams: int
 
 
-class DomainSetVcpusFlagsArgs(Struct):
-    """Arguments of virDomainSetVcpusFlags."""
-
-    dom: NonnullDomain
-    nvcpus: UInt
-    flags: UInt = 0
-
-
-class DomainGetVcpusFlagsArgs(Struct):
-    """Arguments of virDomainGetVcpusFlags."""
-
-    dom: NonnullDomain
-    flags: UInt = 0
-
-
-class DomainGetVcpusFlagsRet(Struct):
-    """Reply of virDomainGetVcpusFlags."""
-
-    num: int
-
-
 class DomainSetMemoryFlagsArgs(Struct):
     """Arguments of virDomainSetMemoryFlags."""
 
@@ -205,31 +128,6 @@ class DomainGetSchedulerParametersFlagsRet(Struct):
     """Reply of virDomainGetSchedulerParametersFlags."""
 
     params: Annotated[list[TypedParam], DOMAIN_SCHEDULER_PARAMETERS_MAX]
-
-
-class DomainPinVcpuFlagsArgs(Struct):
-    """Arguments of virDomainPinVcpuFlags."""
-
-    dom: NonnullDomain
-    vcpu: UInt
-    cpumap: Annotated[bytes, CPUMAP_MAX]
-    flags: UInt = 0
-
-
-class DomainGetVcpuPinInfoArgs(Struct):
-    """Arguments of virDomainGetVcpuPinInfo."""
-
-    dom: NonnullDomain
-    ncpumaps: int
-    maplen: int
-    flags: UInt = 0
-
-
-class DomainGetVcpuPinInfoRet(Struct):
-    """Reply of virDomainGetVcpuPinInfo."""
-
-    cpumaps: Annotated[bytes, CPUMAPS_MAX]
-    num: int
 
 
 class DomainSetNumaParametersArgs(Struct):
@@ -280,89 +178,11 @@ class DomainGetInterfaceParametersRet(Struct):
     nparams: int
 
 
-class DomainPinEmulatorArgs(Struct):
-    """Arguments of virDomainPinEmulator."""
-
-    dom: NonnullDomain
-    cpumap: Annotated[bytes, CPUMAP_MAX]
-    flags: UInt = 0
-
-
-class DomainGetEmulatorPinInfoArgs(Struct):
-    """Arguments of virDomainGetEmulatorPinInfo."""
-
-    dom: NonnullDomain
-    maplen: int
-    flags: UInt = 0
-
-
-class DomainGetEmulatorPinInfoRet(Struct):
-    """Reply of virDomainGetEmulatorPinInfo."""
-
-    cpumaps: Annotated[bytes, CPUMAPS_MAX]
-    ret: int
-
-
 class DomainSetMemoryStatsPeriodArgs(Struct):
     """Arguments of virDomainSetMemoryStatsPeriod."""
 
     dom: NonnullDomain
     period: int
-    flags: UInt = 0
-
-
-class DomainGetIothreadInfoArgs(Struct):
-    """Arguments of virDomainGetIOThreadInfo."""
-
-    dom: NonnullDomain
-    flags: UInt = 0
-
-
-class DomainIothreadInfo(Struct):
-    """One I/O thread and the host processors that it may use."""
-
-    iothread_id: UInt
-    cpumap: Annotated[bytes, CPUMAP_MAX]
-
-
-class DomainGetIothreadInfoRet(Struct):
-    """Reply of virDomainGetIOThreadInfo."""
-
-    info: Annotated[list[DomainIothreadInfo], IOTHREAD_INFO_MAX]
-    ret: UInt
-
-
-class DomainPinIothreadArgs(Struct):
-    """Arguments of virDomainPinIOThread."""
-
-    dom: NonnullDomain
-    iothreads_id: UInt
-    cpumap: Annotated[bytes, CPUMAP_MAX]
-    flags: UInt = 0
-
-
-class DomainAddIothreadArgs(Struct):
-    """Arguments of virDomainAddIOThread."""
-
-    dom: NonnullDomain
-    iothread_id: UInt
-    flags: UInt = 0
-
-
-class DomainDelIothreadArgs(Struct):
-    """Arguments of virDomainDelIOThread."""
-
-    dom: NonnullDomain
-    iothread_id: UInt
-    flags: UInt = 0
-
-
-class DomainSetVcpuArgs(Struct):
-    """Arguments of virDomainSetVcpu."""
-
-    dom: NonnullDomain
-    cpumap: str
-    state: int
     flags: UInt = 0
 
 
@@ -379,15 +199,6 @@ class DomainGetLaunchSecurityInfoRet(Struct):
     params: Annotated[list[TypedParam], DOMAIN_LAUNCH_SECURITY_INFO_PARAMS_MAX]
 
 
-class DomainSetIothreadParamsArgs(Struct):
-    """Arguments of virDomainSetIOThreadParams."""
-
-    dom: NonnullDomain
-    iothread_id: UInt
-    params: Annotated[list[TypedParam], DOMAIN_IOTHREAD_PARAMS_MAX]
-    flags: UInt = 0
-
-
 class DomainSetLaunchSecurityStateArgs(Struct):
     """Arguments of virDomainSetLaunchSecurityState."""
 
@@ -402,14 +213,8 @@ call = _family.call
 DOMAIN_GET_MAX_MEMORY = call(
     17, "DOMAIN_GET_MAX_MEMORY", DomainGetMaxMemoryArgs, DomainGetMaxMemoryRet, "0.0.3", priority=True
 )
-DOMAIN_GET_MAX_VCPUS = call(
-    18, "DOMAIN_GET_MAX_VCPUS", DomainGetMaxVcpusArgs, DomainGetMaxVcpusRet, "0.2.1", priority=True
-)
-DOMAIN_GET_VCPUS = call(20, "DOMAIN_GET_VCPUS", DomainGetVcpusArgs, DomainGetVcpusRet, "0.1.4", priority=True)
-DOMAIN_PIN_VCPU = call(26, "DOMAIN_PIN_VCPU", DomainPinVcpuArgs, None, "0.1.4")
 DOMAIN_SET_MAX_MEMORY = call(30, "DOMAIN_SET_MAX_MEMORY", DomainSetMaxMemoryArgs, None, "0.0.3", priority=True)
 DOMAIN_SET_MEMORY = call(31, "DOMAIN_SET_MEMORY", DomainSetMemoryArgs, None, "0.1.1")
-DOMAIN_SET_VCPUS = call(32, "DOMAIN_SET_VCPUS", DomainSetVcpusArgs, None, "0.1.4")
 DOMAIN_GET_SCHEDULER_TYPE = call(
     56, "DOMAIN_GET_SCHEDULER_TYPE", DomainGetSchedulerTypeArgs, DomainGetSchedulerTypeRet, "0.2.3"
 )
@@ -423,8 +228,6 @@ DOMAIN_SET_MEMORY_PARAMETERS = call(197, "DOMAIN_SET_MEMORY_PARAMETERS", DomainS
 DOMAIN_GET_MEMORY_PARAMETERS = call(
     198, "DOMAIN_GET_MEMORY_PARAMETERS", DomainGetMemoryParametersArgs, DomainGetMemoryParametersRet, "0.8.5"
 )
-DOMAIN_SET_VCPUS_FLAGS = call(199, "DOMAIN_SET_VCPUS_FLAGS", DomainSetVcpusFlagsArgs, None, "0.8.5")
-DOMAIN_GET_VCPUS_FLAGS = call(200, "DOMAIN_GET_VCPUS_FLAGS", DomainGetVcpusFlagsArgs, DomainGetVcpusFlagsRet, "0.8.5")
 DOMAIN_SET_MEMORY_FLAGS = call(204, "DOMAIN_SET_MEMORY_FLAGS", DomainSetMemoryFlagsArgs, None, "0.9.0")
 DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS = call(
     219, "DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS", DomainSetSchedulerParametersFlagsArgs, None, "0.9.2"
@@ -436,10 +239,6 @@ DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS = call(
     DomainGetSchedulerParametersFlagsRet,
     "0.9.2",
 )
-DOMAIN_PIN_VCPU_FLAGS = call(225, "DOMAIN_PIN_VCPU_FLAGS", DomainPinVcpuFlagsArgs, None, "0.9.3")
-DOMAIN_GET_VCPU_PIN_INFO = call(
-    230, "DOMAIN_GET_VCPU_PIN_INFO", DomainGetVcpuPinInfoArgs, DomainGetVcpuPinInfoRet, "0.9.3"
-)
 DOMAIN_SET_NUMA_PARAMETERS = call(254, "DOMAIN_SET_NUMA_PARAMETERS", DomainSetNumaParametersArgs, None, "0.9.9")
 DOMAIN_GET_NUMA_PARAMETERS = call(
     255, "DOMAIN_GET_NUMA_PARAMETERS", DomainGetNumaParametersArgs, DomainGetNumaParametersRet, "0.9.9"
@@ -450,24 +249,12 @@ DOMAIN_SET_INTERFACE_PARAMETERS = call(
 DOMAIN_GET_INTERFACE_PARAMETERS = call(
     257, "DOMAIN_GET_INTERFACE_PARAMETERS", DomainGetInterfaceParametersArgs, DomainGetInterfaceParametersRet, "0.9.9"
 )
-DOMAIN_PIN_EMULATOR = call(279, "DOMAIN_PIN_EMULATOR", DomainPinEmulatorArgs, None, "0.10.0")
-DOMAIN_GET_EMULATOR_PIN_INFO = call(
-    280, "DOMAIN_GET_EMULATOR_PIN_INFO", DomainGetEmulatorPinInfoArgs, DomainGetEmulatorPinInfoRet, "0.10.0"
-)
 DOMAIN_SET_MEMORY_STATS_PERIOD = call(
     308, "DOMAIN_SET_MEMORY_STATS_PERIOD", DomainSetMemoryStatsPeriodArgs, None, "1.1.1"
 )
-DOMAIN_GET_IOTHREAD_INFO = call(
-    351, "DOMAIN_GET_IOTHREAD_INFO", DomainGetIothreadInfoArgs, DomainGetIothreadInfoRet, "1.2.14"
-)
-DOMAIN_PIN_IOTHREAD = call(352, "DOMAIN_PIN_IOTHREAD", DomainPinIothreadArgs, None, "1.2.14")
-DOMAIN_ADD_IOTHREAD = call(355, "DOMAIN_ADD_IOTHREAD", DomainAddIothreadArgs, None, "1.2.15")
-DOMAIN_DEL_IOTHREAD = call(356, "DOMAIN_DEL_IOTHREAD", DomainDelIothreadArgs, None, "1.2.15")
-DOMAIN_SET_VCPU = call(384, "DOMAIN_SET_VCPU", DomainSetVcpuArgs, None, "3.1.0")
 DOMAIN_GET_LAUNCH_SECURITY_INFO = call(
     396, "DOMAIN_GET_LAUNCH_SECURITY_INFO", DomainGetLaunchSecurityInfoArgs, DomainGetLaunchSecurityInfoRet, "4.5.0"
 )
-DOMAIN_SET_IOTHREAD_PARAMS = call(402, "DOMAIN_SET_IOTHREAD_PARAMS", DomainSetIothreadParamsArgs, None, "4.10.0")
 DOMAIN_SET_LAUNCH_SECURITY_STATE = call(
     439, "DOMAIN_SET_LAUNCH_SECURITY_STATE", DomainSetLaunchSecurityStateArgs, None, "8.0.0"
 )

@@ -1,38 +1,33 @@
-"""Procedures for registering for events, and the event messages.
+"""Procedures for registering for events of guests and of the connection, and their messages.
 
 Source: libvirt's `remote_protocol.x`.
 """
 
 from __future__ import annotations
 
-from guesthouse.rpc.limits import (
-    DOMAIN_EVENT_GRAPHICS_IDENTITY_MAX,
-    DOMAIN_EVENT_TUNABLE_MAX,
-    DOMAIN_JOB_STATS_MAX,
-    DOMAIN_PERF_EVENTS_MAX,
-)
+from guesthouse.rpc.limits import DOMAIN_EVENT_GRAPHICS_IDENTITY_MAX, DOMAIN_EVENT_TUNABLE_MAX, DOMAIN_JOB_STATS_MAX
 from guesthouse.rpc.procedure import REMOTE_PROGRAM, Family
-from guesthouse.rpc.types import (
-    NonnullDomain,
-    NonnullNetwork,
-    NonnullNodeDevice,
-    NonnullSecret,
-    NonnullStoragePool,
-    TypedParam,
-)
+from guesthouse.rpc.types import NonnullDomain, TypedParam
 from guesthouse.rpc.xdr import Annotated, Hyper, Struct, UHyper, UInt
 
 
-class ConnectDomainEventRegisterRet(Struct):
-    """Reply of virConnectDomainEventRegister."""
+class ConnectDomainEventCallbackRegisterAnyArgs(Struct):
+    """Arguments of `CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY`."""
 
-    cb_registered: int
+    eventID: int
+    dom: NonnullDomain | None = None
 
 
-class ConnectDomainEventDeregisterRet(Struct):
-    """Reply of virConnectDomainEventDeregister."""
+class ConnectDomainEventCallbackRegisterAnyRet(Struct):
+    """Reply of `CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY`."""
 
-    cb_registered: int
+    callbackID: int
+
+
+class ConnectDomainEventCallbackDeregisterAnyArgs(Struct):
+    """Arguments of `CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY`."""
+
+    callbackID: int
 
 
 class DomainEventLifecycleMsg(Struct):
@@ -43,22 +38,24 @@ class DomainEventLifecycleMsg(Struct):
     detail: int
 
 
-class ConnectDomainEventRegisterAnyArgs(Struct):
-    """Arguments of virConnectDomainEventRegisterAny."""
+class DomainEventCallbackLifecycleMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_LIFECYCLE`."""
 
-    eventID: int
-
-
-class ConnectDomainEventDeregisterAnyArgs(Struct):
-    """Arguments of virConnectDomainEventDeregisterAny."""
-
-    eventID: int
+    callbackID: int
+    msg: DomainEventLifecycleMsg
 
 
 class DomainEventRebootMsg(Struct):
     """The message of `DOMAIN_EVENT_REBOOT`."""
 
     dom: NonnullDomain
+
+
+class DomainEventCallbackRebootMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_REBOOT`."""
+
+    callbackID: int
+    msg: DomainEventRebootMsg
 
 
 class DomainEventRtcChangeMsg(Struct):
@@ -68,11 +65,25 @@ class DomainEventRtcChangeMsg(Struct):
     offset: Hyper
 
 
+class DomainEventCallbackRtcChangeMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_RTC_CHANGE`."""
+
+    callbackID: int
+    msg: DomainEventRtcChangeMsg
+
+
 class DomainEventWatchdogMsg(Struct):
     """The message of `DOMAIN_EVENT_WATCHDOG`."""
 
     dom: NonnullDomain
     action: int
+
+
+class DomainEventCallbackWatchdogMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_WATCHDOG`."""
+
+    callbackID: int
+    msg: DomainEventWatchdogMsg
 
 
 class DomainEventIoErrorMsg(Struct):
@@ -82,6 +93,13 @@ class DomainEventIoErrorMsg(Struct):
     srcPath: str
     devAlias: str
     action: int
+
+
+class DomainEventCallbackIoErrorMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_IO_ERROR`."""
+
+    callbackID: int
+    msg: DomainEventIoErrorMsg
 
 
 class DomainEventGraphicsAddress(Struct):
@@ -110,6 +128,13 @@ class DomainEventGraphicsMsg(Struct):
     subject: Annotated[list[DomainEventGraphicsIdentity], DOMAIN_EVENT_GRAPHICS_IDENTITY_MAX]
 
 
+class DomainEventCallbackGraphicsMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_GRAPHICS`."""
+
+    callbackID: int
+    msg: DomainEventGraphicsMsg
+
+
 class DomainEventIoErrorReasonMsg(Struct):
     """The message of `DOMAIN_EVENT_IO_ERROR_REASON`."""
 
@@ -120,10 +145,24 @@ class DomainEventIoErrorReasonMsg(Struct):
     reason: str
 
 
+class DomainEventCallbackIoErrorReasonMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON`."""
+
+    callbackID: int
+    msg: DomainEventIoErrorReasonMsg
+
+
 class DomainEventControlErrorMsg(Struct):
     """The message of `DOMAIN_EVENT_CONTROL_ERROR`."""
 
     dom: NonnullDomain
+
+
+class DomainEventCallbackControlErrorMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_CONTROL_ERROR`."""
+
+    callbackID: int
+    msg: DomainEventControlErrorMsg
 
 
 class DomainEventBlockJobMsg(Struct):
@@ -133,6 +172,13 @@ class DomainEventBlockJobMsg(Struct):
     path: str
     type: int
     status: int
+
+
+class DomainEventCallbackBlockJobMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_BLOCK_JOB`."""
+
+    callbackID: int
+    msg: DomainEventBlockJobMsg
 
 
 class DomainEventDiskChangeMsg(Struct):
@@ -145,6 +191,13 @@ class DomainEventDiskChangeMsg(Struct):
     reason: int
 
 
+class DomainEventCallbackDiskChangeMsg(Struct):
+    """The message of `DOMAIN_EVENT_CALLBACK_DISK_CHANGE`."""
+
+    callbackID: int
+    msg: DomainEventDiskChangeMsg
+
+
 class DomainEventTrayChangeMsg(Struct):
     """The message of `DOMAIN_EVENT_TRAY_CHANGE`."""
 
@@ -153,160 +206,17 @@ class DomainEventTrayChangeMsg(Struct):
     reason: int
 
 
-class DomainEventPmwakeupMsg(Struct):
-    """The message of `DOMAIN_EVENT_PMWAKEUP`."""
-
-    dom: NonnullDomain
-
-
-class DomainEventPmsuspendMsg(Struct):
-    """The message of `DOMAIN_EVENT_PMSUSPEND`."""
-
-    dom: NonnullDomain
-
-
-class DomainEventBalloonChangeMsg(Struct):
-    """The message of `DOMAIN_EVENT_BALLOON_CHANGE`."""
-
-    dom: NonnullDomain
-    actual: UHyper
-
-
-class DomainEventPmsuspendDiskMsg(Struct):
-    """The message of `DOMAIN_EVENT_PMSUSPEND_DISK`."""
-
-    dom: NonnullDomain
-
-
-class DomainEventDeviceRemovedMsg(Struct):
-    """The message of `DOMAIN_EVENT_DEVICE_REMOVED`."""
-
-    dom: NonnullDomain
-    devAlias: str
-
-
-class ConnectNetworkEventRegisterAnyArgs(Struct):
-    """Arguments of virConnectNetworkEventRegisterAny."""
-
-    eventID: int
-    net: NonnullNetwork | None = None
-
-
-class ConnectNetworkEventRegisterAnyRet(Struct):
-    """Reply of virConnectNetworkEventRegisterAny."""
-
-    callbackID: int
-
-
-class ConnectNetworkEventDeregisterAnyArgs(Struct):
-    """Arguments of virConnectNetworkEventDeregisterAny."""
-
-    callbackID: int
-
-
-class NetworkEventLifecycleMsg(Struct):
-    """The message of `NETWORK_EVENT_LIFECYCLE`."""
-
-    callbackID: int
-    net: NonnullNetwork
-    event: int
-    detail: int
-
-
-class ConnectDomainEventCallbackRegisterAnyArgs(Struct):
-    """Arguments of `CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY`."""
-
-    eventID: int
-    dom: NonnullDomain | None = None
-
-
-class ConnectDomainEventCallbackRegisterAnyRet(Struct):
-    """Reply of `CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY`."""
-
-    callbackID: int
-
-
-class ConnectDomainEventCallbackDeregisterAnyArgs(Struct):
-    """Arguments of `CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY`."""
-
-    callbackID: int
-
-
-class DomainEventCallbackLifecycleMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_LIFECYCLE`."""
-
-    callbackID: int
-    msg: DomainEventLifecycleMsg
-
-
-class DomainEventCallbackRebootMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_REBOOT`."""
-
-    callbackID: int
-    msg: DomainEventRebootMsg
-
-
-class DomainEventCallbackRtcChangeMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_RTC_CHANGE`."""
-
-    callbackID: int
-    msg: DomainEventRtcChangeMsg
-
-
-class DomainEventCallbackWatchdogMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_WATCHDOG`."""
-
-    callbackID: int
-    msg: DomainEventWatchdogMsg
-
-
-class DomainEventCallbackIoErrorMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_IO_ERROR`."""
-
-    callbackID: int
-    msg: DomainEventIoErrorMsg
-
-
-class DomainEventCallbackGraphicsMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_GRAPHICS`."""
-
-    callbackID: int
-    msg: DomainEventGraphicsMsg
-
-
-class DomainEventCallbackIoErrorReasonMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON`."""
-
-    callbackID: int
-    msg: DomainEventIoErrorReasonMsg
-
-
-class DomainEventCallbackControlErrorMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_CONTROL_ERROR`."""
-
-    callbackID: int
-    msg: DomainEventControlErrorMsg
-
-
-class DomainEventCallbackBlockJobMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_BLOCK_JOB`."""
-
-    callbackID: int
-    msg: DomainEventBlockJobMsg
-
-
-class DomainEventCallbackDiskChangeMsg(Struct):
-    """The message of `DOMAIN_EVENT_CALLBACK_DISK_CHANGE`."""
-
-    callbackID: int
-    msg: DomainEventDiskChangeMsg
-
-
 class DomainEventCallbackTrayChangeMsg(Struct):
     """The message of `DOMAIN_EVENT_CALLBACK_TRAY_CHANGE`."""
 
     callbackID: int
     msg: DomainEventTrayChangeMsg
+
+
+class DomainEventPmwakeupMsg(Struct):
+    """The message of `DOMAIN_EVENT_PMWAKEUP`."""
+
+    dom: NonnullDomain
 
 
 class DomainEventCallbackPmwakeupMsg(Struct):
@@ -317,12 +227,25 @@ class DomainEventCallbackPmwakeupMsg(Struct):
     msg: DomainEventPmwakeupMsg
 
 
+class DomainEventPmsuspendMsg(Struct):
+    """The message of `DOMAIN_EVENT_PMSUSPEND`."""
+
+    dom: NonnullDomain
+
+
 class DomainEventCallbackPmsuspendMsg(Struct):
     """The message of `DOMAIN_EVENT_CALLBACK_PMSUSPEND`."""
 
     callbackID: int
     reason: int
     msg: DomainEventPmsuspendMsg
+
+
+class DomainEventBalloonChangeMsg(Struct):
+    """The message of `DOMAIN_EVENT_BALLOON_CHANGE`."""
+
+    dom: NonnullDomain
+    actual: UHyper
 
 
 class DomainEventCallbackBalloonChangeMsg(Struct):
@@ -332,12 +255,25 @@ class DomainEventCallbackBalloonChangeMsg(Struct):
     msg: DomainEventBalloonChangeMsg
 
 
+class DomainEventPmsuspendDiskMsg(Struct):
+    """The message of `DOMAIN_EVENT_PMSUSPEND_DISK`."""
+
+    dom: NonnullDomain
+
+
 class DomainEventCallbackPmsuspendDiskMsg(Struct):
     """The message of `DOMAIN_EVENT_CALLBACK_PMSUSPEND_DISK`."""
 
     callbackID: int
     reason: int
     msg: DomainEventPmsuspendDiskMsg
+
+
+class DomainEventDeviceRemovedMsg(Struct):
+    """The message of `DOMAIN_EVENT_DEVICE_REMOVED`."""
+
+    dom: NonnullDomain
+    devAlias: str
 
 
 class DomainEventCallbackDeviceRemovedMsg(Struct):
@@ -404,103 +340,12 @@ class DomainEventCallbackJobCompletedMsg(Struct):
     params: Annotated[list[TypedParam], DOMAIN_JOB_STATS_MAX]
 
 
-class DomainGetPerfEventsArgs(Struct):
-    """Arguments of virDomainGetPerfEvents."""
-
-    dom: NonnullDomain
-    flags: UInt = 0
-
-
-class DomainGetPerfEventsRet(Struct):
-    """Reply of virDomainGetPerfEvents."""
-
-    params: Annotated[list[TypedParam], DOMAIN_PERF_EVENTS_MAX]
-
-
-class DomainSetPerfEventsArgs(Struct):
-    """Arguments of virDomainSetPerfEvents."""
-
-    dom: NonnullDomain
-    params: Annotated[list[TypedParam], DOMAIN_PERF_EVENTS_MAX]
-    flags: UInt = 0
-
-
 class DomainEventCallbackDeviceRemovalFailedMsg(Struct):
     """The message of `DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED`."""
 
     callbackID: int
     dom: NonnullDomain
     devAlias: str
-
-
-class ConnectStoragePoolEventRegisterAnyArgs(Struct):
-    """Arguments of virConnectStoragePoolEventRegisterAny."""
-
-    eventID: int
-    pool: NonnullStoragePool | None = None
-
-
-class ConnectStoragePoolEventRegisterAnyRet(Struct):
-    """Reply of virConnectStoragePoolEventRegisterAny."""
-
-    callbackID: int
-
-
-class ConnectStoragePoolEventDeregisterAnyArgs(Struct):
-    """Arguments of virConnectStoragePoolEventDeregisterAny."""
-
-    callbackID: int
-
-
-class StoragePoolEventLifecycleMsg(Struct):
-    """The message of `STORAGE_POOL_EVENT_LIFECYCLE`."""
-
-    callbackID: int
-    pool: NonnullStoragePool
-    event: int
-    detail: int
-
-
-class StoragePoolEventRefreshMsg(Struct):
-    """The message of `STORAGE_POOL_EVENT_REFRESH`."""
-
-    callbackID: int
-    pool: NonnullStoragePool
-
-
-class ConnectNodeDeviceEventRegisterAnyArgs(Struct):
-    """Arguments of virConnectNodeDeviceEventRegisterAny."""
-
-    eventID: int
-    dev: NonnullNodeDevice | None = None
-
-
-class ConnectNodeDeviceEventRegisterAnyRet(Struct):
-    """Reply of virConnectNodeDeviceEventRegisterAny."""
-
-    callbackID: int
-
-
-class ConnectNodeDeviceEventDeregisterAnyArgs(Struct):
-    """Arguments of virConnectNodeDeviceEventDeregisterAny."""
-
-    callbackID: int
-
-
-class NodeDeviceEventLifecycleMsg(Struct):
-    """The message of `NODE_DEVICE_EVENT_LIFECYCLE`."""
-
-    callbackID: int
-    dev: NonnullNodeDevice
-    event: int
-    detail: int
-
-
-class NodeDeviceEventUpdateMsg(Struct):
-    """The message of `NODE_DEVICE_EVENT_UPDATE`."""
-
-    callbackID: int
-    dev: NonnullNodeDevice
 
 
 class DomainEventCallbackMetadataChangeMsg(Struct):
@@ -510,41 +355,6 @@ class DomainEventCallbackMetadataChangeMsg(Struct):
     dom: NonnullDomain
     type: int
     nsuri: str | None = None
-
-
-class ConnectSecretEventRegisterAnyArgs(Struct):
-    """Arguments of virConnectSecretEventRegisterAny."""
-
-    eventID: int
-    secret: NonnullSecret | None = None
-
-
-class ConnectSecretEventRegisterAnyRet(Struct):
-    """Reply of virConnectSecretEventRegisterAny."""
-
-    callbackID: int
-
-
-class ConnectSecretEventDeregisterAnyArgs(Struct):
-    """Arguments of virConnectSecretEventDeregisterAny."""
-
-    callbackID: int
-
-
-class SecretEventLifecycleMsg(Struct):
-    """The message of `SECRET_EVENT_LIFECYCLE`."""
-
-    callbackID: int
-    secret: NonnullSecret
-    event: int
-    detail: int
-
-
-class SecretEventValueChangedMsg(Struct):
-    """The message of `SECRET_EVENT_VALUE_CHANGED`."""
-
-    callbackID: int
-    secret: NonnullSecret
 
 
 class DomainEventBlockThresholdMsg(Struct):
@@ -577,15 +387,6 @@ class DomainEventMemoryDeviceSizeChangeMsg(Struct):
     size: UHyper
 
 
-class NetworkEventCallbackMetadataChangeMsg(Struct):
-    """The message of `NETWORK_EVENT_CALLBACK_METADATA_CHANGE`."""
-
-    callbackID: int
-    net: NonnullNetwork
-    type: int
-    nsuri: str | None = None
-
-
 class DomainEventNicMacChangeMsg(Struct):
     """The message of `DOMAIN_EVENT_NIC_MAC_CHANGE`."""
 
@@ -600,46 +401,6 @@ _family = Family(REMOTE_PROGRAM)
 call = _family.call
 event = _family.event
 
-CONNECT_DOMAIN_EVENT_REGISTER = call(
-    105, "CONNECT_DOMAIN_EVENT_REGISTER", None, ConnectDomainEventRegisterRet, "0.5.0", priority=True
-)
-CONNECT_DOMAIN_EVENT_DEREGISTER = call(
-    106, "CONNECT_DOMAIN_EVENT_DEREGISTER", None, ConnectDomainEventDeregisterRet, "0.5.0", priority=True
-)
-DOMAIN_EVENT_LIFECYCLE = event(107, "DOMAIN_EVENT_LIFECYCLE", DomainEventLifecycleMsg, "0.5.0")
-CONNECT_DOMAIN_EVENT_REGISTER_ANY = call(
-    167, "CONNECT_DOMAIN_EVENT_REGISTER_ANY", ConnectDomainEventRegisterAnyArgs, None, "0.8.0", priority=True
-)
-CONNECT_DOMAIN_EVENT_DEREGISTER_ANY = call(
-    168, "CONNECT_DOMAIN_EVENT_DEREGISTER_ANY", ConnectDomainEventDeregisterAnyArgs, None, "0.8.0", priority=True
-)
-DOMAIN_EVENT_REBOOT = event(169, "DOMAIN_EVENT_REBOOT", DomainEventRebootMsg, "0.8.0")
-DOMAIN_EVENT_RTC_CHANGE = event(170, "DOMAIN_EVENT_RTC_CHANGE", DomainEventRtcChangeMsg, "0.8.0")
-DOMAIN_EVENT_WATCHDOG = event(171, "DOMAIN_EVENT_WATCHDOG", DomainEventWatchdogMsg, "0.8.0")
-DOMAIN_EVENT_IO_ERROR = event(172, "DOMAIN_EVENT_IO_ERROR", DomainEventIoErrorMsg, "0.8.0")
-DOMAIN_EVENT_GRAPHICS = event(173, "DOMAIN_EVENT_GRAPHICS", DomainEventGraphicsMsg, "0.8.0")
-DOMAIN_EVENT_IO_ERROR_REASON = event(195, "DOMAIN_EVENT_IO_ERROR_REASON", DomainEventIoErrorReasonMsg, "0.8.1")
-DOMAIN_EVENT_CONTROL_ERROR = event(224, "DOMAIN_EVENT_CONTROL_ERROR", DomainEventControlErrorMsg, "0.9.2")
-DOMAIN_EVENT_BLOCK_JOB = event(241, "DOMAIN_EVENT_BLOCK_JOB", DomainEventBlockJobMsg, "0.9.4")
-DOMAIN_EVENT_DISK_CHANGE = event(248, "DOMAIN_EVENT_DISK_CHANGE", DomainEventDiskChangeMsg, "0.9.7")
-DOMAIN_EVENT_TRAY_CHANGE = event(268, "DOMAIN_EVENT_TRAY_CHANGE", DomainEventTrayChangeMsg, "0.9.11")
-DOMAIN_EVENT_PMWAKEUP = event(269, "DOMAIN_EVENT_PMWAKEUP", DomainEventPmwakeupMsg, "0.9.11")
-DOMAIN_EVENT_PMSUSPEND = event(270, "DOMAIN_EVENT_PMSUSPEND", DomainEventPmsuspendMsg, "0.9.11")
-DOMAIN_EVENT_BALLOON_CHANGE = event(276, "DOMAIN_EVENT_BALLOON_CHANGE", DomainEventBalloonChangeMsg, "0.10.0")
-DOMAIN_EVENT_PMSUSPEND_DISK = event(292, "DOMAIN_EVENT_PMSUSPEND_DISK", DomainEventPmsuspendDiskMsg, "1.0.0")
-DOMAIN_EVENT_DEVICE_REMOVED = event(311, "DOMAIN_EVENT_DEVICE_REMOVED", DomainEventDeviceRemovedMsg, "1.1.1")
-CONNECT_NETWORK_EVENT_REGISTER_ANY = call(
-    313,
-    "CONNECT_NETWORK_EVENT_REGISTER_ANY",
-    ConnectNetworkEventRegisterAnyArgs,
-    ConnectNetworkEventRegisterAnyRet,
-    "1.2.1",
-    priority=True,
-)
-CONNECT_NETWORK_EVENT_DEREGISTER_ANY = call(
-    314, "CONNECT_NETWORK_EVENT_DEREGISTER_ANY", ConnectNetworkEventDeregisterAnyArgs, None, "1.2.1", priority=True
-)
-NETWORK_EVENT_LIFECYCLE = event(315, "NETWORK_EVENT_LIFECYCLE", NetworkEventLifecycleMsg, "1.2.1")
 CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY = call(
     316,
     "CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY",
@@ -711,69 +472,15 @@ CONNECT_EVENT_CONNECTION_CLOSED = event(
 DOMAIN_EVENT_CALLBACK_JOB_COMPLETED = event(
     363, "DOMAIN_EVENT_CALLBACK_JOB_COMPLETED", DomainEventCallbackJobCompletedMsg, "1.3.3"
 )
-DOMAIN_GET_PERF_EVENTS = event(365, "DOMAIN_GET_PERF_EVENTS", None, "1.3.3")
-DOMAIN_SET_PERF_EVENTS = event(366, "DOMAIN_SET_PERF_EVENTS", None, "1.3.3")
 DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED = event(
     367, "DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED", DomainEventCallbackDeviceRemovalFailedMsg, "1.3.4"
 )
-CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY = call(
-    368,
-    "CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY",
-    ConnectStoragePoolEventRegisterAnyArgs,
-    ConnectStoragePoolEventRegisterAnyRet,
-    "2.0.0",
-    priority=True,
-)
-CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY = call(
-    369,
-    "CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY",
-    ConnectStoragePoolEventDeregisterAnyArgs,
-    None,
-    "2.0.0",
-    priority=True,
-)
-STORAGE_POOL_EVENT_LIFECYCLE = event(370, "STORAGE_POOL_EVENT_LIFECYCLE", StoragePoolEventLifecycleMsg, "2.0.0")
-STORAGE_POOL_EVENT_REFRESH = event(373, "STORAGE_POOL_EVENT_REFRESH", StoragePoolEventRefreshMsg, "2.0.0")
-CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY = call(
-    374,
-    "CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY",
-    ConnectNodeDeviceEventRegisterAnyArgs,
-    ConnectNodeDeviceEventRegisterAnyRet,
-    "2.2.0",
-    priority=True,
-)
-CONNECT_NODE_DEVICE_EVENT_DEREGISTER_ANY = call(
-    375,
-    "CONNECT_NODE_DEVICE_EVENT_DEREGISTER_ANY",
-    ConnectNodeDeviceEventDeregisterAnyArgs,
-    None,
-    "2.2.0",
-    priority=True,
-)
-NODE_DEVICE_EVENT_LIFECYCLE = event(376, "NODE_DEVICE_EVENT_LIFECYCLE", NodeDeviceEventLifecycleMsg, "2.2.0")
-NODE_DEVICE_EVENT_UPDATE = event(377, "NODE_DEVICE_EVENT_UPDATE", NodeDeviceEventUpdateMsg, "2.2.0")
 DOMAIN_EVENT_CALLBACK_METADATA_CHANGE = event(
     379, "DOMAIN_EVENT_CALLBACK_METADATA_CHANGE", DomainEventCallbackMetadataChangeMsg, "3.0.0"
 )
-CONNECT_SECRET_EVENT_REGISTER_ANY = call(
-    380,
-    "CONNECT_SECRET_EVENT_REGISTER_ANY",
-    ConnectSecretEventRegisterAnyArgs,
-    ConnectSecretEventRegisterAnyRet,
-    "3.0.0",
-    priority=True,
-)
-CONNECT_SECRET_EVENT_DEREGISTER_ANY = call(
-    381, "CONNECT_SECRET_EVENT_DEREGISTER_ANY", ConnectSecretEventDeregisterAnyArgs, None, "3.0.0", priority=True
-)
-SECRET_EVENT_LIFECYCLE = event(382, "SECRET_EVENT_LIFECYCLE", SecretEventLifecycleMsg, "3.0.0")
-SECRET_EVENT_VALUE_CHANGED = event(383, "SECRET_EVENT_VALUE_CHANGED", SecretEventValueChangedMsg, "3.0.0")
 DOMAIN_EVENT_BLOCK_THRESHOLD = event(385, "DOMAIN_EVENT_BLOCK_THRESHOLD", DomainEventBlockThresholdMsg, "3.2.0")
 DOMAIN_EVENT_MEMORY_FAILURE = event(423, "DOMAIN_EVENT_MEMORY_FAILURE", DomainEventMemoryFailureMsg, "6.9.0")
 DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE = event(
     438, "DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE", DomainEventMemoryDeviceSizeChangeMsg, "7.9.0"
-)
-NETWORK_EVENT_CALLBACK_METADATA_CHANGE = event(
-    446, "NETWORK_EVENT_CALLBACK_METADATA_CHANGE", NetworkEventCallbackMetadataChangeMsg, "9.8.0"
 )
 DOMAIN_EVENT_NIC_MAC_CHANGE = event(453, "DOMAIN_EVENT_NIC_MAC_CHANGE", DomainEventNicMacChangeMsg, "11.2.0")
