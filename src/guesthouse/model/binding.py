@@ -177,6 +177,12 @@ def one(
     return cast(C | None, _specify(slot, None))
 
 
+def itself(*, live: bool = False, keep: Callable[[C], bool] | None = None) -> C | None:
+    """A child element of the class that declares it, which may be there: a chain."""
+    kept = cast(Callable[[object], bool] | None, keep)
+    return cast(C | None, _specify(_Slot("one", None, live=live, keep=kept), None))
+
+
 def choice(by: str, forms: dict[str, type[C]]) -> C | None:
     """A child element that may be there, and whose attribute `by` says which of the classes it is; all have one tag.
 
@@ -216,7 +222,7 @@ def unbound(value: T) -> T:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(
-    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, one, choice, must, many, raw, unbound
+    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, one, itself, choice, must, many, raw, unbound
 ))  # fmt: skip
 def element(tag: str, *, omit_empty: bool = False, drops: Sequence[str] = ()) -> Callable[[type[C]], type[C]]:
     """Make a class an XML element: a keyword-only dataclass with slots that `read` and `write` know.
@@ -427,7 +433,7 @@ def _bind_switch(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
 
 
 def _bind_one(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
-    child = cast(type[object], slot.child)
+    child = slot.child or plan.cls
 
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         _take(values, field, read(child, node, reading), node)

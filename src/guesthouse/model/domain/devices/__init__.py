@@ -12,11 +12,12 @@ from typing import Final, cast
 from guesthouse.model.binding import element, many, opt_leaf
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
 from guesthouse.model.domain.devices.controller import Controller
+from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.kinds import ABSOLUTE_PATH
 
 #: The order in which devices go on the command line: what others plug into comes first. Fields, and for controllers
 #: their types. What is not named comes last, in the order of `Devices`.
-LAUNCH_ORDER: Final = ("controllers",)
+LAUNCH_ORDER: Final = ("controllers", "disks")
 _CONTROLLER_ORDER: Final = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
 
@@ -25,6 +26,7 @@ class Devices:
     """All devices, in the order in which libvirt prints them."""
 
     emulator: str | None = opt_leaf(ABSOLUTE_PATH)
+    disks: list[Disk] = many(Disk)
     controllers: list[Controller] = many(Controller)
 
     def all(self) -> Iterator[Device]:
