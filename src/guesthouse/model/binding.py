@@ -644,3 +644,23 @@ def names_of(cls: type[object]) -> tuple[list[str], list[str]]:
     """The attributes and the child elements that `cls` claims."""
     plan = _plan(cls)
     return sorted(plan.attributes), sorted(plan.children)
+
+
+def children_of(cls: type[object]) -> list[tuple[str, type[object] | None, frozenset[str]]]:
+    """The child elements that `cls` claims: tag, the class of the child if it has one, and the attributes it takes."""
+    children: list[tuple[str, type[object] | None, frozenset[str]]] = []
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type] # made a dataclass by `element`
+        slot = cast(_Slot | None, field.metadata.get(_SLOT))
+        if slot is None or slot.role == "content" or (slot.role == "attribute" and not slot.within):
+            continue
+        name = slot.name or field.name.rstrip("_")
+        if slot.within:
+            children.append((slot.within, None, frozenset((name,))))
+        elif slot.forms:
+            children.extend((_PLANS[form].tag, form, frozenset()) for form in slot.forms.values())
+        elif slot.role in ("one", "many"):
+            child = slot.child or cls
+            children.append((_PLANS[child].tag, child, frozenset()))
+        else:
+            children.append((name, None, frozenset(("state",) if slot.role == "switch" else ())))
+    return children
