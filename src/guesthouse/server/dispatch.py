@@ -20,6 +20,20 @@ from guesthouse.rpc.xdr import Struct
 Bound = Callable[[Caller, Struct | None], Reply | Awaitable[Reply]]
 
 
+#: Calls that watch and abort others of the same connection, and so must not wait behind them.
+OVERTAKING = frozenset(
+    {
+        "DOMAIN_ABORT_JOB",
+        "DOMAIN_ABORT_JOB_FLAGS",
+        "DOMAIN_BLOCK_JOB_ABORT",
+        "DOMAIN_GET_BLOCK_JOB_INFO",
+        "DOMAIN_GET_CONTROL_INFO",
+        "DOMAIN_GET_JOB_INFO",
+        "DOMAIN_GET_JOB_STATS",
+    }
+)
+
+
 class Route:
     """One bound row.
 
@@ -50,8 +64,8 @@ class DuplicateProcedureError(Exception):
 class Dispatch:
     """The three tables. `early` rows may be called before CONNECT_OPEN.
 
-    At most `max_requests` slow calls of one connection are under way; calls that libvirt marks as never slow, which
-    watch and abort the others, have as many more.
+    At most `max_requests` slow calls of one connection are under way. Those of `OVERTAKING`, and those that libvirt
+    marks as never slow, have as many more.
     """
 
     def __init__(self, drivers: Iterable[Tabled], early: frozenset[Procedure], max_requests: int) -> None:
@@ -71,7 +85,8 @@ class Dispatch:
         self, procedure: Procedure, handler: Handler[object], driver: object, max_requests: int, early: bool
     ) -> None:
         waits = inspect.iscoroutinefunction(handler.function)
-        allowance = max_requests if waits and not procedure.priority else self.limit
+        overtakes = procedure.priority or procedure.name in OVERTAKING
+        allowance = max_requests if waits and not overtakes else self.limit
         route = Route(MethodType(handler.function, driver), waits, allowance)
         self.readwrite[procedure] = route
         self.readonly[procedure] = Route(_refusal(procedure), False, self.limit) if handler.write else route

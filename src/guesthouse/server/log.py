@@ -192,6 +192,10 @@ class Log:
             with contextlib.suppress(queue.Full):
                 self._lines.put(None, timeout=_FLUSH_SECONDS)
             self._writer.join(_FLUSH_SECONDS)
+            self._writer = None
+        for output in self._outputs:
+            output.close()
+        self._outputs = []
 
     def _write(self) -> None:
         reported = 0
