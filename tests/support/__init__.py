@@ -1,0 +1,1 @@
+"""What several tests need: a real daemon under a directory of its own, stock clients, the tiny guest."""
