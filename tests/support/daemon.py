@@ -16,6 +16,11 @@ BIN = Path(sys.executable).parent
 SYSTEM_PYTHON = "/usr/bin/python3"
 START_DEADLINE = 20.0
 CLIENT_DEADLINE = 60.0
+OPENING = """
+import sys, time, libvirt
+libvirt.registerErrorHandler(lambda *a: None)
+conn = libvirt.open(sys.argv[1])
+"""
 
 
 class Daemon:
@@ -139,8 +144,7 @@ class Daemon:
 
     def python(self, script: str, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a script under the system's Python, with `libvirt` imported, `conn` open, and `sys.argv[2:]` as given."""
-        opening = "import sys, time, libvirt\nlibvirt.registerErrorHandler(lambda *a: None)\nconn = libvirt.open(sys.argv[1])\n"
-        return self.run(SYSTEM_PYTHON, "-c", opening + script, self.uri, *argv, check=check)
+        return self.run(SYSTEM_PYTHON, "-c", OPENING + script, self.uri, *argv, check=check)
 
 
 def need(*programs: str) -> None:
