@@ -1,0 +1,168 @@
+"""The connect driver as the daemon sees it: made once, started, asked, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from guesthouse.drivers.connect.emulators import Emulators
+from guesthouse.drivers.connect.guest_document import FirmwareOffer, guest_document
+from guesthouse.drivers.connect.host_document import host_document
+from guesthouse.drivers.connect.node import Node
+from guesthouse.drivers.connect.procedures import TABLE
+from guesthouse.drivers.connect.processors import host_cpu
+from guesthouse.errors import LibvirtError
+from guesthouse.host.cpu import CpuCounts, kvm_max_vcpus
+from guesthouse.host.dmi import read_smbios
+from guesthouse.host.files import write_atomic
+from guesthouse.host.identity import canonical_hostname, dmi_uuid, machine_uuid, valid_uuid
+from guesthouse.host.sysfs import HostTree, read_text
+from guesthouse.model.sysinfo import HostSysinfo, format_sysinfo
+from guesthouse.qemu.accel import KvmStatus, probe_kvm
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.api import DaemonSettings, Handler
+    from guesthouse.drivers.connect.emulators import Choice
+    from guesthouse.model.cpu_definition import CpuDefinition
+    from guesthouse.places import Places
+    from guesthouse.rpc.procedure import Procedure
+
+
+log = logging.getLogger(__name__)
+
+
+class KvmTrial:
+    """Whether KVM can run guests here; tried once, when it is first asked."""
+
+    def __init__(self) -> None:
+        self._trial: asyncio.Task[KvmStatus] | None = None
+
+    async def works(self) -> bool:
+        """Whether it can."""
+        if self._trial is None:
+            self._trial = asyncio.create_task(probe_kvm(), name="KVM trial")
+        return (await asyncio.shield(self._trial)).usable
+
+
+class ConnectDriver:
+    """What answers for the host."""
+
+    def __init__(self, places: Places, settings: DaemonSettings, tree: HostTree, emulators: Emulators) -> None:
+        self._places = places
+        self._settings = settings
+        self._tree = tree
+        self._cpu: tuple[CpuCounts, CpuDefinition] | None = None
+        self.node = Node(tree)
+        self.emulators = emulators
+        #: The host's name, with its domain where the resolver knew it at start.
+        self.hostname = os.uname().nodename
+        #: The host's UUID, which two hosts of a migration must not share.
+        self.host_uuid: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """The driver has nothing that a daemon would have to stay for."""
+        return False
+
+    @property
+    def table(self) -> dict[Procedure, Handler[object]]:
+        """The procedures that the driver answers."""
+        return cast("dict[Procedure, Handler[object]]", TABLE)
+
+    async def start(self) -> None:
+        """Find out who the host is."""
+        self.host_uuid = find_host_uuid(self._places, self._settings, self._tree)
+        self.hostname = await canonical_hostname()
+
+    async def reload(self) -> None:
+        """Look at the host and its QEMUs anew."""
+        self._cpu = None
+        self.node = Node(self._tree)
+        self.emulators.forget()
+        self.hostname = await canonical_hostname()
+
+    async def stop(self) -> None:
+        """End probes that are under way."""
+        await self.emulators.close()
+
+    def host_cpu(self) -> CpuDefinition:
+        """The host's processor; found out once for each way in which processors are online."""
+        counts = self.node.counts()
+        if self._cpu is None or self._cpu[0] != counts:
+            self._cpu = (counts, host_cpu(self.node))
+        return self._cpu[1]
+
+    def sysinfo(self) -> str | None:
+        """The host's SMBIOS tables as `<sysinfo>`; None where the firmware has none or they are not ours to read."""
+        found = read_smbios(self._tree)
+        if found is None:
+            return None
+        return format_sysinfo(
+            HostSysinfo(
+                bios=found.bios,
+                system=found.system,
+                base_boards=found.base_boards,
+                chassis=found.chassis,
+                processors=found.processors,
+                memory_devices=found.memory_devices,
+                oem_strings=found.oem_strings,
+            )
+        )
+
+    async def hypervisor_version(self) -> int:
+        """The default emulator's version as libvirt counts it; 0 without an emulator."""
+        program = self.emulators.program(self.node.arch)
+        return (await self.emulators.capabilities(program)).version_number if program is not None else 0
+
+    async def capabilities_document(self) -> str:
+        """`<capabilities>`. A program that cannot be asked has no guests."""
+        known = {}
+        for arch, program in self.emulators.installed().items():
+            try:
+                known[arch] = await self.emulators.capabilities(program)
+            except LibvirtError as error:
+                log.warning("%s serves no guests: %s", program, error.message)
+        return host_document(self.node, self.host_cpu(), self.host_uuid or None, known)
+
+    async def domain_capabilities_document(self, choice: Choice) -> str:
+        """`<domainCapabilities>` of a choice."""
+        address = self.host_cpu().physical_address
+        try:
+            limit = kvm_max_vcpus(self._tree)
+        except OSError:
+            limit = None
+        firmware = FirmwareOffer()
+        return guest_document(
+            choice, firmware, physical_bits=address.bits if address is not None else None, kvm_limit=limit
+        )
+
+
+def find_host_uuid(places: Places, settings: DaemonSettings, tree: HostTree) -> str:
+    """The host's UUID: as configured, else as the firmware or machine-id(5) has it, else one that we made and keep.
+
+    A daemon under its own directory is a host of its own, so it always has its own.
+    """
+    configured = valid_uuid(settings.host_uuid)
+    if configured is not None:
+        return configured
+    if places.mode != "root":
+        found = machine_uuid(Path("/etc/machine-id")) if settings.host_uuid_source == "machine-id" else dmi_uuid(tree)
+        if found is not None:
+            return found
+    path = places.lib / "host-uuid"
+    kept = valid_uuid(read_text(path))
+    if kept is None:
+        kept = str(uuid.uuid4())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, f"{kept}\n".encode(), 0o644)
+    return kept
+
+
+def create(places: Places, settings: DaemonSettings, tree: HostTree | None = None) -> ConnectDriver:
+    """The driver for a daemon at `places`. Nothing is read or run before `start`."""
+    tree = tree or HostTree()
+    return ConnectDriver(places, settings, tree, Emulators(places.cache, KvmTrial().works, os.uname().machine))

@@ -1,0 +1,202 @@
+"""The `<domainCapabilities>` document: what a guest of a chosen emulator, machine and type may be given.
+
+virt-install and virt-manager take their defaults from it. It therefore names what Guesthouse's definitions accept, cut
+down to what the chosen QEMU has; a row below joins a value with the QEMU device that realises it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from guesthouse.drivers.connect.processors import blockers, host_model
+from guesthouse.model.cpu_models import X86, table
+from guesthouse.model.domain_capabilities import (
+    Choices,
+    CpuModes,
+    DomainCapabilities,
+    NamedModel,
+    format_domain_capabilities,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guesthouse.drivers.connect.emulators import Choice
+    from guesthouse.model.qemu_capabilities import QemuCapabilities
+
+_UNSUPPORTED: Final = Choices(False)
+
+#: A value of an enumeration, and the QEMU device that it needs (empty for none), in the document's order.
+_DISK_BUSES: Final = (
+    ("ide", "ide-hd"),
+    ("fdc", "floppy"),
+    ("scsi", "virtio-scsi-pci"),
+    ("virtio", "virtio-blk-pci"),
+    ("usb", "usb-storage"),
+    ("sata", "ich9-ahci"),
+)
+_VIDEO_MODELS: Final = (
+    ("vga", "VGA"),
+    ("cirrus", "cirrus-vga"),
+    ("vmvga", "vmware-svga"),
+    ("qxl", "qxl-vga"),
+    ("virtio", "virtio-gpu-pci"),
+    ("none", ""),
+    ("bochs", "bochs-display"),
+    ("ramfb", "ramfb"),
+)
+_VIRTIO_MODELS: Final = ("virtio", "virtio-transitional", "virtio-non-transitional")
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareOffer:
+    """The firmware of a machine: kinds that can be chosen automatically (`efi`), and the programs' paths.
+
+    `secure` says whether one of them enforces Secure Boot.
+    """
+
+    kinds: Sequence[str] = ()
+    loaders: Sequence[str] = ()
+    secure: bool = False
+
+
+def guest_document(choice: Choice, firmware: FirmwareOffer, *, physical_bits: int | None, kvm_limit: int | None) -> str:
+    """The document.
+
+    `physical_bits` is the width of the host's physical addresses, `kvm_limit` how many processors KVM
+    gives a guest at most.
+    """
+    qemu = choice.capabilities
+    max_vcpus = choice.machine.max_cpus
+    if choice.guest_type == "kvm" and kvm_limit is not None:
+        max_vcpus = min(max_vcpus, kvm_limit)
+    return format_domain_capabilities(
+        DomainCapabilities(
+            path=qemu.binary,
+            domain=choice.guest_type,
+            machine=choice.machine.name,
+            arch=choice.arch,
+            max_vcpus=max_vcpus,
+            iothreads=False,
+            firmware=firmware.kinds,
+            loader=_loader(firmware),
+            cpu=_modes(choice, physical_bits),
+            memory_backing=_UNSUPPORTED,
+            devices=_devices(choice),
+            features=_features(choice),
+        )
+    )
+
+
+def _loader(firmware: FirmwareOffer) -> Choices:
+    enums = {
+        "type": ("rom", "pflash"),
+        "readonly": ("yes", "no"),
+        "secure": ("yes", "no") if firmware.secure else ("no",),
+    }
+    return Choices(values=firmware.loaders, enums=enums)
+
+
+def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
+    models = table().models if choice.arch in X86 else {}
+    known = blockers(choice)
+    custom = [
+        NamedModel(
+            model.name,
+            model.usable,
+            models[model.name].vendor,
+            model.alias_of or None,
+            model.deprecated,
+            known[model.name],
+        )
+        for model in sorted(choice.cpu_models, key=lambda model: model.name)
+        if model.name in models
+    ]
+    return CpuModes(
+        host_passthrough=choice.guest_type == "kvm",
+        maximum=any(model.name == "max" for model in choice.cpu_models),
+        host_model=host_model(choice, physical_bits=physical_bits),
+        custom=custom,
+    )
+
+
+def _present(qemu: QemuCapabilities, rows: Sequence[tuple[str, str]]) -> list[str]:
+    return [value for value, device in rows if not device or qemu.has_device(device)]
+
+
+def _has_ide(machine: str) -> bool:
+    """Whether the machine has an IDE controller of its own: the PCs with the older chipset."""
+    return machine == "isapc" or machine == "pc" or machine.startswith("pc-i440fx-")
+
+
+def _devices(choice: Choice) -> dict[str, Choices]:
+    qemu = choice.capabilities
+    buses = [bus for bus in _present(qemu, _DISK_BUSES) if bus != "ide" or _has_ide(choice.machine.name)]
+    transitional = qemu.has_device("virtio-blk-pci-transitional")
+    virtio = _VIRTIO_MODELS if transitional else _VIRTIO_MODELS[:1]
+    backends = [name for name in ("random", "egd", "builtin") if qemu.has_object(f"rng-{name}")]
+    return {
+        "disk": Choices(enums={"diskDevice": ("disk", "cdrom", "floppy"), "bus": buses, "model": virtio}),
+        "graphics": Choices(enums={"type": ("vnc",)}),
+        "video": Choices(enums={"modelType": _present(qemu, _VIDEO_MODELS)}),
+        "hostdev": _UNSUPPORTED,
+        "rng": Choices(enums={"model": virtio, "backendModel": backends}),
+        "filesystem": _UNSUPPORTED,
+        "tpm": _UNSUPPORTED,
+        "redirdev": _UNSUPPORTED,
+        "channel": Choices(enums={"type": ("pty", "unix")}),
+        "crypto": _UNSUPPORTED,
+        "interface": Choices(enums={"backendType": ("default", "passt")}),
+        "panic": _UNSUPPORTED,
+    }
+
+
+def _features(choice: Choice) -> dict[str, Choices]:
+    qemu = choice.capabilities
+    ps2 = choice.arch in X86 and choice.machine.name != "microvm"
+    return {
+        "gic": _UNSUPPORTED,
+        "vmcoreinfo": Choices(qemu.has_device("vmcoreinfo")),
+        "genid": Choices(qemu.has_device("vmgenid")),
+        "backingStoreInput": _UNSUPPORTED,
+        "backup": _UNSUPPORTED,
+        "async-teardown": _UNSUPPORTED,
+        "ps2": Choices(ps2),
+        "sev": _UNSUPPORTED,
+        "sgx": _UNSUPPORTED,
+        "hyperv": _hyperv(choice),
+        "launchSecurity": _UNSUPPORTED,
+    }
+
+
+#: Hyper-V enlightenments that a definition may name, as `<hyperv>` spells them, and QEMU's property of a processor.
+_HYPERV: Final = (
+    ("relaxed", "hv-relaxed"),
+    ("vapic", "hv-vapic"),
+    ("spinlocks", "hv-spinlocks"),
+    ("vpindex", "hv-vpindex"),
+    ("runtime", "hv-runtime"),
+    ("synic", "hv-synic"),
+    ("stimer", "hv-stimer"),
+    ("reset", "hv-reset"),
+    ("vendor_id", "hv-vendor-id"),
+    ("frequencies", "hv-frequencies"),
+    ("reenlightenment", "hv-reenlightenment"),
+    ("tlbflush", "hv-tlbflush"),
+    ("ipi", "hv-ipi"),
+    ("evmcs", "hv-evmcs"),
+    ("avic", "hv-avic"),
+    ("emsr_bitmap", "hv-emsr-bitmap"),
+    ("xmm_input", "hv-xmm-input"),
+)
+#: Those whose property is a value, which QEMU takes with every accelerator.
+_HYPERV_VALUES: Final = frozenset({"spinlocks", "vendor_id"})
+
+
+def _hyperv(choice: Choice) -> Choices:
+    if choice.arch not in X86:
+        return _UNSUPPORTED
+    best = choice.best_cpu
+    names = [name for name, prop in _HYPERV if name in _HYPERV_VALUES or best.get(prop) is True]
+    return Choices(enums={"features": names})

@@ -1,0 +1,91 @@
+"""The `<capabilities>` document of this host, put together from the kernel's and QEMU's answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from guesthouse.host.cpu import read_caches
+from guesthouse.host.identity import has_iommu, sleep_states
+from guesthouse.host.memory import read_cells
+from guesthouse.host.sysfs import format_list
+from guesthouse.model.capabilities import (
+    Bank,
+    Cell,
+    CellCpu,
+    Guest,
+    GuestFeature,
+    Host,
+    Machine,
+    SecurityModel,
+    format_capabilities,
+)
+from guesthouse.model.cpu_models import X86
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guesthouse.drivers.connect.node import Node
+    from guesthouse.host.memory import NumaCell
+    from guesthouse.model.cpu_definition import CpuDefinition
+    from guesthouse.model.qemu_capabilities import QemuCapabilities
+
+#: How guests are kept apart: nothing labels them. The first entry is what `virNodeGetSecurityModel` answers.
+SECURITY: Final = (SecurityModel("none", "0"),)
+
+
+def host_document(node: Node, cpu: CpuDefinition, uuid: str | None, emulators: Mapping[str, QemuCapabilities]) -> str:
+    """The document; `cpu` is the host's, `emulators` leads from architecture to what its program can do."""
+    tree = node.tree
+    host = Host(
+        uuid=uuid,
+        cpu=cpu,
+        sleep_states=sleep_states(tree),
+        iommu=has_iommu(tree),
+        cells=[_cell(cell) for cell in read_cells(tree)],
+        banks=[
+            Bank(bank.number, bank.level, bank.kind, bank.size, format_list(list(bank.cpus)))
+            for bank in read_caches(tree)
+        ],
+        security=SECURITY,
+    )
+    return format_capabilities(host, [_guest(arch, emulators[arch]) for arch in sorted(emulators)])
+
+
+def _cell(cell: NumaCell) -> Cell:
+    cpus = [
+        CellCpu(cpu.number, cpu.socket, cpu.die, cpu.cluster, cpu.core, format_list(list(cpu.siblings)))
+        for cpu in cell.cpus
+    ]
+    return Cell(cell.number, cell.memory, {pool.size: pool.total for pool in cell.pages}, cell.distances, cpus)
+
+
+def _guest(arch: str, emulator: QemuCapabilities) -> Guest:
+    return Guest(
+        arch=arch,
+        emulator=emulator.binary,
+        machines=_machines(emulator),
+        domains=["qemu", "kvm"] if emulator.kvm else ["qemu"],
+        features=_features(arch),
+    )
+
+
+def _machines(emulator: QemuCapabilities) -> list[Machine]:
+    """Each machine by its full name, then by its alias; the default machine first, because tools take that."""
+    ordered = sorted(emulator.machines.values(), key=lambda machine: not machine.default)
+    machines: list[Machine] = []
+    for machine in ordered:
+        if machine.name == "none":
+            continue
+        machines.append(Machine(machine.name, machine.max_cpus, deprecated=machine.deprecated))
+        if machine.alias:
+            machines.append(Machine(machine.alias, machine.max_cpus, machine.name, machine.deprecated))
+    return machines
+
+
+def _features(arch: str) -> list[GuestFeature]:
+    features = [GuestFeature("cpuselection"), GuestFeature("deviceboot")]
+    if arch in X86:
+        features[:0] = [GuestFeature("acpi", True, True), GuestFeature("apic", True, False)]
+    if arch == "i686":
+        features[:0] = [GuestFeature("pae"), GuestFeature("nonpae")]
+    return features

@@ -1,0 +1,164 @@
+"""Processors: the host's own by name, the best that a QEMU can offer, and the calls that compare and join them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guesthouse.errors import LibvirtError, OperationUnsupportedError
+from guesthouse.host.cpu import read_cpuid, read_cpuinfo, read_msrs
+from guesthouse.host.memory import page_sizes
+from guesthouse.model.cpu_definition import (
+    CpuDefinition,
+    PhysicalAddress,
+    Topology,
+    format_cpu,
+    parse_cpu,
+)
+from guesthouse.model.cpu_matching import (
+    SUPERSET,
+    Processor,
+    baseline,
+    compare,
+    decode,
+    expand,
+    features_of,
+    incompatible,
+)
+from guesthouse.model.cpu_models import X86, Signature, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guesthouse.drivers.connect.emulators import Choice
+    from guesthouse.drivers.connect.node import Node
+    from guesthouse.host.sysfs import HostTree
+
+#: Features that QEMU has never offered or has dropped; a baseline for guests must not name them.
+_NOT_IN_QEMU = frozenset(
+    ("cmt", "mbm_total", "mbm_local", "osxsave", "ospke", "vmx-ept-uc", "vmx-ept-wb", "vmx-invvpid-single-context")
+)
+
+
+def read_processor(tree: HostTree) -> tuple[Processor, int | None, int | None]:
+    """The host's x86 processor, its microcode's version, and the width of its physical addresses in bits.
+
+    Features come from the processor itself where the kernel offers its `cpuid` device, else from the kernel's list,
+    which lacks some. Model specific registers come from KVM.
+    """
+    cpus, info = table(), read_cpuinfo(tree)
+    leaves, msrs = cpus.registers()
+    cpuid = read_cpuid(tree, leaves)
+    features = cpus.decode_registers(cpuid, read_msrs(tree, msrs)) if cpuid else frozenset[str]()
+    signature = None
+    if info.family is not None and info.model is not None:
+        signature = Signature(info.family, info.model, info.stepping or 0)
+    processor = Processor(features | cpus.from_kernel_flags(info.flags), cpus.vendor_of(info.vendor), signature)
+    return processor, info.microcode, info.physical_bits
+
+
+def host_cpu(node: Node) -> CpuDefinition:
+    """The host's processor, as `<capabilities>` shows it. Its model is None where nothing is known of it."""
+    counts = node.counts()
+    cpu = CpuDefinition(arch=node.arch)
+    if node.arch in X86:
+        processor, cpu.microcode, bits = read_processor(node.tree)
+        try:
+            cpu = replace(decode(processor, host=True), arch=node.arch, microcode=cpu.microcode)
+        except LibvirtError:
+            cpu.signature = processor.signature
+        cpu.physical_address = PhysicalAddress("emulate", bits=bits) if bits else None
+    cpu.topology = Topology(counts.sockets, 1, 1, counts.cores, counts.threads)
+    cpu.pages = tuple(page_sizes(node.tree))
+    return cpu
+
+
+def host_model(choice: Choice, *, physical_bits: int | None = None) -> CpuDefinition | None:
+    """The guest processor that `<cpu mode='host-model'>` stands for; None where QEMU does not tell.
+
+    `physical_bits` limits the guest's physical addresses where the host's processor runs the guest.
+    """
+    best = choice.best_cpu
+    if not best or choice.capabilities.arch not in ("x86_64", "i386"):
+        return None
+    cpus = table()
+    features = frozenset(cpus.canonical(name) for name, value in best.items() if value is True)
+    vendor = best.get("vendor")
+    processor = Processor(
+        features & frozenset(cpus.bits), cpus.vendor_of(vendor) if isinstance(vendor, str) else None, _signature(best)
+    )
+    cpu = decode(processor, host=False, usable=blockers(choice))
+    cpu.fallback = "forbid"
+    if physical_bits and choice.guest_type == "kvm":
+        cpu.physical_address = PhysicalAddress("passthrough", limit=physical_bits)
+    return cpu
+
+
+def _signature(best: dict[str, bool | int | str]) -> Signature | None:
+    family, model, stepping = (best.get(name) for name in ("family", "model", "stepping"))
+    if isinstance(family, int) and isinstance(model, int) and isinstance(stepping, int):
+        return Signature(family, model, stepping)
+    return None
+
+
+def blockers(choice: Choice) -> dict[str, tuple[str, ...]]:
+    """The models of an emulator, each with the features that this host lacks for it, by our names and sorted."""
+    cpus = table()
+    return {
+        model.name: tuple(sorted({cpus.canonical(name) for name in model.unavailable})) for model in choice.cpu_models
+    }
+
+
+def compare_with_host(host: CpuDefinition, xml: str, *, fail: bool) -> int:
+    """How the host's processor serves a guest that asks for `xml`: 0 incompatible, 1 identical, 2 superset."""
+    return compare(host, parse_cpu(xml), fail=fail)
+
+
+def compare_with_emulator(choice: Choice, xml: str, *, fail: bool) -> int:
+    """How an emulator on this host serves a guest that asks for `xml`. A model that QEMU calls usable is a superset."""
+    own = host_model(choice)
+    if own is None:
+        raise OperationUnsupportedError(
+            f"QEMU '{choice.capabilities.binary}' does not support reporting CPU model "
+            f"for virttype '{choice.guest_type}'"
+        )
+    cpu = parse_cpu(xml)
+    known = blockers(choice)
+    missing = known.get(cpu.model or "")
+    disabled_only = all(policy == "disable" for policy in cpu.features.values())
+    if cpu.model and missing is not None and not missing and disabled_only:
+        return SUPERSET
+    model = table().models.get(cpu.model or "")
+    if missing is None or (model is not None and model.compat):
+        return compare(own, cpu, fail=fail)
+    lacking = [name for name in missing if cpu.features.get(name) != "disable"]
+    lacking += [name for name, policy in cpu.features.items() if policy == "require" and name not in features_of(own)]
+    if lacking:
+        return incompatible(f"Host CPU does not provide required features: {', '.join(lacking)}", fail=fail)
+    return SUPERSET
+
+
+def join(xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
+    """The guest processor that all of these hosts can run, as a document."""
+    result = baseline([parse_cpu(xml, host=True) for xml in xmls], migratable=migratable)
+    result.features = {name: policy for name, policy in result.features.items() if name not in _NOT_IN_QEMU}
+    return format_cpu(expand(result) if expanded else result)
+
+
+def join_for_emulator(choice: Choice, xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
+    """The guest processor that an emulator can run on all of these hosts, as a document."""
+    cpus = [parse_cpu(xml) for xml in xmls]
+    known = blockers(choice)
+    if not known or choice.arch not in X86:
+        raise OperationUnsupportedError(
+            f"QEMU '{choice.capabilities.binary}' does not support any CPU models for virttype '{choice.guest_type}'"
+        )
+    available = {table().canonical(name) for name, value in choice.best_cpu.items() if isinstance(value, bool)}
+    result = baseline(cpus, usable=known, available=available or None, migratable=migratable)
+    result.fallback = "forbid"
+    if expanded:
+        result = expand(result)
+    limits = [cpu.physical_address.limit if cpu.physical_address else None for cpu in cpus]
+    if all(limits):
+        result.physical_address = PhysicalAddress("passthrough", limit=min(limit for limit in limits if limit))
+    return format_cpu(result)
