@@ -202,13 +202,18 @@ def always(child: type[C], factory: Callable[[], C] | None = None) -> C:
 
 
 def many(
-    child: type[C], *, live: bool = False, secure: bool = False, show: Callable[[C], bool] | None = None
+    child: type[C],
+    *,
+    live: bool = False,
+    secure: bool = False,
+    show: Callable[[C], bool] | None = None,
+    keep: Callable[[C], bool] | None = None,
 ) -> list[C]:
-    """Any number of child elements of one tag."""
+    """Any number of child elements of one tag. `show` and `keep` as for `one`."""
     visible = cast(Callable[[object], bool] | None, show)
-    return cast(
-        list[C], _specify(_Slot("many", None, child=child, live=live, secure=secure, show=visible), factory=list)
-    )
+    kept = cast(Callable[[object], bool] | None, keep)
+    slot = _Slot("many", None, child=child, live=live, secure=secure, show=visible, keep=kept)
+    return cast(list[C], _specify(slot, factory=list))
 
 
 def raw(tag: str) -> list[str]:

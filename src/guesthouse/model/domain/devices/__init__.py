@@ -9,15 +9,25 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final, cast
 
-from guesthouse.model.binding import element, many, opt_leaf
+from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.binding import element, many, new, opt_leaf
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
+from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.serial import (
+    Console,
+    ConsoleTarget,
+    Parallel,
+    ParallelTarget,
+    Serial,
+    SerialTarget,
+)
 from guesthouse.model.kinds import ABSOLUTE_PATH
 
 #: The order in which devices go on the command line: what others plug into comes first. Fields, and for controllers
 #: their types. What is not named comes last, in the order of `Devices`.
-LAUNCH_ORDER: Final = ("controllers", "disks")
+LAUNCH_ORDER: Final = ("controllers", "disks", "serials", "parallels", "channels", "consoles")
 _CONTROLLER_ORDER: Final = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
 
@@ -28,6 +38,10 @@ class Devices:
     emulator: str | None = opt_leaf(ABSOLUTE_PATH)
     disks: list[Disk] = many(Disk)
     controllers: list[Controller] = many(Controller)
+    serials: list[Serial] = many(Serial)
+    parallels: list[Parallel] = many(Parallel)
+    consoles: list[Console] = many(Console)
+    channels: list[Channel] = many(Channel)
 
     def all(self) -> Iterator[Device]:
         """Every device, in the order of the document."""
@@ -59,6 +73,49 @@ class Devices:
         for kind in _CONTROLLER_ORDER:
             yield from (item for item in self.controllers if item.type == kind)
 
+    def settle_consoles(self) -> None:
+        """Number the ports, and make the first console the other name of the first serial port, creating either.
+
+        libvirt's rule: on a full virtual machine the first `<console>` without a type or of type `serial` is the first
+        serial port; a first serial port on the board or the ISA bus gets such a console.
+
+        Raises `UnsupportedConfigError` where another console than the first claims to be a serial port.
+        """
+        for console in self.consoles[1:]:
+            if console.is_serial and console.target is not None and console.target.type == "serial":
+                raise UnsupportedConfigError("Only the first console can be a serial port")
+        if self.consoles and self.consoles[0].is_serial:
+            if not self.serials:
+                self.serials.append(_serial_of(self.consoles[0]))
+        elif self.serials and self.serials[0].kind in ("isa-serial", "system-serial"):
+            self.consoles.insert(0, new(Console))
+        self._number_ports()
+        if self.serials and self.consoles and self.consoles[0].is_serial:
+            self.consoles[0].mirror(self.serials[0])
+
+    def _number_ports(self) -> None:
+        for number, console in enumerate(self.consoles):
+            console.target = console.target or new(ConsoleTarget)
+            console.target.port = number
+        taken = -1
+        for serial in self.serials:
+            serial.target = serial.target or new(SerialTarget)
+            if serial.target.port is None:
+                serial.target.port = taken + 1
+            taken = max(taken, serial.target.port)
+        for number, parallel in enumerate(self.parallels):
+            parallel.target = parallel.target or new(ParallelTarget)
+            if parallel.target.port is None:
+                parallel.target.port = number
+
+    def number_disk_layers(self, first: int = 1) -> int:
+        """Number the images of all disks from `first` on, the last disk first, as libvirt does; the next number is
+        returned, for disks that are plugged in later.
+        """
+        for disk in reversed(self.disks):
+            first = disk.number_layers(first)
+        return first
+
     def controller_table(self) -> dict[tuple[str, int], ControllerFacts]:
         """The controllers by type and index, for `DeviceContext`; of companions only the master."""
         return {
@@ -66,6 +123,17 @@ class Devices:
             for item in self.controllers
             if item.index is not None and item.startport is None
         }
+
+
+def _serial_of(console: Console) -> Serial:
+    return new(
+        Serial,
+        type=console.type,
+        sources=console.sources,
+        protocol=console.protocol,
+        log_file=console.log_file,
+        log_append=console.log_append,
+    )
 
 
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Devices) if field.name != "emulator")
