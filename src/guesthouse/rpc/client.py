@@ -207,7 +207,9 @@ class ClientProtocol:
 
     def _message(self, header: Header, payload: bytes) -> Event | None:
         if header.program == KEEPALIVE_PROGRAM:
-            return Ping() if header.procedure == 1 else Pong()
+            if header.procedure == 1:
+                return Ping()
+            return Pong() if header.procedure == 2 else None
         program = self._programs.get(header.program)
         procedure = program.lookup(header.procedure) if program else None
         if procedure is None or procedure.kind != "event":
