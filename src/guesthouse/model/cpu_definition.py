@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.errors import Origin, UnsupportedConfigError, XmlError
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.cpu_models import Signature
 from guesthouse.model.xmltext import Lines, escape, parse_document
 
@@ -76,12 +76,52 @@ class CpuDefinition:
         return {name for name, value in self.features.items() if value == policy}
 
 
-def parse_cpu(text: str, *, host: bool | None = None) -> CpuDefinition:
+#: The elements of `<cpu>` and their attributes, for documents that are to be validated.
+_SCHEMA: Final = {
+    "cpu": {"mode", "match", "check", "migratable", "deprecated_features"},
+    "arch": set(),
+    "model": {"fallback", "vendor_id"},
+    "vendor": set(),
+    "microcode": {"version"},
+    "signature": {"family", "model", "stepping"},
+    "counter": {"name", "frequency", "scaling"},
+    "topology": {"sockets", "dies", "clusters", "cores", "threads"},
+    "cache": {"level", "mode"},
+    "maxphysaddr": {"mode", "bits", "limit"},
+    "feature": {"name", "policy"},
+    "pages": {"unit", "size"},
+}
+
+
+def parse_cpu(text: str, *, host: bool | None = None, validate: bool = False) -> CpuDefinition:
     """Read a `<cpu>` document; `host` None decides by its `<arch>`, as the comparing calls do.
 
-    Raises `XmlError` (27) or `UnsupportedConfigError` (67) with libvirt's texts.
+    Raises `XmlError` (27) or `UnsupportedConfigError` (67) with libvirt's texts; with `validate`, error 92 for anything
+    that is not in the format.
     """
-    node = parse_document(text, "cpu", "CPU definition")
+    try:
+        node = parse_document(text, "cpu", "CPU definition")
+        if validate:
+            _check_names(node)
+        return _read_cpu(node, host)
+    except LibvirtError as error:
+        error.domain = Origin.CPU
+        if validate and error.code in (Code.XML_ERROR, Code.CONFIG_UNSUPPORTED):
+            raise LibvirtError(error.detail, code=Code.XML_INVALID_SCHEMA, domain=Origin.XML) from None
+        raise
+
+
+def _check_names(node: etree._Element) -> None:
+    for element in node.iter():
+        allowed = _SCHEMA.get(str(element.tag))
+        if allowed is None:
+            raise _xml(f"Did not expect element {element.tag} there")
+        for name in map(str, element.attrib):
+            if name not in allowed:
+                raise _xml(f"Invalid attribute {name} for element {element.tag}")
+
+
+def _read_cpu(node: etree._Element, host: bool | None) -> CpuDefinition:
     arch = _child_text(node, "arch")
     if host is None:
         host = arch is not None

@@ -228,13 +228,18 @@ def baseline(
     """The richest guest processor that every one of `cpus` can run.
 
     `usable` are the models of the hypervisor with what blocks them, and `available` the features that it can provide.
-    Raises `LibvirtError` 8 for an empty list or a processor without model, 9 where nothing is common.
+    Raises `LibvirtError` 8 for an empty list or a processor without model, 3 for another architecture than x86, 9 where
+    nothing is common.
     """
     if not cpus:
         raise LibvirtError("no CPUs given", code=Code.INVALID_ARG, domain=Origin.CPU)
     for index, cpu in enumerate(cpus):
         if cpu.model is None:
             raise LibvirtError(f"no CPU model specified at index {index}", code=Code.INVALID_ARG, domain=Origin.CPU)
+        if cpu.arch is not None and cpu.arch not in X86:
+            raise LibvirtError(
+                f"cannot compute baseline CPU of {cpu.arch} architecture", code=Code.NO_SUPPORT, domain=Origin.CPU
+            )
     vendor = _common_vendor(cpus)
     features = features_of(cpus[0])
     for cpu in cpus[1:]:
@@ -272,14 +277,14 @@ def _common_vendor(cpus: Sequence[CpuDefinition]) -> str | None:
 
 
 def expand(cpu: CpuDefinition) -> CpuDefinition:
-    """`cpu` with every feature of its model listed, those of `cpu` itself applied on top."""
+    """`cpu` with every feature of its model listed by name, those of `cpu` itself applied on top."""
     model = _model(cpu.model or "")
-    features = dict.fromkeys(table().ordered(model.features), "require")
+    features = dict.fromkeys(model.features, "require")
     for name, policy in cpu.features.items():
         if cpu.host or policy in ("require", "disable"):
             features[name] = policy
     if not cpu.host:
         for name in model.removed:
             features.setdefault(name, "disable")
-    cpu.features = features
+    cpu.features = {name: features[name] for name in sorted(features)}
     return cpu

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.errors import Code, InternalError, InvalidArgumentError, LibvirtError, OperationFailedError
+from guesthouse.errors import Code, InternalError, InvalidArgumentError, LibvirtError, OperationFailedError, Origin
 from guesthouse.host.cpu import (
     CpuCounts,
     CpuSet,
@@ -109,11 +109,10 @@ class Node:
         Raises `LibvirtError` 1 for a cell and 9 for a size that does not exist.
         """
         if start == -1:
-            return self._free(read_pages(self.tree) or [], sizes, "")
+            return self._free([pool for cell in self._cells() for pool in self._pools(cell)], sizes, "")
         free: list[int] = []
         for cell in self._range(start, count):
-            node = cell if node_numbers(self.tree) else None
-            free += self._free(read_pages(self.tree, node) or [], sizes, f" on node {cell}")
+            free += self._free(self._pools(cell), sizes, f" on node {cell}")
         return free
 
     def merging(self) -> dict[str, int]:
@@ -125,7 +124,7 @@ class Node:
         if kind is None or kind.lower() == "qemu":
             return _MAX_VCPUS_EMULATED
         if kind.lower() != "kvm":
-            raise InvalidArgumentError(f"unknown type '{kind}'")
+            raise InvalidArgumentError(f"unknown type '{kind}'", domain=Origin.QEMU)
         try:
             return kvm_max_vcpus(self.tree)
         except OSError as error:
@@ -140,19 +139,26 @@ class Node:
 
     def _sum(self, line: str) -> int:
         """KiB of all NUMA cells together, as libvirt counts; memory outside of them does not belong to guests."""
-        return sum(self._meminfo(cell).get(line, 0) for cell in node_numbers(self.tree) or [-1])
+        return sum(self._meminfo(cell).get(line, 0) for cell in self._cells())
 
     def _range(self, start: int, count: int) -> list[int]:
         last = self.last_cell()
         if not 0 <= start <= last:
             raise InternalError(f"start cell {start} out of range (0-{last})")
-        known = node_numbers(self.tree) or [0]
-        return [cell for cell in known if start <= cell < start + count]
+        return [cell for cell in self._cells() if start <= cell < start + count]
+
+    def _cells(self) -> list[int]:
+        return node_numbers(self.tree) or [0]
+
+    def _pools(self, cell: int) -> list[PagePool]:
+        return read_pages(self.tree, cell if node_numbers(self.tree) else None) or []
 
     @staticmethod
     def _free(pools: list[PagePool], sizes: Sequence[int], where: str) -> list[int]:
-        by_size = {pool.size: pool.free for pool in pools}
+        by_size: dict[int, int] = {}
+        for pool in pools:
+            by_size[pool.size] = by_size.get(pool.size, 0) + pool.free
         for size in sizes:
             if size not in by_size:
-                raise OperationFailedError(f"page size {size} is not available{where}")
+                raise OperationFailedError(f"page size {size} is not available{where}", domain=Origin.NONE)
         return [by_size[size] for size in sizes]

@@ -121,7 +121,8 @@ def compare_cpu(
 ) -> connect.ConnectCompareCpuRet:
     """VirConnectCompareCPU."""
     _flags(args.flags, _FAIL_INCOMPATIBLE | _VALIDATE, "virConnectCompareCPU")
-    result = processors.compare_with_host(driver.host_cpu(), args.xml, fail=bool(args.flags & _FAIL_INCOMPATIBLE))
+    fail, validate = bool(args.flags & _FAIL_INCOMPATIBLE), bool(args.flags & _VALIDATE)
+    result = processors.compare_with_host(driver.host_cpu(), args.xml, fail=fail, validate=validate)
     return connect.ConnectCompareCpuRet(result=result)
 
 
@@ -131,7 +132,8 @@ async def compare_hypervisor_cpu(
     """VirConnectCompareHypervisorCPU."""
     _flags(args.flags, _FAIL_INCOMPATIBLE | _VALIDATE, "virConnectCompareHypervisorCPU")
     choice = await driver.emulators.choose(args.emulator, args.arch, args.virttype, args.machine)
-    result = processors.compare_with_emulator(choice, args.xmlCPU, fail=bool(args.flags & _FAIL_INCOMPATIBLE))
+    fail, validate = bool(args.flags & _FAIL_INCOMPATIBLE), bool(args.flags & _VALIDATE)
+    result = processors.compare_with_emulator(choice, args.xmlCPU, fail=fail, validate=validate)
     return connect.ConnectCompareHypervisorCpuRet(result=result)
 
 

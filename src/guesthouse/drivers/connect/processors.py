@@ -109,12 +109,12 @@ def blockers(choice: Choice) -> dict[str, tuple[str, ...]]:
     }
 
 
-def compare_with_host(host: CpuDefinition, xml: str, *, fail: bool) -> int:
+def compare_with_host(host: CpuDefinition, xml: str, *, fail: bool, validate: bool) -> int:
     """How the host's processor serves a guest that asks for `xml`: 0 incompatible, 1 identical, 2 superset."""
-    return compare(host, parse_cpu(xml), fail=fail)
+    return compare(host, parse_cpu(xml, validate=validate), fail=fail)
 
 
-def compare_with_emulator(choice: Choice, xml: str, *, fail: bool) -> int:
+def compare_with_emulator(choice: Choice, xml: str, *, fail: bool, validate: bool) -> int:
     """How an emulator on this host serves a guest that asks for `xml`. A model that QEMU calls usable is a superset."""
     own = host_model(choice)
     if own is None:
@@ -122,7 +122,7 @@ def compare_with_emulator(choice: Choice, xml: str, *, fail: bool) -> int:
             f"QEMU '{choice.capabilities.binary}' does not support reporting CPU model "
             f"for virttype '{choice.guest_type}'"
         )
-    cpu = parse_cpu(xml)
+    cpu = parse_cpu(xml, validate=validate)
     known = blockers(choice)
     missing = known.get(cpu.model or "")
     disabled_only = all(policy == "disable" for policy in cpu.features.values())
