@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import element, many, new, opt_leaf
+from guesthouse.model.binding import element, many, new, one, opt_leaf
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
 from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.hub import Hub
+from guesthouse.model.domain.devices.interface import Interface
+from guesthouse.model.domain.devices.memballoon import Memballoon
 from guesthouse.model.domain.devices.serial import (
     Console,
     ConsoleTarget,
@@ -27,7 +30,16 @@ from guesthouse.model.kinds import ABSOLUTE_PATH
 
 #: The order in which devices go on the command line: what others plug into comes first. Fields, and for controllers
 #: their types. What is not named comes last, in the order of `Devices`.
-LAUNCH_ORDER: Final = ("controllers", "disks", "serials", "parallels", "channels", "consoles")
+LAUNCH_ORDER: Final = (
+    "controllers",
+    "hubs",
+    "disks",
+    "interfaces",
+    "serials",
+    "parallels",
+    "channels",
+    "consoles",
+)
 _CONTROLLER_ORDER: Final = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
 
@@ -38,15 +50,23 @@ class Devices:
     emulator: str | None = opt_leaf(ABSOLUTE_PATH)
     disks: list[Disk] = many(Disk)
     controllers: list[Controller] = many(Controller)
+    interfaces: list[Interface] = many(Interface)
     serials: list[Serial] = many(Serial)
     parallels: list[Parallel] = many(Parallel)
     consoles: list[Console] = many(Console)
     channels: list[Channel] = many(Channel)
+    hubs: list[Hub] = many(Hub)
+    memballoon: Memballoon | None = one(Memballoon)
 
     def all(self) -> Iterator[Device]:
         """Every device, in the order of the document."""
         for name in _FIELDS:
             yield from self.of(name)
+
+    @staticmethod
+    def field_names() -> tuple[str, ...]:
+        """The names of the fields that hold devices, in the order of the document."""
+        return _FIELDS
 
     def of(self, name: str) -> list[Device]:
         """The devices of one field, as a list also where there can only be one."""
@@ -90,6 +110,10 @@ class Devices:
         elif self.serials and self.serials[0].kind in ("isa-serial", "system-serial"):
             self.consoles.insert(0, new(Console))
         self._number_ports()
+        self.mirror_console()
+
+    def mirror_console(self) -> None:
+        """Let the first console show what its serial port now is: after aliases, addresses or terminals were given."""
         if self.serials and self.consoles and self.consoles[0].is_serial:
             self.consoles[0].mirror(self.serials[0])
 

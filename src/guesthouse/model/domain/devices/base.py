@@ -159,9 +159,9 @@ class DeviceContext:
 
     `machine` is the full name of the machine type, `accel` is `kvm` or `tcg`. `controllers` is by type and index;
     `boot` gives the effective boot index of a device by its alias, `iothreads` the ids that the guest has.
-    `guest_dir` is the guest's own directory, `channel_dir` where the sockets of its channels go, `passt_dir` where
-    passt's sockets go, `short_name` the prefix of their names (`1-web`). `listen` makes a listening UNIX socket and
-    tells its descriptor, `open_file` opens a file for QEMU to write; each may answer None, and QEMU then does it
+    `guest_dir` is the guest's own directory, `channel_dir` where the sockets of its channels go (while a guest is
+    defined: the directory above those of all guests), `passt_dir` where passt's sockets go, `short_name` the prefix of
+    their names (`1-web`). `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU to write; each may answer None, and QEMU then does it
     itself. `vnc_listen` is the address of graphics that name none.
     """
 
@@ -232,8 +232,8 @@ class Device:
         return self.alias.name
 
     def default_alias(self, index: int, ctx: DeviceContext) -> str:
-        """The alias of the `index`th device of its kind, as libvirt names it."""
-        return f"{self.ALIAS}{index}"
+        """The alias of the `index`th device of its kind, as libvirt names it; empty for what has none."""
+        return f"{self.ALIAS}{index}" if self.ALIAS else ""
 
     def connection(self, ctx: DeviceContext) -> Connection:
         """What it is plugged into."""

@@ -5,7 +5,6 @@ Source: https://libvirt.org/formatdomain.html#host-interface.
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Callable
 from typing import Final
 
@@ -252,6 +251,5 @@ def require_socket_path(device: CharacterDevice) -> None:
 
 
 def generated_under(path: str, directory: str) -> bool:
-    """Whether a socket lies in a directory of the guests' generated sockets: such a path is not the user's choice."""
-    base = os.path.dirname(directory)
-    return bool(base) and path.startswith(base + "/")
+    """Whether a socket lies in the directory of the guests' generated sockets: such a path is not the user's choice."""
+    return bool(directory) and path.startswith(directory.rstrip("/") + "/")

@@ -1,0 +1,53 @@
+"""The command line of passt, the program that carries a user-mode network outside of QEMU.
+
+Source: passt(1); https://libvirt.org/formatdomain.html#userspace-connection-using-passt.
+"""
+
+from __future__ import annotations
+
+from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.interface import Interface, PortForward, PortRange
+
+PROGRAM = "passt"
+
+
+def pid_file(interface: Interface, ctx: DeviceContext) -> str:
+    """Where passt writes its process id."""
+    return f"{ctx.passt_dir}/{ctx.short_name}-{interface.name}-passt.pid"
+
+
+def arguments(interface: Interface, ctx: DeviceContext) -> list[str]:
+    """The whole command. passt goes into the background when its socket listens, and ends when QEMU closes it."""
+    words = [PROGRAM, "--one-off", "--socket", interface.passt_socket(ctx), "--pid", pid_file(interface, ctx)]
+    if interface.mtu is not None:
+        words += ["--mtu", str(interface.mtu)]
+    if interface.source is not None and interface.source.dev is not None:
+        words += ["--interface", interface.source.dev]
+    if interface.backend is not None and interface.backend.log_file is not None:
+        words += ["--log-file", interface.backend.log_file]
+    for ip in interface.ips:
+        words += ["--address", ip.address]
+        if ip.prefix and ip.family == "ipv4":
+            words += ["--netmask", str(ip.prefix)]
+    for forward in interface.forwards:
+        words += [f"--{forward.proto}-ports", _ports(forward)]
+    return words
+
+
+def _ports(forward: PortForward) -> str:
+    place = forward.address or ""
+    if forward.dev is not None:
+        place += f"%{forward.dev}"
+    ports = ",".join(_range(item) for item in forward.ranges) or "all"
+    return f"{place}/{ports}" if place else ports
+
+
+def _range(item: PortRange) -> str:
+    text = f"~{item.start}" if item.exclude else str(item.start)
+    if item.end is not None:
+        text += f"-{item.end}"
+    if item.to is not None:
+        text += f":{item.to}"
+        if item.end is not None:
+            text += f"-{item.end + item.to - item.start}"
+    return text
