@@ -109,6 +109,7 @@ class Session:
         self._reading = True
         self._leaving = False
         self._closed = False
+        self._mute = False
         self._heard = True
         self._unheard = 0
         #: For opening the connection, later for sending the last replies.
@@ -123,11 +124,11 @@ class Session:
 
     def send_message(self, procedure: Procedure, message: Struct | None) -> None:
         """Send an event message. A client that lets too many pile up is disconnected."""
-        if self._closed:
+        if self._mute:
             return
         self.send(self.protocol.encode_message(procedure, message))
         if self._output.pending > _MESSAGE_LIMIT:
-            self.close("it does not read its events")
+            self._give_up("it does not read its events")
 
     def when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` once when the connection ends. Returns a function that takes the wish back."""
@@ -349,23 +350,28 @@ class Session:
 
     @property
     def congested(self) -> bool:
-        """Whether the client reads slower than we send."""
-        return self._output.congested
+        """Whether the client reads slower than we send, or not at all any more."""
+        return self._output.congested or self._mute
 
     def send(self, packet: bytes) -> None:
         """Send a packet, or keep it until the client reads. Never blocks; does nothing on a closed connection."""
-        if self._closed:
+        if self._mute:
             return
         output = self._output
         try:
             output.write(packet)
         except OSError:
-            self._loop.call_soon(self.close, "")
+            self._give_up("")
             return
-        if output.congested and self._reading:
+        if output.congested:
             self._read_if_possible()
-        if output.pending > _OUTPUT_LIMIT:
-            self.close("it does not read its replies")
+            if output.pending > _OUTPUT_LIMIT:
+                self._give_up("it does not read its replies")
+
+    def _give_up(self, reason: str) -> None:
+        """Send nothing more, and close in the next turn of the loop: the caller may be in the midst of something."""
+        self._mute = True
+        self._loop.call_soon(self.close, reason)
 
     def _reply(self, call: Call, ret: Reply, extras: Extras) -> None:
         """A reply with descriptors or a stream behind it."""
@@ -448,7 +454,7 @@ class Session:
         """End the connection at once. `reason`, if any, is logged."""
         if self._closed:
             return
-        self._closed = True
+        self._closed = self._mute = True
         if reason:
             log.warning("%r is disconnected: %s", self, reason)
         for timer in (self._deadline, self._alive_timer):

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: How long small writes are gathered, in seconds.
 _GATHER = 0.002
+#: Bytes that may be kept before the reply is out.
+_HOLD = 1 << 20
 
 
 class Connection(Protocol):
@@ -57,6 +59,7 @@ class Stream:
         "_data",
         "_ended",
         "_held",
+        "_held_bytes",
         "_incoming",
         "_loop",
         "_over",
@@ -72,6 +75,7 @@ class Stream:
         self._data = bytearray()
         #: Packets made before the reply went out; None afterwards.
         self._held: list[bytes] | None = []
+        self._held_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         #: The driver has said that no more data follows.
         self._ended = False
@@ -115,8 +119,13 @@ class Stream:
 
     @property
     def congested(self) -> bool:
-        """Whether the client reads slower than we send; `StreamIn.drained` follows."""
-        self._was_congested = self._connection.congested
+        """Whether the client reads slower than we send; `StreamIn.drained` follows. Always so once the stream is over,
+
+        so that a driver that sends until it is told to stop does stop.
+        """
+        if self._over:
+            return True
+        self._was_congested = self._connection.congested or self._held_bytes > _HOLD
         return self._was_congested
 
     # -- for the session --------------------------------------------------------------------------
@@ -124,8 +133,11 @@ class Stream:
     def release(self) -> None:
         """The reply of the call has gone out: what was kept may follow."""
         held, self._held = self._held, None
+        self._held_bytes = 0
         for packet in held or ():
             self._connection.send(packet)
+        if self._was_congested and not self._connection.congested:
+            self._loop.call_soon(self.output_drained)
 
     def drop(self) -> None:
         """The call failed, or the connection is gone: the driver lets go."""
@@ -200,6 +212,7 @@ class Stream:
             self._connection.send(packet)
         else:
             self._held.append(packet)
+            self._held_bytes += len(packet)
 
     def _close(self, *, keep_serial: bool = False) -> None:
         self._over = True
