@@ -50,7 +50,7 @@ def procedure_rows(procedures: Iterable[Procedure], answered: set[Procedure]) ->
 
 
 def command_rows() -> list[Row]:
-    """virsh's commands, then ours that virsh has not."""
+    """The commands of virsh, then ours that virsh has not."""
     ours = {command.name: command for command in commands()}
     theirs = [line.split("\t") for line in VIRSH_COMMANDS.read_text().splitlines() if not line.startswith("#")]
     known = {name for name, _ in theirs}
