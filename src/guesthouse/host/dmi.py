@@ -1,8 +1,8 @@
 """What the firmware says about the machine: the SMBIOS tables, as the kernel shows them to root.
 
 A structure is a header (type, length, handle), a formatted area whose fields have fixed offsets, and the strings that
-its fields count from 1. Offsets and meanings: DMTF DSP0134, "System Management BIOS Reference Specification". Values are
-worded as dmidecode(8) words them, because libvirt passes that on.
+its fields count from 1. Offsets and meanings: DMTF DSP0134, "System Management BIOS Reference Specification". Values
+are worded as dmidecode(8) words them, because libvirt passes that on.
 """
 
 from __future__ import annotations
@@ -180,10 +180,11 @@ def _processor(structure: Structure) -> Entries:
     return {name: value for name, value in entries.items() if value is not None}
 
 
-#: Families whose identification is CPUID's, by maker; other makers and generations have no signature.
+#: Families whose identification is CPUID's, by maker; other makers, and what came before the
+#: Pentium, have no signature.
 _INTEL: Final = (
     (0xB, 0x15),
-    (0x28, 0x2B),
+    (0x28, 0x2F),
     (0xA1, 0xB3),
     (0xB5, 0xB5),
     (0xB9, 0xC7),
@@ -203,6 +204,9 @@ _AMD: Final = (
 )
 
 
+_ARM: Final = frozenset((0x100, 0x101, 0x118, 0x119))
+
+
 def _processor_signature(family: int, eax: int) -> str | None:
     extended_family, extended_model = eax >> 20 & 0xFF, eax >> 16 & 0xF
     base_family, model, stepping = eax >> 8 & 0xF, eax >> 4 & 0xF, eax & 0xF
@@ -213,6 +217,11 @@ def _processor_signature(family: int, eax: int) -> str | None:
         whole_family = base_family + (extended_family if base_family == 0xF else 0)
         whole_model = model | (extended_model << 4 if base_family == 0xF else 0)
         return f"Family {whole_family}, Model {whole_model}, Stepping {stepping}"
+    if family in _ARM:
+        return (
+            f"Implementor 0x{eax >> 24:02x}, Variant 0x{eax >> 20 & 0xF:x}, Architecture {extended_model}, "
+            f"Part 0x{eax >> 4 & 0xFFF:03x}, Revision {stepping}"
+        )
     return None
 
 
