@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from guesthouse.rpc.xdr import Decoder, Encoder
+    from guesthouse.rpc.xdr import Constructor, Decoder, Encoder
 
 #: Padding that follows n bytes of data, at index n & 3.
 PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
@@ -406,7 +406,7 @@ def encoder(cls: StructType) -> Encoder:
     return writer.function("encode")  # type: ignore[return-value]
 
 
-def constructor(cls: StructType) -> object:
+def constructor(cls: StructType) -> Constructor:
     """Compile the constructor of a struct."""
     writer = _Writer(cls)
     writer.depth = 1
@@ -416,4 +416,4 @@ def constructor(cls: StructType) -> object:
         parameters.append(field + default)
         writer.line(f"self.{field} = {field}")
     writer.lines.insert(0, f"def __init__({', '.join(parameters)}):")
-    return writer.function("__init__")
+    return writer.function("__init__")  # type: ignore[return-value]

@@ -23,8 +23,9 @@ The words that an annotation may use, and what they are on the wire:
 a `Struct`                  its fields
 ==========================  =====================================================================
 
-Annotations are never evaluated when a class is made, which keeps hundreds of declarations cheap; the first `encode`,
-`decode` or construction of a type compiles that function for that type (see `guesthouse.rpc.codegen`).
+Annotations are never evaluated when a class is made, which keeps hundreds of declarations cheap. The first few uses of
+a type read its declaration as they go (`guesthouse.rpc.plain`); after `COMPILE_AFTER` of them, `encode`, `decode` and
+the constructor are compiled for that type when next called (`guesthouse.rpc.codegen`).
 
 Strings may hold any bytes but NUL, as in C; bytes that are not UTF-8 become surrogate escapes, as Python does for
 file names. Nonzero padding and bytes after the struct are accepted, as libvirtd does.
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
 
         def __call__(self, value: Struct, /) -> bytes: ...  # noqa: D102
 
+    class Constructor(Protocol):
+        """A compiled constructor."""
+
+        def __call__(self, value: Struct, /, *args: object, **kwargs: object) -> None: ...  # noqa: D102
+
     class Decoder(Protocol):
         """A compiled decoder."""
 
@@ -62,6 +68,10 @@ else:
 STRING_MAX = 4194304
 
 
+#: Uses of a type before its codecs are compiled: a command that lives for milliseconds should not compile any.
+COMPILE_AFTER = 24
+
+
 class XdrError(Exception):
     """Data that is short, over a limit or not of the declared form; in either direction."""
 
@@ -73,12 +83,18 @@ class StructType(type):
     fields: dict[str, str]
     #: Field name to the constructor's default.
     defaults: dict[str, object]
+    #: Field name to kind, once it was asked for: see `kinds`.
+    layout: dict[str, Kind] | None
+    #: Uses of the type so far.
+    uses: int
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, object]) -> StructType:
         """Make the class; its codecs come later."""
         annotations: dict[str, str] = namespace.get("__annotations__", {})  # type: ignore[assignment]
         namespace["fields"] = annotations
         namespace["defaults"] = {field: namespace.pop(field) for field in annotations if field in namespace}
+        namespace["layout"] = None
+        namespace["uses"] = 0
         namespace["__slots__"] = tuple(annotations)
         return type.__new__(mcs, name, bases, namespace)
 
@@ -88,11 +104,20 @@ class Struct(metaclass=StructType):
     """Base of all XDR structs. Instances compare by their fields and are made by position or by keyword."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        _compile(type(self), "constructor", "__init__")
-        self.__init__(*args, **kwargs)  # type: ignore[misc]  # now the compiled one
+        if _cold(type(self)):
+            from guesthouse.rpc import plain
+
+            plain.construct(self, args, kwargs)
+        else:
+            _compile(type(self), "constructor", "__init__")
+            self.__init__(*args, **kwargs)  # type: ignore[misc]  # now the compiled one
 
     def encode(self) -> bytes:
         """The struct's bytes. Raises XdrError when a value is out of range, over its limit or of a wrong type."""
+        if _cold(type(self)):
+            from guesthouse.rpc import plain
+
+            return plain.encode(self)
         return _compile(type(self), "encoder", "encode")(self)  # type: ignore[no-any-return, operator]
 
     @classmethod
@@ -101,6 +126,10 @@ class Struct(metaclass=StructType):
 
         Raises XdrError when the data is short or a count is over its limit.
         """
+        if _cold(cls):
+            from guesthouse.rpc import plain
+
+            return plain.decode(cls, data, offset)  # type: ignore[return-value]
         return _compile(cls, "decoder", "decode")(data, offset)  # type: ignore[no-any-return, operator]
 
     def __eq__(self, other: object) -> bool:
@@ -113,6 +142,12 @@ class Struct(metaclass=StructType):
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).fields)
         return f"{type(self).__name__}({fields})"
+
+
+def _cold(cls: StructType) -> bool:
+    """Count a use; whether it is one of the first."""
+    cls.uses += 1
+    return cls.uses <= COMPILE_AFTER
 
 
 def _compile(cls: StructType, what: str, attribute: str) -> object:
@@ -203,9 +238,11 @@ def _kind(item: object) -> Kind:
 
 def kinds(cls: StructType) -> dict[str, Kind]:
     """Field name to kind, in wire order, of one struct."""
-    scope = {**vars(sys.modules[cls.__module__]), **_BUILTINS}
-    found = {}
-    for name, annotation in cls.fields.items():
-        word = scope.get(annotation)
-        found[name] = _kind(eval(annotation, scope) if word is None else word)  # noqa: S307 - our own source
-    return found
+    if cls.layout is None:
+        scope = {**vars(sys.modules[cls.__module__]), **_BUILTINS}
+        found = {}
+        for name, annotation in cls.fields.items():
+            word = scope.get(annotation)
+            found[name] = _kind(eval(annotation, scope) if word is None else word)  # noqa: S307 - our own source
+        cls.layout = found
+    return cls.layout

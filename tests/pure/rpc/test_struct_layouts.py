@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import string
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from guesthouse.rpc import codegen, plain
 from guesthouse.rpc.programs import ADMIN, KEEPALIVE, QEMU, REMOTE
 from guesthouse.rpc.types import RemoteError, TypedParam
 from guesthouse.rpc.xdr import Kind, Struct, StructType, XdrError, kinds
@@ -118,6 +120,8 @@ def test_layouts_are_pinned() -> None:
 
 @pytest.mark.parametrize("struct", [*STRUCTS, TypedParam], ids=name)
 def test_what_is_written_is_read_back(struct: type[Struct]) -> None:
+    compiled_encode, compiled_decode = codegen.encoder(struct), codegen.decoder(struct)
+
     @settings(
         max_examples=6,
         database=None,
@@ -130,10 +134,12 @@ def test_what_is_written_is_read_back(struct: type[Struct]) -> None:
     def check(value: Struct, trailing: bytes) -> None:
         data = value.encode()
         assert len(data) % 4 == 0
-        assert struct.decode(data) == value
-        assert struct.decode(memoryview(b"head" + data + trailing), 4) == value
-        with pytest.raises(XdrError):
-            struct.decode(data[:-1])
+        assert compiled_encode(value) == plain.encode(value) == data
+        for decode in (struct.decode, compiled_decode, partial(plain.decode, struct)):
+            assert decode(data, 0) == value
+            assert decode(memoryview(b"head" + data + trailing), 4) == value
+            with pytest.raises(XdrError):
+                decode(data[:-1], 0)
 
     check()
 

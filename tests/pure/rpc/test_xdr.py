@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from guesthouse.rpc import codegen, plain
 from guesthouse.rpc.types import (
     NonnullDomain,
     TypedParam,
@@ -16,6 +17,7 @@ from guesthouse.rpc.types import (
     ullong_param,
 )
 from guesthouse.rpc.xdr import (
+    COMPILE_AFTER,
     Annotated,
     Char,
     CharField,
@@ -75,6 +77,24 @@ class Nested(Struct):
     flags: UInt = 0
 
 
+class Tier:
+    """One of the two ways to encode and decode, which must not differ."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def encode(self, value: Struct) -> bytes:
+        return plain.encode(value) if self.name == "plain" else codegen.encoder(type(value))(value)
+
+    def decode(self, struct: type[Struct], data: bytes, offset: int = 0) -> object:
+        return plain.decode(struct, data, offset) if self.name == "plain" else codegen.decoder(struct)(data, offset)
+
+
+@pytest.fixture(params=["plain", "compiled"])
+def tier(request: pytest.FixtureRequest) -> Tier:
+    return Tier(request.param)
+
+
 UUID = bytes(range(16))
 HEX_UUID = UUID.hex()
 
@@ -119,19 +139,19 @@ TABLE: list[tuple[Struct, str]] = [
 
 
 @pytest.mark.parametrize(("value", "wire"), TABLE, ids=str)
-def test_bytes(value: Struct, wire: str) -> None:
+def test_bytes(tier: Tier, value: Struct, wire: str) -> None:
     data = bytes.fromhex(wire)
-    assert value.encode() == data
-    assert type(value).decode(data) == value
-    assert type(value).decode(b"xx" + data + b"trailing", 2) == value
+    assert tier.encode(value) == data
+    assert tier.decode(type(value), data) == value
+    assert tier.decode(type(value), b"xx" + data + b"trailing", 2) == value
 
 
 @pytest.mark.parametrize(("value", "wire"), TABLE, ids=str)
-def test_every_shorter_piece_is_refused(value: Struct, wire: str) -> None:
+def test_every_shorter_piece_is_refused(tier: Tier, value: Struct, wire: str) -> None:
     data = bytes.fromhex(wire)
     for length in range(len(data)):
         with pytest.raises(XdrError):
-            type(value).decode(data[:length])
+            tier.decode(type(value), data[:length])
 
 
 @pytest.mark.parametrize(
@@ -142,8 +162,8 @@ def test_every_shorter_piece_is_refused(value: Struct, wire: str) -> None:
         (Small, "00000000 00000100 00010001 00000002 0000000000000000", Small(0, 0, 1, True, 0.0)),
     ],
 )
-def test_lenience(struct: type[Struct], wire: str, value: Struct) -> None:
-    assert struct.decode(bytes.fromhex(wire)) == value
+def test_lenience(tier: Tier, struct: type[Struct], wire: str, value: Struct) -> None:
+    assert tier.decode(struct, bytes.fromhex(wire)) == value
 
 
 @pytest.mark.parametrize(
@@ -160,9 +180,9 @@ def test_lenience(struct: type[Struct], wire: str, value: Struct) -> None:
         (Nested, "00000000 00000001 00000001 00000000", "may not contain NUL"),
     ],
 )
-def test_hostile_data_is_refused(struct: type[Struct], wire: str, text: str) -> None:
+def test_hostile_data_is_refused(tier: Tier, struct: type[Struct], wire: str, text: str) -> None:
     with pytest.raises(XdrError, match=text):
-        struct.decode(bytes.fromhex(wire))
+        tier.decode(struct, bytes.fromhex(wire))
 
 
 @pytest.mark.parametrize(
@@ -189,19 +209,44 @@ def test_hostile_data_is_refused(struct: type[Struct], wire: str, text: str) -> 
         (Nested(None, [TypedParam("x\0", 1, 1)]), "contains NUL"),
     ],
 )
-def test_values_that_cannot_be_encoded(value: Struct, text: str) -> None:
+def test_values_that_cannot_be_encoded(tier: Tier, value: Struct, text: str) -> None:
     with pytest.raises(XdrError, match=text):
-        value.encode()
+        tier.encode(value)
 
 
-def test_constructor() -> None:
-    assert Nested(None, params=[]) == Nested(dom=None, params=[], flags=0)
-    assert Nested(None, []) != Nested(None, [], 1)
+def make(struct: type[Struct], constructor: str, *args: object, **kwargs: object) -> Struct:
+    """Construct by one of the two constructors."""
+    value: Struct = object.__new__(struct)
+    if constructor == "plain":
+        plain.construct(value, args, kwargs)
+    else:
+        codegen.constructor(struct)(value, *args, **kwargs)
+    return value
+
+
+@pytest.mark.parametrize("constructor", ["plain", "compiled"])
+def test_constructor(constructor: str) -> None:
+    assert make(Nested, constructor, None, params=[]) == make(Nested, constructor, dom=None, params=[], flags=0)
+    assert make(Nested, constructor, None, []) != make(Nested, constructor, None, [], 1)
+    for args, kwargs in (((), {}), ((None, [], 0, 1), {}), ((None,), {"dom": None, "params": []}), ((), {"color": 1})):
+        with pytest.raises(TypeError):
+            make(Nested, constructor, *args, **kwargs)
+
+
+def test_values() -> None:
     assert Text("a") != Numbers(0, 0, 0, 0)
     assert repr(Text("a", note="b")) == "Text(text='a', note='b')"
-    with pytest.raises(TypeError):
-        Nested()  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         hash(Text("a"))
     with pytest.raises(AttributeError):
         Text("a").color = 1  # type: ignore[attr-defined]
+
+
+def test_a_type_that_is_used_often_is_compiled() -> None:
+    class Often(Struct):
+        number: int
+
+    for number in range(COMPILE_AFTER):
+        assert Often.decode(Often(number).encode()) == Often(number)
+    assert {"__init__", "encode", "decode"} <= vars(Often).keys()
+    assert Often.decode(Often(7).encode()) == Often(7)
