@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from guesthouse.drivers.connect.emulators import Emulators
-from guesthouse.drivers.connect.guest_document import FirmwareOffer, guest_document
+from guesthouse.drivers.connect.guest_document import firmware_offer, guest_document
 from guesthouse.drivers.connect.host_document import host_document
 from guesthouse.drivers.connect.node import Node
 from guesthouse.drivers.connect.procedures import TABLE
@@ -23,6 +23,7 @@ from guesthouse.host.identity import canonical_hostname, dmi_uuid, machine_uuid,
 from guesthouse.host.sysfs import HostTree, read_text
 from guesthouse.model.sysinfo import HostSysinfo, format_sysinfo
 from guesthouse.qemu.accel import KvmStatus, probe_kvm
+from guesthouse.qemu.firmware import directories, read, supported
 
 if TYPE_CHECKING:
     from guesthouse.drivers.api import DaemonSettings, Handler
@@ -135,9 +136,13 @@ class ConnectDriver:
             limit = kvm_max_vcpus(self._tree)
         except OSError:
             limit = None
-        firmware = FirmwareOffer()
+        session = self._places.config.parent if self._places.mode == "session" else None
+        descriptors = supported(read(directories(session)), choice.arch, choice.machine.name)
         return guest_document(
-            choice, firmware, physical_bits=address.bits if address is not None else None, kvm_limit=limit
+            choice,
+            firmware_offer(descriptors),
+            physical_bits=address.bits if address is not None else None,
+            kvm_limit=limit,
         )
 
 

@@ -6,6 +6,7 @@ down to what the chosen QEMU has; a row below joins a value with the QEMU device
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from guesthouse.drivers.connect.emulators import Choice
     from guesthouse.model.qemu_capabilities import QemuCapabilities
+    from guesthouse.qemu.firmware import Firmware
 
 _UNSUPPORTED: Final = Choices(False)
 
@@ -59,6 +61,22 @@ class FirmwareOffer:
     kinds: Sequence[str] = ()
     loaders: Sequence[str] = ()
     secure: bool = False
+
+
+#: Kinds of `<os firmware=...>`, in the document's order, by the interface that a descriptor names.
+_FIRMWARE_KINDS: Final = {"bios": "bios", "uefi": "efi"}
+
+
+def firmware_offer(descriptors: Sequence[Firmware]) -> FirmwareOffer:
+    """What the descriptors that fit a machine offer to its guests."""
+    interfaces = {interface for firmware in descriptors for interface in firmware.interfaces}
+    return FirmwareOffer(
+        kinds=[kind for interface, kind in _FIRMWARE_KINDS.items() if interface in interfaces],
+        loaders=list(
+            dict.fromkeys(firmware.executable for firmware in descriptors if os.path.exists(firmware.executable))
+        ),
+        secure=any("requires-smm" in firmware.features for firmware in descriptors),
+    )
 
 
 def guest_document(choice: Choice, firmware: FirmwareOffer, *, physical_bits: int | None, kvm_limit: int | None) -> str:
