@@ -144,18 +144,20 @@ def _present(qemu: QemuCapabilities, rows: Sequence[tuple[str, str]]) -> list[st
 
 
 def _has_ide(machine: str) -> bool:
-    """Whether the machine has an IDE controller of its own: the PCs with the older chipset."""
+    """Whether the machine has IDE and floppy controllers of its own: the PCs with the older chipset."""
     return machine == "isapc" or machine == "pc" or machine.startswith("pc-i440fx-")
 
 
 def _devices(choice: Choice) -> dict[str, Choices]:
     qemu = choice.capabilities
-    buses = [bus for bus in _present(qemu, _DISK_BUSES) if bus != "ide" or _has_ide(choice.machine.name)]
+    old = _has_ide(choice.machine.name)
+    buses = [bus for bus in _present(qemu, _DISK_BUSES) if old or bus not in ("ide", "fdc")]
+    kinds = ("disk", "cdrom", "floppy", "lun") if old else ("disk", "cdrom", "lun")
     transitional = qemu.has_device("virtio-blk-pci-transitional")
     virtio = _VIRTIO_MODELS if transitional else _VIRTIO_MODELS[:1]
     backends = [name for name in ("random", "egd", "builtin") if qemu.has_object(f"rng-{name}")]
     return {
-        "disk": Choices(enums={"diskDevice": ("disk", "cdrom", "floppy"), "bus": buses, "model": virtio}),
+        "disk": Choices(enums={"diskDevice": kinds, "bus": buses, "model": virtio}),
         "graphics": Choices(enums={"type": ("vnc",)}),
         "video": Choices(enums={"modelType": _present(qemu, _VIDEO_MODELS)}),
         "hostdev": _UNSUPPORTED,
@@ -177,7 +179,7 @@ def _features(choice: Choice) -> dict[str, Choices]:
         "gic": _UNSUPPORTED,
         "vmcoreinfo": Choices(qemu.has_device("vmcoreinfo")),
         "genid": Choices(qemu.has_device("vmgenid")),
-        "backingStoreInput": _UNSUPPORTED,
+        "backingStoreInput": Choices(),
         "backup": _UNSUPPORTED,
         "async-teardown": _UNSUPPORTED,
         "ps2": Choices(ps2),
