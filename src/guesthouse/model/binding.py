@@ -227,7 +227,8 @@ def unbound(value: T) -> T:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(
-    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, one, itself, choice, must, many, raw, unbound
+    attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, switch, one, itself, choice, must, always,
+    many, raw, unbound,
 ))  # fmt: skip
 def element(tag: str, *, omit_empty: bool = False, drops: Sequence[str] = ()) -> Callable[[type[C]], type[C]]:
     """Make a class an XML element: a keyword-only dataclass with slots that `read` and `write` know.

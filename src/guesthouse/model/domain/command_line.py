@@ -1,14 +1,65 @@
-"""A guest's definition as QEMU's command line."""
+"""A guest's definition as QEMU's command line, in libvirt's order."""
 
 from __future__ import annotations
 
+from guesthouse.model.domain.context import launch_context
+from guesthouse.model.domain.cpu_arguments import cpu_arguments, smp_arguments
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.launch import CommandLine, LaunchContext
+from guesthouse.model.domain.machine_arguments import (
+    boot_arguments,
+    clock_arguments,
+    firmware_arguments,
+    flash_arguments,
+    identity_arguments,
+    machine_arguments,
+    memory_arguments,
+    power_arguments,
+    tseg_arguments,
+)
+from guesthouse.model.qemu_objects import Device, Object, quoted
+
+_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
     """The command line of a completed `domain` whose aliases are assigned.
 
-    In libvirt's order. The monitor is the launcher's: its arguments stand where `launch.monitor` puts them.
+    The monitor is the launcher's: its arguments stand where libvirt has them.
     """
-    return CommandLine([])
+    secret = Object(
+        {"qom-type": "secret", "id": "masterKey0", "format": "raw", "file": f"{launch.guest_dir}/master-key.aes"}
+    )
+    argv = [
+        domain.devices.emulator or "",
+        *["-name", f"guest={quoted(domain.name)},debug-threads=on", "-S"],
+        *secret.arguments(),
+        *flash_arguments(domain),
+        *machine_arguments(domain, launch),
+        *tseg_arguments(domain),
+        *cpu_arguments(domain, launch),
+        *firmware_arguments(domain),
+        *memory_arguments(domain, launch),
+        *smp_arguments(domain),
+        *identity_arguments(domain),
+        *["-display", "none"],
+        *["-no-user-config", "-nodefaults"],
+        *launch.monitor,
+        *clock_arguments(domain, launch),
+        *power_arguments(domain),
+        *boot_arguments(domain),
+        *_device_arguments(domain, launch),
+    ]
+    if domain.features is not None and domain.features.vmcoreinfo:
+        argv += Device({"driver": "vmcoreinfo"}).arguments()
+    argv += ["-sandbox", _SANDBOX, "-msg", "timestamp=on"]
+    environment = {"TZ": domain.clock.timezone} if domain.clock.timezone is not None else {}
+    return CommandLine(argv, environment)
+
+
+def _device_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
+    domain.devices.number_disk_layers()
+    ctx = launch_context(domain, launch)
+    return [
+        word for device in domain.devices.in_launch_order() for made in device.objects(ctx) for word in made.arguments()
+    ]

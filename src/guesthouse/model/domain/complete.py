@@ -1,12 +1,23 @@
 """Filling in what a definition leaves out, so that the guest has the same hardware on every host.
 
-The rules are libvirt's (https://libvirt.org/formatdomain.html says what each element defaults to).
+The rules are libvirt's (https://libvirt.org/formatdomain.html says what each element defaults to). The order counts:
+the machine decides what it brings along, the devices then what they need, and the addresses come last.
 """
 
 from __future__ import annotations
 
+from guesthouse.errors import UnsupportedConfigError, XmlError
+from guesthouse.model.binding import new
+from guesthouse.model.domain import boot_order, checks, controllers, firmware, implicit
+from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial
+from guesthouse.model.domain.context import definition_context
+from guesthouse.model.domain.cpu import Cpu, CpuModel
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.machines import family_of
+from guesthouse.model.domain.memory import CurrentMemory
+from guesthouse.model.domain.os import OsType
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 
 
@@ -15,3 +26,93 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
 
     Changes `domain` in place. Raises `XmlError` and `UnsupportedConfigError` with libvirt's texts.
     """
+    _complete_machine(domain, qemu, defaults)
+    _complete_resources(domain)
+    family = family_of(domain.os.arch, domain.os.machine)
+    controllers.arrange(domain.devices)
+    firmware.fill(domain, defaults)
+    ctx = definition_context(domain, qemu, defaults)
+    implicit.add_machine_devices(domain, ctx, family)
+    _complete_cpu(domain, qemu)
+    boot_order.complete(domain)
+    _complete_devices(domain, ctx)
+    virtio_serial.assign(domain, ctx)
+    ctx = definition_context(domain, qemu, defaults)
+    pci.assign(domain, ctx, family)
+    usb.assign(domain, ctx)
+    ctx = definition_context(domain, qemu, defaults)
+    checks.check(domain, ctx)
+
+
+def find_emulator(domain: Domain, defaults: Defaults) -> str:
+    """The program that runs the guest. Raises `UnsupportedConfigError` where the host has none for its architecture."""
+    if domain.devices.emulator is not None:
+        return domain.devices.emulator
+    arch = domain.os.arch or defaults.host_arch
+    found = defaults.emulators.get(arch)
+    if found is None:
+        raise UnsupportedConfigError(f"No emulator found for arch '{arch}'")
+    return found
+
+
+def _complete_machine(domain: Domain, qemu: QemuCapabilities, defaults: Defaults) -> None:
+    domain.devices.emulator = emulator = find_emulator(domain, defaults)
+    kind = domain.os.type or new(OsType, kind="hvm")
+    domain.os.type = kind
+    kind.arch = kind.arch or defaults.host_arch
+    if kind.arch != qemu.arch:
+        raise UnsupportedConfigError(f"Emulator '{emulator}' does not support arch '{kind.arch}'")
+    if domain.type == "kvm" and not qemu.kvm:
+        raise UnsupportedConfigError(
+            f"Emulator '{emulator}' does not support virt type 'kvm'",
+            hint="this host cannot run KVM guests; use <domain type='qemu'>",
+        )
+    machine = kind.machine or qemu.default_machine
+    canonical = qemu.canonical_machine(machine or "")
+    if canonical is None:
+        raise UnsupportedConfigError(f"Emulator '{emulator}' does not support machine type '{machine}'")
+    kind.machine = canonical
+
+
+def _complete_resources(domain: Domain) -> None:
+    if domain.memory.kib == 0:
+        raise XmlError("Memory size must be specified via <memory> or in the <numa> configuration")
+    balloon = domain.current_memory
+    if balloon is None or not 0 < balloon.kib <= domain.memory.kib:
+        domain.current_memory = new(CurrentMemory, kib=domain.memory.kib)
+    domain.vcpu.placement = domain.vcpu.placement or "static"
+    domain.on_poweroff = domain.on_poweroff or "destroy"
+    domain.on_reboot = domain.on_reboot or "restart"
+    domain.on_crash = domain.on_crash or "destroy"
+
+
+def _complete_cpu(domain: Domain, qemu: QemuCapabilities) -> None:
+    cpu = domain.cpu
+    if cpu is None or cpu.mode is None:
+        machine = qemu.machine(domain.os.machine)
+        model = machine.default_cpu if machine is not None else ""
+        if cpu is not None and cpu.check is not None:
+            raise UnsupportedConfigError("check attribute specified for CPU with no model")
+        if not model:
+            return
+        cpu = cpu or new(Cpu)
+        cpu.mode, cpu.match, cpu.check = "custom", "exact", "none"
+        cpu.model = new(CpuModel, name=model, fallback="forbid")
+        domain.cpu = cpu
+        return
+    if cpu.mode == "host-passthrough" and cpu.migratable is None:
+        cpu.migratable = True
+    if cpu.check is None:
+        if cpu.mode in ("host-passthrough", "maximum"):
+            cpu.check = "none"
+        else:
+            cpu.check = "none" if cpu.mode == "custom" and domain.type == "qemu" else "partial"
+
+
+def _complete_devices(domain: Domain, ctx: DeviceContext) -> None:
+    for device in domain.devices.all():
+        device.defaults(ctx)
+    drive.assign(domain)
+    implicit.add_dependent_devices(domain, ctx)
+    for device in domain.devices.all():
+        device.defaults(ctx)

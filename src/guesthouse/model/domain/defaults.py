@@ -43,6 +43,7 @@ class FirmwareWish:
     loader: str | None = None
     format: str | None = None
     loader_type: str | None = None
+    smm: bool | None = None
 
 
 def _no_firmware(_wish: FirmwareWish) -> FirmwareImage | None:
@@ -54,7 +55,8 @@ class Defaults:
     """The host's side of `complete`.
 
     `emulators` maps an architecture to QEMU's program. `choose_firmware` picks an image from the host's firmware
-    descriptors, or None. `nvram` is the directory of the guests' firmware variables. `vnc_listen` and `spice_listen` are
+    descriptors, or None. `nvram` is the directory of the guests' firmware variables, `channel_dir` where the sockets of
+    channels are made. `vnc_listen` and `spice_listen` are
     addresses for graphics without one. `host_arch` is the architecture that KVM can run.
     """
 
@@ -62,6 +64,7 @@ class Defaults:
     host_arch: str = "x86_64"
     nvram: Path = Path("/var/lib/libvirt/qemu/nvram")
     choose_firmware: Callable[[FirmwareWish], FirmwareImage | None] = _no_firmware
+    channel_dir: str = "/run/libvirt/qemu/channel"
     vnc_listen: str = "127.0.0.1"
     spice_listen: str = "127.0.0.1"
     mac_prefix: str = MAC_PREFIX

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 
-from guesthouse.model.qemu_capabilities import QemuCapabilities
+from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
+from guesthouse.model.qemu_objects import FdSet
+
+
+def _no_socket(_path: str) -> int | None:
+    return None
+
+
+def _no_file(_path: str, _append: bool, _purpose: str) -> FdSet | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchContext:
     """What the launcher tells the model, which itself touches no file and no process.
 
-    `directory` is the guest's own directory under `lib` (its master key and sockets of channels live there). `accel` is
-    `kvm` or `tcg`. `pass_fd` reserves a descriptor that QEMU inherits under a label such as `charserial0`, and returns
-    its number; without it paths are used. `backends` says, by alias, what a helper process listens on: the socket of
-    `passt`, for example. `monitor` are the arguments of the monitor, which stand where libvirt has them.
+    `guest_dir` is the guest's own directory (its master key lives there), `channel_dir` where the sockets of its
+    channels go, `passt_dir` where passt's sockets go, `short_name` the prefix of their names (`1-web`). `accel` is
+    `kvm` or `tcg`. `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU
+    to write; each may answer None, and QEMU then does it itself. `monitor` are the arguments of the monitor, which stand
+    where libvirt has them. `now` is what a clock with an adjustment starts from.
     """
 
     caps: QemuCapabilities
-    directory: Path
-    accel: str = "tcg"
-    pass_fd: Callable[[str], int] | None = None
-    backends: dict[str, str] = field(default_factory=dict)
+    guest_dir: str
+    channel_dir: str = ""
+    passt_dir: str = ""
+    short_name: str = ""
+    accel: str = TCG
+    vnc_listen: str = "127.0.0.1"
+    listen: Callable[[str], int | None] = _no_socket
+    open_file: Callable[[str, bool, str], FdSet | None] = _no_file
     monitor: tuple[str, ...] = ()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import content, element, opt
-from guesthouse.model.kinds import CPUSET, one_of, UINT
+from guesthouse.model.kinds import CPUSET, UINT, one_of
 
 #: Beyond this no machine type of QEMU goes, and libvirt's own bitmaps end.
 MOST: Final = 16384

@@ -20,7 +20,7 @@ from guesthouse.model.qemu_objects import Props, without_none
 if TYPE_CHECKING:
     from guesthouse.model.domain.devices.base import DeviceContext
 
-_FUNCTION: Final = Kind[int]("a number from 0 to 7", hexadecimal(1, 7).parse, lambda value: f"0x{value}")
+_FUNCTION: Final[Kind[int]] = Kind("a number from 0 to 7", hexadecimal(1, 7).parse, lambda value: f"0x{value}")
 _PORT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}")
 
 

@@ -1,0 +1,327 @@
+"""PCI addresses: every device that needs one gets it, and the bridges and ports that this takes are added.
+
+Two passes, as libvirt makes them. The first only counts: it adds buses until everything fits. The second hands the
+places out, controllers first, so that the order in which devices were found does not matter for the bridges.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Final, cast
+
+from guesthouse.errors import InternalError, UnsupportedConfigError, XmlError
+from guesthouse.model.domain import controllers
+from guesthouse.model.domain.addresses import slots
+from guesthouse.model.domain.addresses.slots import Bus, Place, Slots
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices import Devices
+from guesthouse.model.domain.devices.address import Address, PciAddress
+from guesthouse.model.domain.devices.base import Connection, Device, DeviceContext
+from guesthouse.model.domain.devices.controller import Controller
+from guesthouse.model.domain.machines import MachineFamily
+
+#: The fields of `Devices` in the order in which libvirt gives their devices PCI addresses, after PCI controllers.
+_ORDER: Final = (
+    "filesystems",
+    "interfaces",
+    "sounds",
+    "controllers",
+    "disks",
+    "hostdevs",
+    "memballoon",
+    "rngs",
+    "watchdogs",
+    "videos",
+    "shmems",
+    "inputs",
+    "serials",
+    "iommu",
+    "vsock",
+    "memories",
+    "cryptos",
+    "panics",
+    "pstore",
+)
+_KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Devices))  # type: ignore[arg-type] # an element
+_FIELDS: Final = tuple(name for name in _ORDER if name in _KNOWN)
+
+#: Function of its slot that each part of a USB 2 controller has.
+_USB2_FUNCTIONS: Final = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
+#: Where real Q35 boards have their USB 2 controllers, their audio and their bridge to conventional PCI.
+_Q35_USB2: Final = (0x1D, 0x1A)
+_Q35_AUDIO: Final = 0x1B
+_Q35_BRIDGE: Final = 0x1E
+
+_BRIDGELESS: Final = ("pci-root", "pcie-root")
+
+
+@dataclasses.dataclass(slots=True)
+class _Plug:
+    """A device that needs a PCI address, and what it needs of the bus."""
+
+    device: Device
+    needs: int
+
+    @property
+    def address(self) -> PciAddress | None:
+        """The address, if it names a place."""
+        found = _address(self.device)
+        return found if isinstance(found, PciAddress) and found.assigned else None
+
+    @property
+    def open(self) -> bool:
+        """Whether a PCI address is wanted: no address at all, or one that leaves the place open."""
+        found = _address(self.device)
+        return found is None or (isinstance(found, PciAddress) and not found.assigned)
+
+    def put(self, place: Place, *, multifunction: bool | None = None) -> None:
+        """Write the address into the definition."""
+        old = _address(self.device)
+        if multifunction is None and isinstance(old, PciAddress):
+            multifunction = old.multifunction
+        address = PciAddress.at(place.bus, place.slot, place.function, multifunction=multifunction)
+        self.device.address = address  # type: ignore[attr-defined] # what has a PCI connection has an address
+
+
+def _address(device: Device) -> Address | None:
+    return cast(Address | None, getattr(device, "address", None))
+
+
+def _place(address: PciAddress) -> Place:
+    if address.domain:
+        raise XmlError(
+            f"Invalid PCI address {address.domain:04x}:{address.bus or 0:02x}:{address.slot or 0:02x}."
+            f"{address.function or 0:x}. Only PCI domain 0 is available"
+        )
+    return Place(address.bus or 0, address.slot or 0, address.function or 0)
+
+
+def assign(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
+    """Give every PCI device of `domain` an address, adding controllers as need be.
+
+    Raises `XmlError` for an address that does not exist or does not take the device, and `InternalError` where there is
+    no room.
+    """
+    _Assignment(domain, ctx, family).run()
+
+
+class _Assignment:
+    """One guest's assignment."""
+
+    def __init__(self, domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
+        self._devices = domain.devices
+        self._ctx = ctx
+        self._family = family
+        self._express = family.root == "pcie-root"
+
+    def run(self) -> None:
+        """Both passes, and what follows from the addresses."""
+        plugs = list(self._plugs())
+        if any(plug.open for plug in plugs):
+            self._grow(plugs)
+            plugs = list(self._plugs())
+        buses = self._slots(plugs, growing=False)
+        self._place_chipset(buses, plugs)
+        self._place_rest(buses, plugs, write=True)
+        self._mark_functions(plugs)
+        for controller in self._pci_controllers():
+            self._complete(controller)
+
+    def _plugs(self) -> Iterator[_Plug]:
+        for controller in self._pci_controllers():
+            if controller.model not in _BRIDGELESS:
+                yield _Plug(controller, slots.CONTROLLER_NEEDS[controller.model or ""])
+        for name in _FIELDS:
+            for device in self._devices.of(name):
+                if isinstance(device, Controller) and device.type == "pci":
+                    continue
+                needs = self._needs(device.connection(self._ctx))
+                if needs:
+                    yield _Plug(device, needs)
+
+    def _pci_controllers(self) -> list[Controller]:
+        return [controller for controller in self._devices.controllers if controller.type == "pci"]
+
+    def _needs(self, connection: Connection) -> int:
+        if connection.bus == "pci":
+            needs = slots.PCI | slots.AUTOASSIGN
+        elif connection.bus in ("pcie", "virtio"):
+            needs = (slots.PCIE if self._express else slots.PCI) | slots.AUTOASSIGN
+        else:
+            return slots.CONTROLLER_NEEDS.get(connection.bus, 0)
+        if connection.integrated and connection.preferred is None:
+            needs |= slots.INTEGRATED
+        return needs
+
+    def _grow(self, plugs: list[_Plug]) -> None:
+        """Find out which controllers are missing, and add them."""
+        highest = max((controller.index or 0 for controller in self._pci_controllers()), default=0)
+        buses = self._slots(plugs, growing=True)
+        self._place_chipset(buses, plugs)
+        if not self._express and not all(bus.full for bus in buses.buses):
+            # One slot stays free for a bridge, should the guest ever need more room.
+            buses.reserve_next(slots.PCI | slots.AUTOASSIGN)
+        self._place_rest(buses, plugs, write=False)
+        if highest == 0 and self._express and len(buses.buses) > 1:
+            # Whoever leaves the ports to us gets a free one, for a device that is plugged in later.
+            buses.reserve_next(slots.PCIE | slots.AUTOASSIGN)
+        index = 1
+        while index < len(buses.buses):
+            model = buses.buses[index].model
+            if controllers.ensure(self._devices, "pci", index, model) is not None:
+                buses.reserve_next(slots.CONTROLLER_NEEDS[model])
+            index += 1
+
+    def _slots(self, plugs: list[_Plug], *, growing: bool) -> Slots:
+        """The buses of the controllers that there are, with all given addresses taken."""
+        found = {controller.index or 0: controller for controller in self._pci_controllers()}
+        missing = "pcie-root-port" if self._express else "pci-bridge"
+        buses: list[Bus] = []
+        for index in range(max(found, default=-1) + 1):
+            controller = found.get(index)
+            if controller is None:
+                buses.append(Bus.of(missing))
+            else:
+                target = controller.target
+                buses.append(Bus.of(controller.model or "", hotplug=target is None or target.hotplug is not False))
+        taken = Slots(buses, growing=growing)
+        for plug in plugs:
+            address = plug.address
+            if address is not None and not self._built_into_piix3(plug.device, address):
+                taken.reserve(_place(address), plug.needs)
+        return taken
+
+    def _built_into_piix3(self, device: Device, address: PciAddress) -> bool:
+        """Whether it is a function of the PIIX3 chip, whose slot `_place_chipset` takes as a whole."""
+        if not isinstance(device, Controller) or device.index != 0 or (address.bus, address.slot) != (0, 1):
+            return False
+        return (device.type == "ide" and address.function == 1) or (
+            device.type == "usb" and device.model == "piix3-uhci" and address.function == 2
+        )
+
+    def _place_chipset(self, buses: Slots, plugs: list[_Plug]) -> None:
+        """The fixed places of what the machine's chips contain, then the first graphics card."""
+        if self._family.name == "i440fx":
+            self._place_piix3(buses, plugs)
+        elif self._family.name == "q35":
+            self._place_ich9(buses, plugs)
+        self._place_first_video(buses, plugs)
+        if self._family.name == "q35":
+            self._place_audio(buses, plugs)
+
+    @staticmethod
+    def _fixed(plug: _Plug, place: Place, message: str) -> None:
+        address = plug.address
+        if address is None:
+            plug.put(place)
+        elif _place(address) != place:
+            raise InternalError(message)
+
+    def _place_piix3(self, buses: Slots, plugs: list[_Plug]) -> None:
+        needs = slots.PCI | slots.AUTOASSIGN
+        for plug in plugs:
+            device = plug.device
+            if not isinstance(device, Controller) or device.index != 0:
+                continue
+            if device.type == "ide":
+                self._fixed(plug, Place(0, 1, 1), "Primary IDE controller must have PCI address 0:0:1.1")
+                buses.reserve(Place(0, 1, 1), needs)
+            elif device.type == "usb" and device.model == "piix3-uhci":
+                self._fixed(plug, Place(0, 1, 2), "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2")
+                buses.reserve(Place(0, 1, 2), needs)
+        buses.reserve(Place(0, 1, 0), needs)
+        buses.reserve(Place(0, 1, 3), needs)
+
+    def _place_ich9(self, buses: Slots, plugs: list[_Plug]) -> None:
+        for plug in plugs:
+            device = plug.device
+            if not isinstance(device, Controller):
+                continue
+            if device.type == "sata" and device.index == 0:
+                self._fixed(plug, Place(0, 0x1F, 2), "Primary SATA controller must have PCI address 0:0:1f.2")
+                if not buses.buses[0].functions[0x1F] & 1 << 2:
+                    buses.reserve(Place(0, 0x1F, 2), slots.PCIE)
+            elif device.type == "usb" and device.model == "ich9-uhci1" and plug.open:
+                slot = next((slot for slot in _Q35_USB2 if not buses.in_use(0, slot)), None)
+                if slot is not None:
+                    buses.reserve(Place(0, slot), slots.PCIE)
+                    plug.put(Place(0, slot), multifunction=True)
+            elif device.model == "dmi-to-pci-bridge" and plug.open and not buses.in_use(0, _Q35_BRIDGE):
+                buses.reserve(Place(0, _Q35_BRIDGE), slots.DMI_BRIDGE)
+                plug.put(Place(0, _Q35_BRIDGE))
+        # The ISA bridge and the SMBus, which every Q35 board has.
+        buses.reserve(Place(0, 0x1F, 0), slots.PCIE)
+        buses.reserve(Place(0, 0x1F, 3), slots.PCIE)
+
+    def _place_first_video(self, buses: Slots, plugs: list[_Plug]) -> None:
+        videos = self._devices.of("videos") if "videos" in _KNOWN else []
+        plug = next((plug for plug in plugs if videos and plug.device is videos[0]), None)
+        if plug is None or not plug.open:
+            return
+        place = Place(0, self._family.video_slot)
+        needs = slots.PCIE if self._express else slots.PCI | slots.AUTOASSIGN
+        if buses.in_use(0, place.slot):
+            place = buses.reserve_next(plug.needs)
+        else:
+            buses.reserve(place, needs)
+        plug.put(place)
+
+    def _place_audio(self, buses: Slots, plugs: list[_Plug]) -> None:
+        if buses.in_use(0, _Q35_AUDIO):
+            return
+        sounds = self._devices.of("sounds") if "sounds" in _KNOWN else []
+        for plug in plugs:
+            if plug.device in sounds and getattr(plug.device, "model", "") == "ich9" and plug.open:
+                buses.reserve(Place(0, _Q35_AUDIO), slots.PCIE)
+                plug.put(Place(0, _Q35_AUDIO))
+                return
+
+    def _place_rest(self, buses: Slots, plugs: list[_Plug], *, write: bool) -> None:
+        for plug in plugs:
+            if not plug.open:
+                continue
+            device = plug.device
+            if isinstance(device, Controller) and device.model in _USB2_FUNCTIONS:
+                self._place_usb2(buses, plugs, plug)
+                continue
+            place = buses.reserve_next(plug.needs)
+            if write:
+                plug.put(place)
+
+    def _place_usb2(self, buses: Slots, plugs: list[_Plug], plug: _Plug) -> None:
+        """All parts of a USB 2 controller share a slot. Placed in the first pass too, as the parts find each other."""
+        device = cast(Controller, plug.device)
+        function = _USB2_FUNCTIONS[device.model or ""]
+        multifunction = True if function == 0 else None
+        for other in plugs:
+            part = other.device
+            if isinstance(part, Controller) and part.model in _USB2_FUNCTIONS and part.index == device.index:
+                address = other.address
+                if address is not None:
+                    place = Place(address.bus or 0, address.slot or 0, function)
+                    buses.reserve(place, plug.needs)
+                    plug.put(place, multifunction=multifunction)
+                    return
+        plug.put(buses.reserve_next(plug.needs, function), multifunction=multifunction)
+
+    @staticmethod
+    def _mark_functions(plugs: list[_Plug]) -> None:
+        """Function 0 of a slot says whether there are others."""
+        addresses = [address for plug in plugs if (address := plug.address) is not None]
+        shared = {(address.bus, address.slot) for address in addresses if address.function}
+        for address in addresses:
+            if not address.function and address.multifunction is None and (address.bus, address.slot) in shared:
+                address.multifunction = True
+
+    def _complete(self, controller: Controller) -> None:
+        controller.defaults(self._ctx)
+        controller.complete_target()
+        address = controller.address
+        if controller.model == "pci-bridge" and isinstance(address, PciAddress):
+            index, bus = controller.index or 0, address.bus or 0
+            if index <= bus:
+                raise UnsupportedConfigError(
+                    f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}', but index must be larger "
+                    "than bus"
+                )

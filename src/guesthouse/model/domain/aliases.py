@@ -1,0 +1,29 @@
+"""Names of a running guest's devices, as libvirt gives them: `virtio-disk0`, `net0`, `pci.3`."""
+
+from __future__ import annotations
+
+from guesthouse.model.binding import new
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
+from guesthouse.model.domain.devices.disk import Disk
+
+
+def assign_aliases(domain: Domain, ctx: DeviceContext) -> None:
+    """Give every device that has none an alias; the user's own (`ua-…`) stay.
+
+    Controllers come first: the aliases of disks depend on them.
+    """
+    devices = domain.devices
+    for number, controller in enumerate(devices.controllers):
+        _name(controller, number, ctx)
+    for field in devices.field_names():
+        for number, device in enumerate(devices.of(field)):
+            if device.ALIAS or isinstance(device, Disk):
+                _name(device, number, ctx)
+    if devices.serials and devices.consoles and devices.consoles[0].is_serial:
+        devices.consoles[0].alias = devices.serials[0].alias
+
+
+def _name(device: Device, number: int, ctx: DeviceContext) -> None:
+    if device.alias is None:
+        device.alias = new(Alias, name=device.default_alias(number, ctx))

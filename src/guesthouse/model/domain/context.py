@@ -1,0 +1,44 @@
+"""What a guest's devices are told about the guest, QEMU and the host."""
+
+from __future__ import annotations
+
+from guesthouse.model.domain.boot_order import boot_indexes
+from guesthouse.model.domain.defaults import Defaults
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
+
+
+def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Defaults) -> DeviceContext:
+    """The context in which a definition is completed and checked."""
+    return DeviceContext(
+        qemu,
+        arch=domain.os.arch,
+        machine=domain.os.machine,
+        accel=KVM if domain.type == "kvm" else TCG,
+        acpi=domain.features is not None and domain.features.acpi,
+        controllers=domain.devices.controller_table(),
+        channel_dir=defaults.channel_dir,
+        vnc_listen=defaults.vnc_listen,
+    )
+
+
+def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
+    """The context in which a guest is started, or a device is plugged into it. Aliases must be assigned."""
+    return DeviceContext(
+        launch.caps,
+        arch=domain.os.arch,
+        machine=domain.os.machine,
+        accel=launch.accel,
+        acpi=domain.features is not None and domain.features.acpi,
+        controllers=domain.devices.controller_table(),
+        boot=boot_indexes(domain),
+        guest_dir=launch.guest_dir,
+        channel_dir=launch.channel_dir,
+        passt_dir=launch.passt_dir,
+        short_name=launch.short_name,
+        vnc_listen=launch.vnc_listen,
+        listen=launch.listen,
+        open_file=launch.open_file,
+    )

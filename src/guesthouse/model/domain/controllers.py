@@ -1,0 +1,104 @@
+"""The list of a guest's controllers: finding, numbering and adding, in libvirt's order."""
+
+from __future__ import annotations
+
+from guesthouse.errors import XmlError
+from guesthouse.model.binding import new
+from guesthouse.model.domain.devices import Devices
+from guesthouse.model.domain.devices.controller import Controller
+
+
+def find(devices: Devices, kind: str, index: int) -> Controller | None:
+    """The controller of that type and index; of companions the first."""
+    for controller in devices.controllers:
+        if controller.type == kind and controller.index == index:
+            return controller
+    return None
+
+
+def insert(controllers: list[Controller], added: Controller) -> None:
+    """Put a controller behind those of its type with a lower index, or at the end where there are none."""
+    place = -1
+    for position in range(len(controllers) - 1, -1, -1):
+        current = controllers[position]
+        if current.type != added.type:
+            continue
+        if added.index is None:
+            place = position + 1
+            break
+        if (current.index is not None and current.index > added.index) or (
+            added.startport is None and current.startport is not None and current.index == added.index
+        ):
+            place = position
+        elif place == -1:
+            place = position + 1
+    controllers.insert(len(controllers) if place == -1 else place, added)
+
+
+def ensure(devices: Devices, kind: str, index: int, model: str | None = None) -> Controller | None:
+    """Add a controller unless there is one of that type and index. Returns it if it was added."""
+    if find(devices, kind, index) is not None:
+        return None
+    added = new(Controller, type=kind, index=index, model=model)
+    insert(devices.controllers, added)
+    return added
+
+
+def arrange(devices: Devices) -> None:
+    """Put the controllers into libvirt's order and number those without an index.
+
+    Raises `XmlError` where two of a type have the same index, USB companions excepted.
+    """
+    arranged: list[Controller] = []
+    for controller in devices.controllers:
+        insert(arranged, controller)
+    devices.controllers = arranged
+    if any(controller.index is None for controller in arranged):
+        _number(devices)
+    seen: set[tuple[str, int]] = set()
+    for controller in devices.controllers:
+        key = (controller.type, controller.index or 0)
+        if key in seen and controller.type != "usb":
+            raise XmlError(f"Multiple '{controller.type}' controllers with index '{controller.index}'")
+        seen.add(key)
+
+
+def _number(devices: Devices) -> None:
+    again = False
+    for position, controller in enumerate(devices.controllers):
+        if controller.index is not None:
+            continue
+        if position and _is_usb2(controller):
+            again = True
+            controller.index = _companions_index(devices, position)
+        if controller.index is None:
+            controller.index = unused_index(devices, controller.type)
+    if again:
+        numbered: list[Controller] = []
+        for controller in devices.controllers:
+            insert(numbered, controller)
+        devices.controllers = numbered
+
+
+def unused_index(devices: Devices, kind: str) -> int:
+    """The lowest index that no controller of the type has."""
+    used = {controller.index for controller in devices.controllers if controller.type == kind}
+    return next(index for index in range(len(used) + 1) if index not in used)
+
+
+def _is_usb2(controller: Controller) -> bool:
+    return controller.type == "usb" and (controller.model or "").startswith("ich9-")
+
+
+def _companions_index(devices: Devices, position: int) -> int | None:
+    """The index of the USB 2 group right before this controller, if the group has none of its model yet."""
+    controller = devices.controllers[position]
+    before = [other for other in devices.controllers[:position] if other.type == "usb"]
+    if not before or not _is_usb2(before[-1]):
+        return None
+    index = before[-1].index
+    taken = any(
+        other.type == "usb" and other.index == index and other.model == controller.model
+        for other in devices.controllers
+    )
+    return None if taken else index

@@ -1,0 +1,187 @@
+"""The processor on QEMU's command line: `-cpu` and `-smp`.
+
+Properties: QEMU's `docs/system/i386/hyperv.rst` and `qemu-system-x86_64 -cpu help`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guesthouse.model.domain.cpu import Cpu
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.features import Features, Hyperv
+from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.qemu_capabilities import KVM
+
+#: Names of features that QEMU spells in another way.
+_SPELLINGS: Final = {
+    "cmp_legacy": "cmp-legacy",
+    "ds_cpl": "ds-cpl",
+    "fxsr_opt": "fxsr-opt",
+    "kvm_pv_eoi": "kvm-pv-eoi",
+    "kvm_pv_unhalt": "kvm-pv-unhalt",
+    "lahf_lm": "lahf-lm",
+    "nodeid_msr": "nodeid-msr",
+    "pclmuldq": "pclmulqdq",
+    "perfctr_core": "perfctr-core",
+    "perfctr_nb": "perfctr-nb",
+    "tsc_adjust": "tsc-adjust",
+}
+
+#: Hyper-V enlightenments that are on or off, in libvirt's order, to QEMU's property.
+_HYPERV: Final = {
+    "relaxed": "hv-relaxed",
+    "vapic": "hv-vapic",
+    "spinlocks": "",
+    "vpindex": "hv-vpindex",
+    "runtime": "hv-runtime",
+    "synic": "hv-synic",
+    "stimer": "",
+    "reset": "hv-reset",
+    "vendor_id": "",
+    "frequencies": "hv-frequencies",
+    "reenlightenment": "hv-reenlightenment",
+    "tlbflush": "",
+    "ipi": "hv-ipi",
+    "evmcs": "hv-evmcs",
+    "avic": "hv-avic",
+    "emsr_bitmap": "hv-emsr-bitmap",
+    "xmm_input": "hv-xmm-input",
+}
+
+
+def on_off(state: bool) -> str:
+    """QEMU's words for a truth value."""
+    return "on" if state else "off"
+
+
+def cpu_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
+    """`-cpu MODEL,…`; nothing where the machine's own processor is taken as it is."""
+    flags = _clock_flags(domain)
+    if domain.features is not None:
+        flags += _feature_flags(domain.features)
+    cpu = domain.cpu
+    if cpu is not None:
+        flags += _cache_flags(cpu) + _address_flags(cpu)
+    model = _model_words(cpu, launch) if cpu is not None and cpu.mode is not None else []
+    if not model and flags:
+        model = ["qemu64"]
+    return ["-cpu", ",".join(model + flags)] if model else []
+
+
+def _model_words(cpu: Cpu, launch: LaunchContext) -> list[str]:
+    if cpu.mode == "custom":
+        words = [(cpu.model.name if cpu.model else None) or "qemu64"]
+    elif cpu.mode == "maximum":
+        words = ["max"]
+    else:
+        # A host model is what QEMU offers best: the host's own processor, or all that TCG can emulate.
+        words = ["host" if launch.accel == KVM else "max"]
+    if cpu.migratable is not None:
+        words.append(f"migratable={on_off(cpu.migratable)}")
+    if cpu.model is not None and cpu.model.vendor_id is not None:
+        words.append(f"vendor={cpu.model.vendor_id}")
+    known = launch.caps.cpu_expansions.get(launch.accel, {})
+    for feature in cpu.features:
+        name = _SPELLINGS.get(feature.name, feature.name)
+        if feature.policy in ("force", "require"):
+            words.append(f"{name}=on")
+        elif feature.policy in ("disable", "forbid") and (not known or name in known):
+            words.append(f"{name}=off")
+    return words
+
+
+def _clock_flags(domain: Domain) -> list[str]:
+    flags: list[str] = []
+    for timer in domain.clock.timers:
+        if timer.name == "kvmclock" and timer.present is not None:
+            flags.append(f"kvmclock={on_off(timer.present)}")
+        elif timer.name == "hypervclock" and timer.present:
+            flags.append("hv-time=on")
+        elif timer.name == "tsc" and timer.frequency:
+            flags.append(f"tsc-frequency={timer.frequency}")
+    return flags
+
+
+def _feature_flags(features: Features) -> list[str]:
+    flags: list[str] = []
+    if features.apic is not None and features.apic.eoi is not None:
+        flags.append(f"kvm-pv-eoi={on_off(features.apic.eoi)}")
+    if features.pvspinlock is not None:
+        flags.append(f"kvm-pv-unhalt={on_off(features.pvspinlock)}")
+    if features.hyperv is not None:
+        flags += _hyperv_flags(features.hyperv)
+    kvm = features.kvm
+    if kvm is not None:
+        flags += ["kvm=off"] if kvm.hidden else []
+        flags += ["kvm-hint-dedicated=on"] if kvm.dedicated else []
+        flags += ["kvm-poll-control=on"] if kvm.poll_control else []
+        flags += ["kvm-pv-ipi=off"] if kvm.pv_ipi is False else []
+    if features.pmu is not None:
+        flags.append(f"pmu={on_off(features.pmu)}")
+    return flags
+
+
+def _hyperv_flags(hyperv: Hyperv) -> list[str]:
+    flags = ["hv-passthrough=on"] if hyperv.mode == "passthrough" else []
+    for name, prop in _HYPERV.items():
+        if prop:
+            if getattr(hyperv, name):
+                flags.append(f"{prop}=on")
+        else:
+            flags += _hyperv_details(hyperv, name)
+    return flags
+
+
+def _hyperv_details(hyperv: Hyperv, name: str) -> list[str]:
+    flags: list[str] = []
+    if name == "spinlocks" and hyperv.spinlocks is not None and hyperv.spinlocks.state:
+        flags.append(f"hv-spinlocks={hyperv.spinlocks.retries or 0:#x}")
+    elif name == "stimer" and hyperv.stimer is not None and hyperv.stimer.state:
+        flags.append("hv-stimer=on")
+        flags += ["hv-stimer-direct=on"] if hyperv.stimer.direct else []
+    elif name == "vendor_id" and hyperv.vendor_id is not None and hyperv.vendor_id.state:
+        flags.append(f"hv-vendor-id={hyperv.vendor_id.value}")
+    elif name == "tlbflush" and hyperv.tlbflush is not None and hyperv.tlbflush.state:
+        flags.append("hv-tlbflush=on")
+        flags += ["hv-tlbflush-direct=on"] if hyperv.tlbflush.direct else []
+        flags += ["hv-tlbflush-ext=on"] if hyperv.tlbflush.extended else []
+    return flags
+
+
+def _cache_flags(cpu: Cpu) -> list[str]:
+    if cpu.cache is None:
+        return []
+    if cpu.cache.mode == "passthrough":
+        return ["host-cache-info=on", "l3-cache=off"]
+    host = ["host-cache-info=off"] if cpu.mode in ("host-passthrough", "maximum") else []
+    return ["l3-cache=on", *host] if cpu.cache.mode == "emulate" else [*host, "l3-cache=off"]
+
+
+def _address_flags(cpu: Cpu) -> list[str]:
+    address = cpu.maxphysaddr
+    if address is None:
+        return []
+    if address.mode == "passthrough":
+        return ["host-phys-bits=on"] + ([f"host-phys-bits-limit={address.limit}"] if address.limit else [])
+    return [f"phys-bits={address.bits}"] if address.bits else ["host-phys-bits=off"]
+
+
+def smp_arguments(domain: Domain) -> list[str]:
+    """`-smp`: how many processors, and of what they are made."""
+    vcpu = domain.vcpu
+    words = [str(vcpu.online)]
+    if vcpu.online != vcpu.maximum:
+        words.append(f"maxcpus={vcpu.maximum}")
+    topology = domain.cpu.topology if domain.cpu is not None else None
+    if topology is None:
+        words += [f"sockets={vcpu.maximum}", "cores=1", "threads=1"]
+    else:
+        words += [
+            f"sockets={topology.sockets}",
+            f"dies={topology.dies}",
+            f"clusters={topology.clusters}",
+            f"cores={topology.cores}",
+            f"threads={topology.threads}",
+        ]
+    return ["-smp", ",".join(words)]

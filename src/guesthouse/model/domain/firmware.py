@@ -1,0 +1,147 @@
+"""A guest's firmware: chosen from the host's descriptors, and written down so that the choice stays.
+
+Format: https://libvirt.org/formatdomain.html#guest-firmware; descriptors: QEMU's `docs/interop/firmware.json`.
+"""
+
+from __future__ import annotations
+
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.model.binding import new
+from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.features import Features, Smm
+from guesthouse.model.domain.os import FirmwareFeature, FirmwareFeatures, Loader, Nvram
+
+
+def fill(domain: Domain, defaults: Defaults) -> None:
+    """Choose the firmware where the definition asks for it, and give its variables a file.
+
+    Raises `LibvirtError` (operation failed) where no descriptor of the host fits, and `UnsupportedConfigError` for
+    settings that contradict each other.
+    """
+    _check(domain)
+    loader = domain.os.loader
+    if loader is not None and loader.path and loader.type is None:
+        loader.type = "rom"
+    if domain.os.firmware is not None:
+        image = defaults.choose_firmware(_wish(domain, domain.os.firmware))
+        if image is None:
+            if loader is not None and loader.path:
+                return
+            raise LibvirtError(
+                f"Unable to find '{domain.os.firmware}' firmware that is compatible with the current configuration",
+                code=Code.OPERATION_FAILED,
+                domain=Origin.QEMU,
+                hint="install a firmware package such as ovmf, or loosen what <firmware> asks for",
+            )
+        _apply(domain, image, defaults)
+    elif loader is not None and loader.path:
+        _recognise(domain, loader, defaults)
+
+
+def _check(domain: Domain) -> None:
+    boot = domain.os
+    loader = boot.loader
+    if boot.firmware is None:
+        if boot.firmware_features is not None and boot.firmware_features.features:
+            raise XmlError("cannot use feature-based firmware autoselection when firmware autoselection is disabled")
+        if loader is None or loader.path is None:
+            if loader is not None:
+                raise XmlError("no loader path specified and firmware auto selection disabled")
+            if boot.nvram is not None:
+                raise XmlError("NVRAM configuration is only supported with a loader", hint="set firmware='efi'")
+    if loader is None:
+        return
+    if loader.type == "rom" and (loader.readonly is False or loader.secure or boot.nvram is not None):
+        raise UnsupportedConfigError("ROM loader type cannot be used with readonly='no', secure='yes' or NVRAM")
+    if loader.stateless:
+        if loader.readonly is False:
+            raise XmlError("Only pflash loader type permits read-write firmware", hint="remove stateless or readonly")
+        if boot.nvram is not None:
+            raise XmlError("NVRAM is not permitted when loader is stateless")
+    if boot.nvram is not None and loader.readonly is False:
+        raise XmlError("NVRAM is not permitted when loader is read-write")
+
+
+def _wish(domain: Domain, kind: str) -> FirmwareWish:
+    boot = domain.os
+    loader = boot.loader or new(Loader)
+    wanted = boot.firmware_features.wanted() if boot.firmware_features is not None else {}
+    return FirmwareWish(
+        kind=kind,
+        arch=boot.arch,
+        machine=boot.machine,
+        features=wanted,
+        secure=loader.secure,
+        stateless=loader.stateless,
+        loader=loader.path,
+        format=loader.format,
+        loader_type=loader.type,
+        smm=_smm(domain),
+    )
+
+
+def _smm(domain: Domain) -> bool | None:
+    features = domain.features
+    return None if features is None or features.smm is None else features.smm.state
+
+
+def _apply(domain: Domain, image: FirmwareImage, defaults: Defaults) -> None:
+    boot = domain.os
+    loader = boot.loader or new(Loader)
+    boot.loader = loader
+    loader.path, loader.format, loader.type = image.path, image.format, image.type
+    if image.type == "pflash":
+        loader.readonly = True if loader.readonly is None else loader.readonly
+    if image.smm:
+        features = domain.features or new(Features)
+        features.smm = features.smm or new(Smm)
+        domain.features = features
+        loader.secure = True
+    if image.stateless:
+        loader.stateless = True
+    if image.features:
+        rows = [new(FirmwareFeature, enabled=enabled, name=name) for name, enabled in sorted(image.features.items())]
+        boot.firmware_features = new(FirmwareFeatures, features=rows)
+    if image.template is not None and not loader.stateless:
+        _give_variables(domain, image.template, image.template_format, defaults)
+
+
+def _give_variables(domain: Domain, template: str, template_format: str, defaults: Defaults) -> None:
+    nvram = domain.os.nvram or new(Nvram)
+    domain.os.nvram = nvram
+    if nvram.template is None:
+        nvram.template = template
+        nvram.template_format = nvram.template_format or template_format
+    nvram.template_format = nvram.template_format or "raw"
+    nvram.format = nvram.format or nvram.template_format
+    if nvram.path is None:
+        suffix = "qcow2" if nvram.format == "qcow2" else "fd"
+        nvram.path = str(defaults.nvram / f"{domain.name}_VARS.{suffix}")
+
+
+def _recognise(domain: Domain, loader: Loader, defaults: Defaults) -> None:
+    """A loader that is named by hand: if a descriptor knows it, the definition says so as libvirt does."""
+    loader.format = loader.format or "raw"
+    if loader.type != "pflash":
+        return
+    loader.readonly = True if loader.readonly is None and domain.os.nvram is not None else loader.readonly
+    nvram = domain.os.nvram
+    if loader.readonly is False or loader.stateless:
+        return
+    image = defaults.choose_firmware(_wish(domain, "efi"))
+    if image is not None:
+        domain.os.firmware = "efi"
+        _apply(domain, image, defaults)
+    elif nvram is not None:
+        nvram.format = nvram.format or "raw"
+        if nvram.template is not None:
+            _give_variables(domain, nvram.template, "raw", defaults)
+    else:
+        raise LibvirtError(
+            "Unable to find 'efi' firmware that is compatible with the current configuration: no template of "
+            f"variables is known for loader '{loader.path}'",
+            code=Code.OPERATION_FAILED,
+            domain=Origin.QEMU,
+            hint="add <nvram template='…'/>",
+        )

@@ -1,0 +1,43 @@
+"""Devices that a guest has although its definition does not name them, as libvirt adds them."""
+
+from __future__ import annotations
+
+from guesthouse.errors import XmlError
+from guesthouse.model.binding import new
+from guesthouse.model.domain import controllers
+from guesthouse.model.domain.addresses import drive, virtio_serial
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.memballoon import Memballoon
+from guesthouse.model.domain.machines import MachineFamily
+
+
+def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
+    """What belongs to every guest on this kind of machine.
+
+    Raises `XmlError` where PCI bus 0 is given as something that the machine does not have.
+    """
+    devices = domain.devices
+    if controllers.find(devices, "usb", 0) is None:
+        model = next((model for device, model in family.usb if ctx.qemu.has_device(device)), None)
+        if model is not None:
+            controllers.ensure(devices, "usb", 0, model)
+    if family.sata:
+        controllers.ensure(devices, "sata", 0)
+    root = controllers.find(devices, "pci", 0)
+    if root is None:
+        controllers.ensure(devices, "pci", 0, family.root)
+    elif root.model != family.root:
+        raise XmlError(
+            f"The PCI controller with index='0' must be model='{family.root}' for this machine type, but model="
+            f"'{root.model}' was found instead"
+        )
+    if family.balloon and devices.memballoon is None:
+        devices.memballoon = new(Memballoon, model="virtio")
+
+
+def add_dependent_devices(domain: Domain, ctx: DeviceContext) -> None:
+    """What follows from other devices: consoles, controllers, a graphics card."""
+    domain.devices.settle_consoles()
+    drive.add_controllers(domain)
+    virtio_serial.add_controllers(domain, ctx)

@@ -1,0 +1,222 @@
+"""The machine on QEMU's command line: type, accelerator, firmware, memory, clock, tables, power, boot.
+
+Options: QEMU's manual page; machine properties: `qemu-system-x86_64 -machine TYPE,help`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from guesthouse.model.domain.cpu_arguments import on_off
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.domain.machines import family_of
+from guesthouse.model.domain.sysinfo import TABLES, Entry, Sysinfo
+from guesthouse.model.qemu_objects import Blockdev, Device, Object, Props, quoted
+
+#: The last nine bits of a size in KiB, which libvirt has always rounded down.
+_ROUNDING: Final = 0x1FF
+_TIME: Final = "%Y-%m-%dT%H:%M:%S"
+
+
+def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
+    """`-machine` and `-accel`."""
+    facts = launch.caps.machine(domain.os.machine)
+    words = [domain.os.machine, "usb=off"]
+    features = domain.features
+    if features is not None:
+        if features.vmport is not None:
+            words.append(f"vmport={on_off(features.vmport)}")
+        if features.smm is not None:
+            words.append(f"smm={on_off(features.smm.state)}")
+        if features.ioapic is not None:
+            words.append("kernel_irqchip=" + ("split" if features.ioapic.driver == "qemu" else "on"))
+        if features.ps2 is not None:
+            words.append(f"i8042={on_off(features.ps2)}")
+    words.append(f"dump-guest-core={on_off(bool(domain.memory.dump_core))}")
+    if facts is not None and facts.default_ram_id:
+        words.append(f"memory-backend={facts.default_ram_id}")
+    if _flash(domain):
+        words.append("pflash0=libvirt-pflash0-format")
+        if domain.os.nvram is not None:
+            words.append(f"pflash1={_nvram_nodes(domain)[-1].node}")
+    if domain.os.bios is not None and domain.os.bios.use_serial:
+        words.append("graphics=off")
+    hpet = domain.clock.timer("hpet")
+    if hpet is not None and hpet.present is not None:
+        words.append(f"hpet={on_off(hpet.present)}")
+    if facts is None or facts.acpi:
+        words.append(f"acpi={on_off(features is not None and features.acpi)}")
+    return ["-machine", ",".join(words), "-accel", launch.accel]
+
+
+def _flash(domain: Domain) -> bool:
+    loader = domain.os.loader
+    return loader is not None and loader.type == "pflash" and loader.path is not None
+
+
+def flash_arguments(domain: Domain) -> list[str]:
+    """The block devices of firmware that is mapped as flash."""
+    loader = domain.os.loader
+    if loader is None or not _flash(domain):
+        return []
+    nodes = _file_nodes("libvirt-pflash0", loader.path or "", loader.format or "raw", read_only=bool(loader.readonly))
+    if domain.os.nvram is not None:
+        nodes += _nvram_nodes(domain)
+    return [word for node in nodes for word in node.arguments()]
+
+
+def _file_nodes(name: str, path: str, image_format: str, *, read_only: bool) -> list[Blockdev]:
+    storage: Props = {
+        "driver": "file",
+        "filename": path,
+        "node-name": f"{name}-storage",
+        "auto-read-only": True,
+        "discard": "unmap",
+    }
+    layer: Props = {
+        "node-name": f"{name}-format",
+        "read-only": read_only,
+        "driver": image_format,
+        "file": f"{name}-storage",
+    }
+    if image_format == "qcow2":
+        layer["backing"] = None
+    return [Blockdev(storage), Blockdev(layer)]
+
+
+def _nvram_nodes(domain: Domain) -> list[Blockdev]:
+    nvram = domain.os.nvram
+    path, image_format = ("", "raw") if nvram is None else (nvram.path or "", nvram.format or "raw")
+    if image_format == "raw":
+        storage: Props = {
+            "driver": "file",
+            "filename": path,
+            "node-name": "libvirt-pflash1-storage",
+            "read-only": False,
+        }
+        return [Blockdev(storage)]
+    return _file_nodes("libvirt-pflash1", path, image_format, read_only=False)
+
+
+def firmware_arguments(domain: Domain) -> list[str]:
+    """What a firmware needs besides its flash: `-bios`, the protection of its variables, and its own memory."""
+    words: list[str] = []
+    loader = domain.os.loader
+    if loader is not None and loader.type == "rom" and loader.path:
+        words += ["-bios", loader.path]
+    elif loader is not None and loader.secure and _flash(domain):
+        words += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    return words
+
+
+def tseg_arguments(domain: Domain) -> list[str]:
+    """The memory of system management mode."""
+    smm = domain.features.smm if domain.features is not None else None
+    if smm is None or smm.tseg is None or not smm.state:
+        return []
+    return ["-global", f"mch.extended-tseg-mbytes={smm.tseg.bytes >> 20}"]
+
+
+def memory_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
+    """`-m` and the object that holds the memory."""
+    size = domain.memory.kib
+    words = ["-m", f"size={size & ~_ROUNDING}k"]
+    facts = launch.caps.machine(domain.os.machine)
+    if facts is not None and facts.default_ram_id:
+        props: Props = {"qom-type": "memory-backend-ram", "id": facts.default_ram_id, "size": size * 1024}
+        words += Object(props).arguments()
+    return [*words, "-overcommit", "mem-lock=off"]
+
+
+def identity_arguments(domain: Domain) -> list[str]:
+    """`-uuid`, the SMBIOS tables and the generation id."""
+    words = ["-uuid", domain.uuid]
+    mode = domain.os.smbios.mode if domain.os.smbios is not None else "emulate"
+    if mode == "sysinfo" and domain.sysinfo:
+        words += _smbios(domain.sysinfo[0])
+    if domain.genid is not None:
+        words += Device({"driver": "vmgenid", "guid": domain.genid, "id": "vmgenid0"}).arguments()
+    return words
+
+
+def _smbios(info: Sysinfo) -> list[str]:
+    tables: list[tuple[str, list[Entry]]] = []
+    if info.bios is not None:
+        tables.append(("bios", info.bios.entries))
+    if info.system is not None:
+        tables.append(("system", info.system.entries))
+    tables += [("baseBoard", board.entries) for board in info.boards]
+    if info.chassis is not None:
+        tables.append(("chassis", info.chassis.entries))
+    words: list[str] = []
+    for section, entries in tables:
+        number, names = TABLES[section]
+        parts = [f"type={number}", *(f"{names[entry.name]}={quoted(entry.value)}" for entry in entries)]
+        words += ["-smbios", ",".join(parts)]
+    if info.oem_strings is not None:
+        values = [f"value={quoted(text)}" for text in info.oem_strings.entries]
+        words += ["-smbios", ",".join(["type=11", *values])]
+    return words
+
+
+def clock_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
+    """`-rtc` and the policy of the interval timer."""
+    clock = domain.clock
+    words: list[str] = []
+    rtc = clock.timer("rtc")
+    parts = [f"base={_clock_base(domain, launch.now)}"]
+    if rtc is not None:
+        if rtc.track in _TRACKS:
+            parts.append(f"clock={_TRACKS[rtc.track]}")
+        if rtc.tickpolicy == "catchup":
+            parts.append("driftfix=slew")
+    words += ["-rtc", ",".join(parts)]
+    pit = clock.timer("pit")
+    if pit is not None and pit.tickpolicy in (None, "delay", "discard"):
+        words += ["-global", f"kvm-pit.lost_tick_policy={pit.tickpolicy or 'delay'}"]
+    return words
+
+
+_TRACKS: Final = {"guest": "vm", "wall": "host", "realtime": "rt"}
+
+
+def _clock_base(domain: Domain, now: datetime) -> str:
+    clock = domain.clock
+    if clock.offset == "utc":
+        return "utc"
+    if clock.offset == "absolute":
+        return datetime.fromtimestamp(clock.start or 0, UTC).strftime(_TIME)
+    if clock.offset != "variable":
+        return "localtime"
+    start = now.astimezone() if clock.basis == "localtime" else now.astimezone(UTC)
+    return (start + timedelta(seconds=int(clock.adjustment or 0))).strftime(_TIME)
+
+
+def power_arguments(domain: Domain) -> list[str]:
+    """What happens at shutdown, and which sleep states ACPI offers."""
+    words = ["-no-shutdown"]
+    if domain.pm is not None:
+        device = family_of(domain.os.arch, domain.os.machine).power
+        for state, enabled in (("s3", domain.pm.suspend_to_mem), ("s4", domain.pm.suspend_to_disk)):
+            if enabled is not None:
+                words += ["-global", f"{device}.disable_{state}={int(not enabled)}"]
+    return words
+
+
+def boot_arguments(domain: Domain) -> list[str]:
+    """`-boot`, and the kernel that is booted without firmware's help."""
+    boot = domain.os
+    parts: list[str] = []
+    if boot.bootmenu is not None and boot.bootmenu.enable is not None:
+        parts.append(f"menu={on_off(boot.bootmenu.enable)}")
+    if boot.bios is not None and boot.bios.reboot_timeout is not None:
+        parts.append(f"reboot-timeout={boot.bios.reboot_timeout}")
+    if boot.bootmenu is not None and boot.bootmenu.timeout is not None:
+        parts.append(f"splash-time={boot.bootmenu.timeout}")
+    words = ["-boot", ",".join([*parts, "strict=on"])]
+    for option, value in (("-kernel", boot.kernel), ("-initrd", boot.initrd), ("-append", boot.cmdline)):
+        if value:
+            words += [option, value]
+    return words
