@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities
-from guesthouse.qemu.probe import ProbeError, probe
+from guesthouse.qemu.probe import probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,9 @@ class Emulators:
         try:
             changed = os.stat(program).st_mtime_ns
         except OSError as error:
-            raise ProbeError(f"Cannot check QEMU binary {program}: {error.strerror}", code=Code.SYSTEM_ERROR) from None
+            raise LibvirtError(
+                f"Cannot check QEMU binary {program}: {error.strerror}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU
+            ) from None
         task = self._probes.get((program, changed))
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             self._probes = {key: known for key, known in self._probes.items() if key[0] != program}
