@@ -1,0 +1,126 @@
+"""Suspending, resuming, shutting down, rebooting and resetting a guest that runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain import agent, power
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.run import Run
+from guesthouse.drivers.domain.states import Cause, State
+from guesthouse.errors import InvalidArgumentError, LibvirtError, NoSuchDomainError, OperationInvalidError
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+#: Ways to shut down or to reboot: bits of `virDomainShutdownFlagValues` and `virDomainRebootFlagValues`.
+ACPI = 1
+AGENT = 2
+
+#: What QEMU cannot do: init control, signals, paravirtual requests.
+_FOREIGN_WAYS = 4 | 8 | 16
+
+
+@contextlib.asynccontextmanager
+async def modifying(guest: Guest, kind: str = "modify") -> AsyncIterator[None]:
+    """Hold the guest's job; whoever waited may find that the guest is gone (`NoSuchDomainError`)."""
+    async with guest.job.hold(kind):
+        if guest.removed:
+            raise NoSuchDomainError(f"no domain with matching uuid '{guest.uuid_text}' ({guest.name})")
+        yield
+
+
+async def suspend(driver: DomainDriver, guest: Guest) -> None:
+    """Stop the guest's processors. Raises `OperationInvalidError` when it is off, or asleep."""
+    guest.live()
+    async with modifying(guest, "suspend"):
+        run = guest.live()
+        if guest.state is State.PMSUSPENDED:
+            raise OperationInvalidError("domain is pmsuspended")
+        if guest.state is State.PAUSED:
+            return
+        run.pause_as = Cause.SUSPEND
+        try:
+            await run.talk().execute("stop")
+        finally:
+            run.pause_as = Cause.STOPPED_BY_QEMU
+        power.change(driver, guest, run, Cause.SUSPEND)
+
+
+async def resume(driver: DomainDriver, guest: Guest) -> None:
+    """Let the guest's processors run. Raises `OperationInvalidError` when it is off, asleep or running."""
+    guest.live()
+    async with modifying(guest, "resume"):
+        run = guest.live()
+        if guest.state is State.PMSUSPENDED:
+            raise OperationInvalidError("domain is pmsuspended", hint="wake it with dompmwakeup")
+        if guest.state is State.RUNNING:
+            raise OperationInvalidError("domain is already running")
+        if guest.state is State.SHUTDOWN:
+            raise OperationInvalidError("domain is being shut down")
+        await run.talk().execute("cont")
+        power.change(driver, guest, run, Cause.RESUME)
+
+
+async def shut_down(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
+    """Ask the guest to power off: through its agent, or with the power button. 0 leaves the choice to us.
+
+    Returns when the guest was asked. With both ways given, the agent is asked first and the button is the resort.
+    """
+    await _ask(driver, guest, ways, "virDomainShutdownFlags", "powerdown", reboot=_restarts(guest.live()))
+
+
+async def reboot(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
+    """Ask the guest to reboot: through its agent, or with the power button and a reset instead of the end."""
+    await _ask(driver, guest, ways, "virDomainReboot", "reboot", reboot=guest.live().live.on_reboot != "destroy")
+
+
+async def reset(driver: DomainDriver, guest: Guest) -> None:
+    """Press the reset button."""
+    guest.live()
+    async with modifying(guest, "reset"):
+        run = guest.live()
+        await run.talk().execute("system_reset")
+        if guest.state is State.CRASHED:
+            power.change(driver, guest, run, Cause.PANIC_PAUSE)
+
+
+async def inject_nmi(guest: Guest) -> None:
+    """Send a non-maskable interrupt to the guest."""
+    guest.live()
+    async with modifying(guest):
+        await guest.live().talk().execute("inject-nmi")
+
+
+async def wake(guest: Guest) -> None:
+    """Wake a guest that sleeps in memory."""
+    guest.live()
+    async with modifying(guest):
+        await guest.live().talk().execute("system_wakeup")
+
+
+def _restarts(run: Run) -> bool:
+    return run.live.on_poweroff == "restart"
+
+
+async def _ask(driver: DomainDriver, guest: Guest, ways: int, call: str, mode: str, *, reboot: bool) -> None:
+    if ways & ~(ACPI | AGENT):
+        what = "modes are" if ways & _FOREIGN_WAYS else "flags are"
+        raise InvalidArgumentError(
+            f"unsupported flags (0x{ways & ~3:x}) in function {call}", hint=f"such {what} not QEMU's"
+        )
+    run = guest.live()
+    async with modifying(guest, "shutdown" if mode == "powerdown" else "reboot"):
+        run = guest.live()
+        if ways & AGENT or (not ways and run.agent_connected):
+            try:
+                await agent.shut_down(guest, mode)
+            except LibvirtError:
+                if ways == AGENT:
+                    raise
+            else:
+                return
+        run.reboot_instead = reboot
+        await run.talk().execute("system_powerdown")

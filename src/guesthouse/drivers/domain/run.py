@@ -1,0 +1,90 @@
+"""One life of a guest's QEMU: the process, its monitor, its files, and what was learnt from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain.states import Cause
+from guesthouse.errors import OperationFailedError, OperationInvalidError
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.console import Session
+    from guesthouse.host.processes import Process
+    from guesthouse.model.domain.definition import Domain
+    from guesthouse.qemu.agent import Agent
+    from guesthouse.qemu.monitor import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The files of one run. `private` and `channels` are directories that go away with it."""
+
+    private: Path
+    channels: Path
+    status: Path
+    pid: Path
+
+    @property
+    def monitor(self) -> Path:
+        """The monitor's socket."""
+        return self.private / "monitor.sock"
+
+
+@dataclass(slots=True)
+class Readings:
+    """The last statistics that QEMU gave, for when it does not answer. Keys are device aliases."""
+
+    balloon: dict[str, int] = field(default_factory=dict)
+    blocks: dict[str, dict[str, int]] = field(default_factory=dict)
+    vcpu_threads: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One QEMU. `live` is the definition that it runs, with addresses, aliases and host paths filled in.
+
+    `stop_cause` is why it will have ended, once somebody decided it; `ended` is done when all traces are cleaned up.
+    `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start. `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next
+    power-off into a reset.
+    """
+
+    live: Domain
+    where: Where
+    process: Process | None = None
+    monitor: Monitor | None = None
+    agent: Agent | None = None
+    agent_connected: bool = False
+    autodestroy: bool = False
+    release_autodestroy: Callable[[], None] | None = None
+    stop_cause: Cause | None = None
+    booted: bool = False
+    stopping: bool = False
+    reboot_instead: bool = False
+    pause_as: Cause = Cause.STOPPED_BY_QEMU
+    balloon_kib: int | None = None
+    readings: Readings = field(default_factory=Readings)
+    consoles: dict[str, Session] = field(default_factory=dict)
+    tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def pid(self) -> int:
+        """QEMU's pid; 0 before it is there."""
+        return self.process.pid if self.process else 0
+
+    def talk(self) -> Monitor:
+        """The monitor. Raises `OperationInvalidError` before there is one, `OperationFailedError` after its end."""
+        if self.monitor is None:
+            raise OperationInvalidError("domain is not running", hint="it is still starting")
+        if self.monitor.closed is not None:
+            raise OperationFailedError("domain is no longer running")
+        return self.monitor
+
+    def keep(self, task: asyncio.Task[object]) -> None:
+        """Hold a task of this run until it ends, so that it is cancelled when the run is over."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)

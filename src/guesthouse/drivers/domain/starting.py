@@ -1,0 +1,215 @@
+"""Starting a guest: from a definition to a QEMU that runs it.
+
+    definition                      copy, aliases, id, ports                (memory)
+    room                            directories, firmware variables         (files)
+    QEMU                            launch; status file with its pid        -> phase `starting`
+    questions, `cont`               one write to the monitor
+    state, status file, events                                              -> phase `running`
+
+Whatever fails undoes what was done before it; what the daemon's death cut off, the next daemon undoes, because the
+status file says `starting`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller
+from guesthouse.drivers.domain import agent, devices, monitor_events, statusfile, stopping
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.run import Run
+from guesthouse.drivers.domain.states import Cause
+from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
+from guesthouse.host.files import read_limited, write_atomic
+from guesthouse.host.processes import Process
+from guesthouse.model.domain.aliases import assign_aliases
+from guesthouse.model.domain.command_line import realise
+from guesthouse.model.domain.complete import find_emulator
+from guesthouse.model.domain.context import definition_context, launch_context
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.document import copy
+from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.qemu_capabilities import QemuCapabilities
+from guesthouse.qemu.launch import LaunchError, launch
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+log = logging.getLogger(__name__)
+
+#: Flags of a start: bits of `virDomainCreateFlags`.
+PAUSED = 1
+AUTODESTROY = 2
+BYPASS_CACHE = 4
+FORCE_BOOT = 8
+VALIDATE = 16
+RESET_NVRAM = 32
+
+_MASTER_KEY_SIZE = 32
+_FIRMWARE_LIMIT = 128 * 1024 * 1024
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_NOT_OPENED = re.compile(r"Could not open '(?P<path>[^']+)': (?P<reason>[^\n]+)")
+
+
+async def start(
+    driver: DomainDriver, guest: Guest, definition: Domain, flags: int = 0, caller: Caller | None = None
+) -> None:
+    """Start the guest from `definition`; the caller holds its job.
+
+    With `AUTODESTROY` it ends when `caller`'s connection does. Raises `OperationInvalidError` when it runs already,
+    and what QEMU complains of as `LaunchError`.
+    """
+    if guest.active:
+        raise OperationInvalidError("domain is already running")
+    binary = find_emulator(definition, driver.settings.defaults)
+    caps = await driver.emulators.capabilities(binary)
+    run = _begin(driver, guest, definition, caps)
+    try:
+        await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))
+        driver.store.make_room(run.where)
+        await _launch(driver, guest, run, caps)
+        await _greet(run, paused=bool(flags & PAUSED))
+        _settle(driver, guest, run, flags, caller)
+    except BaseException as error:
+        await _undo(driver, guest, run)
+        if isinstance(error, LaunchError):
+            raise _explained(error) from error
+        raise
+
+
+def _begin(driver: DomainDriver, guest: Guest, definition: Domain, caps: QemuCapabilities) -> Run:
+    """Everything that takes no time: from here on the guest has an id and the state `starting up`."""
+    live = copy(definition)
+    id_ = driver.registry.next_id()
+    live.id = id_
+    assign_aliases(live, definition_context(live, caps, driver.settings.defaults))
+    run = Run(live, driver.store.where(id_, guest.name))
+    guest.run = run
+    guest.turn(Cause.LAUNCH)
+    driver.registry.activate(guest, id_)
+    return run
+
+
+async def _prepare_firmware(driver: DomainDriver, run: Run, *, reset: bool) -> None:
+    """Make the guest's own firmware variables from the template, at its first start or on demand."""
+    nvram = run.live.os.nvram
+    if nvram is None or not nvram.path or not nvram.template:
+        return
+    if reset or not os.path.exists(nvram.path):
+        await driver.in_thread(_copy_firmware, nvram.template, nvram.path)
+
+
+def _copy_firmware(template: str, target: str) -> None:
+    try:
+        os.makedirs(os.path.dirname(target), mode=0o751, exist_ok=True)
+        write_atomic(target, read_limited(template, _FIRMWARE_LIMIT))
+    except OSError as error:
+        raise OperationFailedError(
+            f"Failed to create nvram file '{target}' from '{template}': {error.strerror}"
+        ) from error
+
+
+async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabilities) -> None:
+    home = str(run.where.private)
+    context = LaunchContext(
+        caps=caps,
+        guest_dir=home,
+        channel_dir=str(run.where.channels),
+        short_name=run.where.private.name.removeprefix("domain-"),
+        accel="kvm" if run.live.type == "kvm" else "tcg",
+        vnc_listen=driver.settings.defaults.vnc_listen,
+    )
+    for channel in run.live.devices.channels:
+        channel.prepare(launch_context(run.live, context))
+    command = realise(run.live, context)
+    write_atomic(run.where.private / "master-key.aes", secrets.token_bytes(_MASTER_KEY_SIZE), durable=False)
+    environment = {
+        **_ENVIRONMENT,
+        "HOME": home,
+        "XDG_DATA_HOME": f"{home}/.local/share",
+        "XDG_CACHE_HOME": f"{home}/.cache",
+        "XDG_CONFIG_HOME": f"{home}/.config",
+        **command.environment,
+    }
+
+    def spawned(process: Process) -> None:
+        run.process = process
+        statusfile.write(driver, guest, run)
+
+    launched = await launch(
+        command.argv,
+        monitor_path=run.where.monitor,
+        log_path=driver.places.guest_logs / f"{guest.name}.log",
+        on_event=lambda event: monitor_events.hear(driver, guest, run, event),
+        on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
+        on_spawned=spawned,
+        env=environment,
+        qemu_version=".".join(map(str, caps.version)) + caps.package,
+    )
+    run.process = launched.process
+    run.monitor = launched.monitor
+
+
+async def _greet(run: Run, *, paused: bool) -> None:
+    """Ask what only QEMU knows, and let the guest run; all of it in one write."""
+    commands = devices.questions()
+    answers = await run.talk().pipeline([*commands, *([] if paused else [("cont", None)])])
+    devices.learn(run, answers)
+
+
+def _settle(driver: DomainDriver, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:
+    run.booted = True
+    if flags & AUTODESTROY and caller is not None:
+        tie(driver, guest, run, caller)
+    stopping.watch(driver, guest, run)
+    notices = guest.turn(Cause.BOOT_PAUSED if flags & PAUSED else Cause.BOOT)
+    guest.changed()
+    statusfile.save(driver, guest, run)
+    driver.events.lifecycle(guest, *notices)
+    agent.attach(driver, guest, run)
+    log.info("domain '%s' is running as process %d", guest.name, run.pid)
+
+
+def tie(driver: DomainDriver, guest: Guest, run: Run, caller: Caller) -> None:
+    """The guest ends when this connection does."""
+
+    async def end() -> None:
+        if guest.run is run:
+            await stopping.destroy(driver, guest)
+
+    def closed() -> None:
+        run.release_autodestroy = None
+        if not driver.stopping and not run.ended.is_set():
+            driver.background(end())
+
+    run.autodestroy = True
+    run.release_autodestroy = caller.when_closed(closed)
+
+
+async def _undo(driver: DomainDriver, guest: Guest, run: Run) -> None:
+    """A start that failed leaves nothing behind."""
+    if run.ended.is_set():
+        return
+    destroyed = run.stop_cause is Cause.DESTROY
+    run.stop_cause = run.stop_cause or Cause.START_FAILED
+    if run.process is not None and run.process.poll() is None and run.process.pidfd >= 0:
+        await run.process.end(0.0, stopping.DEATH_DEADLINE)
+    if not destroyed:
+        guest.turn(Cause.START_FAILED)
+    stopping.finish(driver, guest, run)
+
+
+def _explained(error: LaunchError) -> LibvirtError:
+    """A file that QEMU could not open is told in libvirt's words."""
+    found = _NOT_OPENED.search(error.detail)
+    if found is None:
+        return error
+    return LibvirtError(
+        f"Cannot access storage file '{found['path']}': {found['reason'].strip()}",
+        code=Code.SYSTEM_ERROR,
+        domain=Origin.STORAGE,
+    )
