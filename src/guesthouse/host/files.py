@@ -54,7 +54,7 @@ def write_atomic(path: str | Path, data: bytes, mode: int = 0o600, *, durable: b
     parent, name = _split(path)
     directory = os.open(parent, _DIRECTORY)
     try:
-        temporary = _temporary_name()
+        temporary = temporary_name()
         descriptor = os.open(temporary, _NEW_FILE, mode, dir_fd=directory)
         try:
             try:
@@ -91,6 +91,12 @@ def remove(path: str | Path, *, durable: bool = False) -> bool:
     finally:
         os.close(directory)
     return True
+
+
+def temporary_name() -> str:
+    """A fresh name for a temporary file that `sweep_temporaries` knows, to lie beside the file that it will replace."""
+    pid = os.getpid()
+    return f".guesthouse-{pid}-{start_time(pid)}-{secrets.token_hex(8)}.tmp"
 
 
 def sweep_temporaries(directory: str | Path) -> list[str]:
@@ -200,11 +206,6 @@ def _split(path: str | Path) -> tuple[str, str]:
     if not name or name in (".", ".."):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     return parent or ".", name
-
-
-def _temporary_name() -> str:
-    pid = os.getpid()
-    return f".guesthouse-{pid}-{start_time(pid)}-{secrets.token_hex(8)}.tmp"
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

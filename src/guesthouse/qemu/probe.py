@@ -12,15 +12,13 @@ import dataclasses
 import hashlib
 import json
 import os
-import signal
-import socket
 from pathlib import Path
 from typing import TypeAlias
 
-from guesthouse.errors import Code, LibvirtError, Origin
+from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.files import read_limited, write_atomic
-from guesthouse.host.processes import Process, spawn
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities
+from guesthouse.qemu.inquiry import PROBE_DEADLINE, ProbeError, questioned
 from guesthouse.qemu.json_value import Json, JsonObject, as_list, as_object, objects, text_of
 from guesthouse.qemu.monitor import Monitor, QmpError
 from guesthouse.qemu.probed_types import DEVICES, OBJECTS
@@ -29,20 +27,9 @@ from guesthouse.qemu.schema import Schema
 #: Counts up whenever this module asks or keeps something else, so that older caches are made again.
 PROBE_VERSION = 1
 
-#: How long one probed QEMU may take, in seconds.
-PROBE_DEADLINE = 30.0
-
 _CACHE_LIMIT = 8 * 1024 * 1024
-_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 _Key: TypeAlias = dict[str, str | int | bool]
-
-
-class ProbeError(LibvirtError):
-    """A binary is missing, cannot be run, or is no QEMU that we understand."""
-
-    code = Code.INTERNAL_ERROR
-    domain = Origin.QEMU
 
 
 async def probe(
@@ -119,44 +106,8 @@ def _write_cache(path: Path, key: _Key, found: QemuCapabilities) -> None:
 
 
 async def _ask(binary: str, accelerator: str, deadline: float) -> QemuCapabilities:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    words = os.memfd_create("qemu-probe-output")
-    process: Process | None = None
-    try:
-        try:
-            process = spawn(
-                _argv(binary, accelerator, theirs.fileno()), pass_fds=[theirs.fileno()], env=_ENVIRONMENT, log_fd=words
-            )
-        except OSError as error:
-            raise ProbeError(f"Cannot run QEMU binary {binary}: {error.strerror}", code=Code.SYSTEM_ERROR) from error
-        theirs.close()
-        monitor = await Monitor.connect(ours, deadline)
-        try:
-            return await _question(monitor, binary, accelerator, deadline)
-        finally:
-            monitor.close()
-    except LibvirtError as error:
-        if isinstance(error, ProbeError):
-            raise
-        said = os.pread(words, 1024, 0).decode("utf-8", "replace").strip()
-        raise ProbeError(f"Failed to probe QEMU binary with QMP: {said or error.message}") from error
-    finally:
-        ours.close()
-        theirs.close()
-        os.close(words)
-        if process is not None:
-            process.signal(signal.SIGKILL)
-            process.watch(Process.close)
-
-
-def _argv(binary: str, accelerator: str, monitor_fd: int) -> list[str]:
-    return [
-        binary,
-        *("-S", "-no-user-config", "-nodefaults", "-nographic"),
-        *("-machine", f"none,accel={accelerator}"),
-        *("-chardev", f"socket,id=monitor,fd={monitor_fd}"),
-        *("-mon", "chardev=monitor,mode=control"),
-    ]
+    async with questioned(binary, accelerator, deadline) as monitor:
+        return await _question(monitor, binary, accelerator, deadline)
 
 
 async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: float) -> QemuCapabilities:
