@@ -10,7 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.connect.processors import blockers, host_model
+from guesthouse.model.cpu_definition import PhysicalAddress
+from guesthouse.model.cpu_from_qemu import blockers, host_model
 from guesthouse.model.cpu_models import X86, table
 from guesthouse.model.domain_capabilities import (
     Choices,
@@ -118,7 +119,10 @@ def _loader(firmware: FirmwareOffer) -> Choices:
 
 def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
     models = table().models if choice.arch in X86 else {}
-    known = blockers(choice)
+    known = blockers(choice.capabilities, choice.accelerator)
+    best = host_model(choice.capabilities, choice.accelerator)
+    if best is not None and physical_bits and choice.guest_type == "kvm":
+        best.physical_address = PhysicalAddress("passthrough", limit=physical_bits)
     custom = [
         NamedModel(
             model.name,
@@ -134,7 +138,7 @@ def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
     return CpuModes(
         host_passthrough=choice.guest_type == "kvm",
         maximum=any(model.name == "max" for model in choice.cpu_models),
-        host_model=host_model(choice, physical_bits=physical_bits),
+        host_model=best,
         custom=custom,
     )
 

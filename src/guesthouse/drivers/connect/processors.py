@@ -15,6 +15,7 @@ from guesthouse.model.cpu_definition import (
     format_cpu,
     parse_cpu,
 )
+from guesthouse.model.cpu_from_qemu import blockers, host_model, known_features
 from guesthouse.model.cpu_matching import (
     SUPERSET,
     Processor,
@@ -73,42 +74,6 @@ def host_cpu(node: Node) -> CpuDefinition:
     return cpu
 
 
-def host_model(choice: Choice, *, physical_bits: int | None = None) -> CpuDefinition | None:
-    """The guest processor that `<cpu mode='host-model'>` stands for; None where QEMU does not tell.
-
-    `physical_bits` limits the guest's physical addresses where the host's processor runs the guest.
-    """
-    best = choice.best_cpu
-    if not best or choice.capabilities.arch not in ("x86_64", "i386"):
-        return None
-    cpus = table()
-    features = frozenset(cpus.canonical(name) for name, value in best.items() if value is True)
-    vendor = best.get("vendor")
-    processor = Processor(
-        features & frozenset(cpus.bits), cpus.vendor_of(vendor) if isinstance(vendor, str) else None, _signature(best)
-    )
-    cpu = decode(processor, host=False, usable=blockers(choice))
-    cpu.fallback = "forbid"
-    if physical_bits and choice.guest_type == "kvm":
-        cpu.physical_address = PhysicalAddress("passthrough", limit=physical_bits)
-    return cpu
-
-
-def _signature(best: dict[str, bool | int | str]) -> Signature | None:
-    family, model, stepping = (best.get(name) for name in ("family", "model", "stepping"))
-    if isinstance(family, int) and isinstance(model, int) and isinstance(stepping, int):
-        return Signature(family, model, stepping)
-    return None
-
-
-def blockers(choice: Choice) -> dict[str, tuple[str, ...]]:
-    """The models of an emulator, each with the features that this host lacks for it, by our names and sorted."""
-    cpus = table()
-    return {
-        model.name: tuple(sorted({cpus.canonical(name) for name in model.unavailable})) for model in choice.cpu_models
-    }
-
-
 def compare_with_host(host: CpuDefinition, xml: str, *, fail: bool, validate: bool) -> int:
     """How the host's processor serves a guest that asks for `xml`: 0 incompatible, 1 identical, 2 superset."""
     return compare(host, parse_cpu(xml, validate=validate), fail=fail)
@@ -116,14 +81,14 @@ def compare_with_host(host: CpuDefinition, xml: str, *, fail: bool, validate: bo
 
 def compare_with_emulator(choice: Choice, xml: str, *, fail: bool, validate: bool) -> int:
     """How an emulator on this host serves a guest that asks for `xml`. A model that QEMU calls usable is a superset."""
-    own = host_model(choice)
+    own = host_model(choice.capabilities, choice.accelerator)
     if own is None:
         raise OperationUnsupportedError(
             f"QEMU '{choice.capabilities.binary}' does not support reporting CPU model "
             f"for virttype '{choice.guest_type}'"
         )
     cpu = parse_cpu(xml, validate=validate)
-    known = blockers(choice)
+    known = blockers(choice.capabilities, choice.accelerator)
     missing = known.get(cpu.model or "")
     disabled_only = all(policy == "disable" for policy in cpu.features.values())
     if cpu.model and missing is not None and not missing and disabled_only:
@@ -148,12 +113,12 @@ def join(xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
 def join_for_emulator(choice: Choice, xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
     """The guest processor that an emulator can run on all of these hosts, as a document."""
     cpus = [parse_cpu(xml) for xml in xmls]
-    known = blockers(choice)
+    known = blockers(choice.capabilities, choice.accelerator)
     if not known or choice.arch not in X86:
         raise OperationUnsupportedError(
             f"QEMU '{choice.capabilities.binary}' does not support any CPU models for virttype '{choice.guest_type}'"
         )
-    available = {table().canonical(name) for name, value in choice.best_cpu.items() if isinstance(value, bool)}
+    available = known_features(choice.capabilities, choice.accelerator)
     result = baseline(cpus, usable=known, available=available or None, migratable=migratable)
     result.fallback = "forbid"
     if expanded:
