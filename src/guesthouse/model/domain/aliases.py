@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from guesthouse.model.binding import new
+from guesthouse.model.domain.context import definition_context
+from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.qemu_capabilities import QemuCapabilities
 
 
-def assign_aliases(domain: Domain, ctx: DeviceContext) -> None:
+def assign_aliases(domain: Domain, qemu: QemuCapabilities) -> None:
     """Give every device that has none an alias; the user's own (`ua-…`) stay.
 
     Controllers come first: the aliases of disks depend on them.
     """
     devices = domain.devices
+    ctx = definition_context(domain, qemu, Defaults())
     for number, controller in enumerate(devices.controllers):
         _name(controller, number, ctx)
     for field in devices.field_names():
@@ -26,4 +30,5 @@ def assign_aliases(domain: Domain, ctx: DeviceContext) -> None:
 
 def _name(device: Device, number: int, ctx: DeviceContext) -> None:
     if device.alias is None:
-        device.alias = new(Alias, name=device.default_alias(number, ctx))
+        made = new(Alias, name=device.default_alias(number, ctx))
+        device.alias = made  # type: ignore[misc] # the slot is the subclass's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.cpu_arguments import cpu_arguments, smp_arguments
 from guesthouse.model.domain.definition import Domain
@@ -19,11 +20,26 @@ from guesthouse.model.domain.machine_arguments import (
 )
 from guesthouse.model.qemu_objects import Device, Object, quoted
 
+#: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
+_MIB = 1024
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
+def prepare(domain: Domain, launch: LaunchContext) -> None:
+    """Make a completed `domain` ready for its start: whole MiB of memory, aliases, numbers of images, paths of sockets.
+
+    Changes `domain`, which must be the running guest's own copy.
+    """
+    domain.memory.kib = -(-domain.memory.kib // _MIB) * _MIB
+    assign_aliases(domain, launch.caps)
+    domain.devices.number_disk_layers()
+    ctx = launch_context(domain, launch)
+    for channel in domain.devices.channels:
+        channel.prepare(ctx)
+
+
 def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
-    """The command line of a completed `domain` whose aliases are assigned.
+    """The command line of a completed `domain` that `prepare` made ready.
 
     The monitor is the launcher's: its arguments stand where libvirt has them.
     """
@@ -58,7 +74,6 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
 
 
 def _device_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
-    domain.devices.number_disk_layers()
     ctx = launch_context(domain, launch)
     return [
         word for device in domain.devices.in_launch_order() for made in device.objects(ctx) for word in made.arguments()

@@ -30,6 +30,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
     _complete_resources(domain)
     family = family_of(domain.os.arch, domain.os.machine)
     controllers.arrange(domain.devices)
+    drive.arrange(domain)
     firmware.fill(domain, defaults)
     ctx = definition_context(domain, qemu, defaults)
     implicit.add_machine_devices(domain, ctx, family)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.controller import Controller
 
+#: The companions of a USB 2 controller, to the first port of its master that each serves.
+_COMPANIONS: Final = {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
+
 
 def find(devices: Devices, kind: str, index: int) -> Controller | None:
-    """The controller of that type and index; of companions the first."""
+    """The controller of that type and index; of a USB 2 group the first."""
     for controller in devices.controllers:
         if controller.type == kind and controller.index == index:
             return controller
@@ -51,6 +56,8 @@ def arrange(devices: Devices) -> None:
     """
     arranged: list[Controller] = []
     for controller in devices.controllers:
+        if controller.startport is None and controller.type == "usb":
+            controller.startport = _COMPANIONS.get(controller.model or "")
         insert(arranged, controller)
     devices.controllers = arranged
     if any(controller.index is None for controller in arranged):

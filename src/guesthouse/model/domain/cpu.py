@@ -16,9 +16,13 @@ _COUNT = integer(1, 2**32 - 1)
 class CpuModel:
     """The model's name; `fallback` allows a near one where QEMU does not know it."""
 
-    fallback: str = default(one_of("allow", "forbid"), "allow")
+    fallback: str | None = opt(one_of("allow", "forbid"))
     vendor_id: str | None = opt(matching(r"[^,]{12}", "12 characters without a comma"))
     name: str | None = opt_content(TEXT)
+
+    def parsed(self) -> None:
+        """A fallback belongs to a name."""
+        self.fallback = (self.fallback or "allow") if self.name is not None else None
 
 
 @element("topology")
@@ -74,7 +78,7 @@ class Cpu:
     match: str | None = opt(one_of("minimum", "exact", "strict"))
     check: str | None = opt(one_of("none", "partial", "full"))
     migratable: bool | None = opt(ON_OFF)
-    model: CpuModel | None = one(CpuModel)
+    model: CpuModel | None = one(CpuModel, show=lambda model: bool(model.name or model.vendor_id))
     vendor: str | None = opt_leaf(TEXT)
     topology: Topology | None = one(Topology)
     cache: Cache | None = one(Cache)

@@ -44,6 +44,8 @@ class FirmwareWish:
     format: str | None = None
     loader_type: str | None = None
     smm: bool | None = None
+    template: str | None = None
+    nvram_format: str | None = None
 
 
 def _no_firmware(_wish: FirmwareWish) -> FirmwareImage | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 
 from guesthouse.errors import XmlError
-from guesthouse.model.binding import always, attr, element, leaf, many, must, one, opt, opt_leaf, raw
+from guesthouse.model.binding import always, attr, element, leaf, many, must, new, one, opt, opt_leaf, raw
 from guesthouse.model.domain.clock import Clock
 from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.devices import Devices
@@ -41,7 +41,7 @@ def _new_uuid() -> str:
 
 
 def _one_processor() -> Vcpu:
-    return Vcpu(maximum=1)
+    return new(Vcpu, maximum=1)
 
 
 @element("domain")

@@ -37,6 +37,7 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
             raise LibvirtError(text, code=code, domain=Origin.DOMAIN)
     if not live:
         _drop_aliases(node)
+    _tidy_metadata(node)
     domain = read(Domain, node, Reading(validate=validate))
     if not live:
         domain.id = None
@@ -51,6 +52,20 @@ def _drop_aliases(root: etree._Element) -> None:
         alias = device.find("alias")
         if alias is not None and not (alias.get("name") or "").startswith("ua-"):
             device.remove(alias)
+
+
+def _tidy_metadata(root: etree._Element) -> None:
+    """Keep one element a namespace, the first, and none without: that is what `<metadata>` may hold."""
+    metadata = root.find("metadata")
+    if metadata is None:
+        return
+    seen: set[str] = set()
+    for child in list(metadata):
+        namespace = etree.QName(child).namespace
+        if namespace is None or namespace in seen:
+            metadata.remove(child)
+        else:
+            seen.add(namespace)
 
 
 def format_domain(domain: Domain, style: Style) -> str:

@@ -78,6 +78,8 @@ def _wish(domain: Domain, kind: str) -> FirmwareWish:
         format=loader.format,
         loader_type=loader.type,
         smm=_smm(domain),
+        template=boot.nvram.template if boot.nvram is not None else None,
+        nvram_format=boot.nvram.format if boot.nvram is not None else None,
     )
 
 

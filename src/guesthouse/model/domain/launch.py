@@ -25,8 +25,8 @@ class LaunchContext:
     `guest_dir` is the guest's own directory (its master key lives there), `channel_dir` where the sockets of its
     channels go, `passt_dir` where passt's sockets go, `short_name` the prefix of their names (`1-web`). `accel` is
     `kvm` or `tcg`. `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU
-    to write; each may answer None, and QEMU then does it itself. `monitor` are the arguments of the monitor, which stand
-    where libvirt has them. `now` is what a clock with an adjustment starts from.
+    to write; each may answer None, and QEMU then does it itself. `monitor` are the arguments of the monitor, which
+    stand where libvirt has them. `now` is what a clock with an adjustment starts from.
     """
 
     caps: QemuCapabilities

@@ -79,6 +79,11 @@ class BootMenu:
     enable: bool | None = opt(YES_NO)
     timeout: int | None = opt(integer(0, 65535))
 
+    def parsed(self) -> None:
+        """Without a menu there is nothing to wait for."""
+        if not self.enable:
+            self.timeout = None
+
 
 @element("bios")
 class Bios:

@@ -13,7 +13,7 @@ from guesthouse.model.binding import new
 from guesthouse.model.domain import controllers
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.address import DriveAddress
-from guesthouse.model.domain.devices.disk import name_index
+from guesthouse.model.domain.devices.disk import Disk, name_index
 
 
 def _ide(index: int) -> tuple[int, int, int]:
@@ -39,6 +39,27 @@ PLACES: Final[dict[str, Callable[[int], tuple[int, int, int]]]] = {
     "ide": _ide,
     "sata": _sata,
 }
+
+
+def arrange(domain: Domain) -> None:
+    """Put the disks into libvirt's order: those of one bus stand together, sorted by their names' numbers.
+
+    Raises `XmlError` where two have the same name.
+    """
+    groups: dict[str, list[tuple[int, Disk]]] = {}
+    names: dict[str, Disk] = {}
+    for disk in domain.devices.disks:
+        name = disk.target.dev
+        if name in names:
+            first, second = names[name].path or "", disk.path or ""
+            raise XmlError(f"target '{name}' duplicated for disk sources '{first}' and '{second}'")
+        names[name] = disk
+        groups.setdefault(disk.bus, []).append((name_index(name), disk))
+    ordered: list[Disk] = []
+    for group in groups.values():
+        group.sort(key=lambda entry: entry[0])
+        ordered.extend(disk for _number, disk in group)
+    domain.devices.disks = ordered
 
 
 def assign(domain: Domain) -> None:

@@ -43,7 +43,7 @@ _ORDER: Final = (
     "panics",
     "pstore",
 )
-_KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Devices))  # type: ignore[arg-type] # an element
+_KNOWN: Final = frozenset(field.name for field in dataclasses.fields(Devices))
 _FIELDS: Final = tuple(name for name in _ORDER if name in _KNOWN)
 
 #: Function of its slot that each part of a USB 2 controller has.
@@ -283,14 +283,17 @@ class _Assignment:
                 continue
             device = plug.device
             if isinstance(device, Controller) and device.model in _USB2_FUNCTIONS:
-                self._place_usb2(buses, plugs, plug)
+                if write:
+                    self._place_usb2(buses, plugs, plug)
+                else:
+                    buses.reserve_next(plug.needs, _USB2_FUNCTIONS[device.model])
                 continue
             place = buses.reserve_next(plug.needs)
             if write:
                 plug.put(place)
 
     def _place_usb2(self, buses: Slots, plugs: list[_Plug], plug: _Plug) -> None:
-        """All parts of a USB 2 controller share a slot. Placed in the first pass too, as the parts find each other."""
+        """All parts of a USB 2 controller share a slot."""
         device = cast(Controller, plug.device)
         function = _USB2_FUNCTIONS[device.model or ""]
         multifunction = True if function == 0 else None

@@ -52,6 +52,7 @@ def assign(domain: Domain, ctx: DeviceContext) -> None:
     for device, console in waiting:
         address = _address(device)
         if address is not None:
+            address.bus = 0
             address.port = ports.next_of(address.controller)
         else:
             controller, port = ports.next(domain, lowest=0 if console else 1)

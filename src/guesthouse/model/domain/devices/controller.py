@@ -213,7 +213,9 @@ class Controller(Device):
         if self.model in ("pcie-root-port", "pcie-switch-downstream-port"):
             target.chassis = self.index if target.chassis is None else target.chassis
             if target.port is None and isinstance(self.address, PciAddress) and self.address.slot is not None:
-                target.port = self.address.slot << 3 | (self.address.function or 0)
+                function = self.address.function or 0
+                root = self.model == "pcie-root-port"
+                target.port = self.address.slot << 3 | function if root else self.address.slot
         if target != new(ControllerTarget):
             self.target = target
 
