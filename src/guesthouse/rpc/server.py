@@ -28,7 +28,7 @@ from guesthouse.rpc.packet import (
     encode_packet,
 )
 from guesthouse.rpc.procedure import KEEPALIVE_PROGRAM
-from guesthouse.rpc.types import RemoteError
+from guesthouse.rpc.types import Encoded, RemoteError
 from guesthouse.rpc.xdr import XdrError
 
 TYPE_CHECKING = False
@@ -178,7 +178,7 @@ class ServerProtocol:
     def encode_reply(self, call: Call, ret: Struct | None, nfds: int = 0) -> bytes:
         """The reply of a call. What cannot be encoded becomes an error reply, whose cause is the server's own."""
         procedure = call.procedure
-        if type(ret) is not (procedure.ret or type(None)):
+        if type(ret) is not (procedure.ret or type(None)) and not isinstance(ret, Encoded):
             return self.encode_error(
                 call, _own_fault(f"{procedure.name} may not be answered with {type(ret).__name__}")
             )

@@ -1,4 +1,4 @@
-"""What follows when a guest powers off, resets or panics: the actions of its `<on_poweroff>`, `<on_reboot>`, `<on_crash>`.
+"""What follows when a guest powers off or panics: the actions of its `<on_poweroff>`, `<on_reboot>`, `<on_crash>`.
 
 QEMU runs with `-no-shutdown`: a guest that powers off stands still until we end it, or reset it where a restart is
 wanted. A reboot that was asked of the host over ACPI is such a power-off too (`run.reboot_instead`).

@@ -8,7 +8,8 @@
     QEMU without a status    a start cut off before its pid was known: ended
     directories, pid files   of nobody: removed
 
-A QEMU that does not answer is taken up all the same, with the state that the file tells, and asked again in the background.
+A QEMU that does not answer is taken up all the same, with the state that the file tells, and its answer is awaited in
+the background.
 """
 
 from __future__ import annotations

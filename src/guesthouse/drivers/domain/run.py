@@ -47,9 +47,9 @@ class Readings:
 class Run:
     """One QEMU. `live` is the definition that it runs, with addresses, aliases and host paths filled in.
 
-    `stop_cause` is why it will have ended, once somebody decided it; `ended` is done when all traces are cleaned up.
-    `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start. `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next
-    power-off into a reset.
+    `stop_cause` is why it will have ended, once somebody decided it; `ended` is set when all traces are cleaned up.
+    `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start.
+    `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset.
     """
 
     live: Domain

@@ -29,7 +29,7 @@ from guesthouse.host.processes import Process
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.command_line import realise
 from guesthouse.model.domain.complete import find_emulator
-from guesthouse.model.domain.context import definition_context, launch_context
+from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.launch import LaunchContext
@@ -86,7 +86,7 @@ def _begin(driver: DomainDriver, guest: Guest, definition: Domain, caps: QemuCap
     live = copy(definition)
     id_ = driver.registry.next_id()
     live.id = id_
-    assign_aliases(live, definition_context(live, caps, driver.settings.defaults))
+    assign_aliases(live, caps)
     run = Run(live, driver.store.where(id_, guest.name))
     guest.run = run
     guest.turn(Cause.LAUNCH)
@@ -99,11 +99,12 @@ async def _prepare_firmware(driver: DomainDriver, run: Run, *, reset: bool) -> N
     nvram = run.live.os.nvram
     if nvram is None or not nvram.path or not nvram.template:
         return
-    if reset or not os.path.exists(nvram.path):
-        await driver.in_thread(_copy_firmware, nvram.template, nvram.path)
+    await driver.in_thread(_copy_firmware, nvram.template, nvram.path, anew=reset)
 
 
-def _copy_firmware(template: str, target: str) -> None:
+def _copy_firmware(template: str, target: str, *, anew: bool) -> None:
+    if not anew and os.path.exists(target):
+        return
     try:
         os.makedirs(os.path.dirname(target), mode=0o751, exist_ok=True)
         write_atomic(target, read_limited(template, _FIRMWARE_LIMIT))
