@@ -63,14 +63,19 @@ class QemuObject(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Option(QemuObject):
-    """An option of the command line that the monitor has no command for."""
+    """Any other option of the command line. `command` is the monitor's word for it, where there is one."""
 
     flag: str
     value: str | None = None
+    command: Command | None = None
 
     def arguments(self) -> list[str]:
         """`-flag value`."""
         return [self.flag] if self.value is None else [self.flag, self.value]
+
+    def qmp(self) -> Command | None:
+        """The command, if there is one."""
+        return self.command
 
 
 @dataclass(frozen=True, slots=True)

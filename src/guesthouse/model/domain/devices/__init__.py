@@ -11,13 +11,18 @@ from typing import Final, cast
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import element, many, new, one, opt_leaf
+from guesthouse.model.domain.devices.audio import Audio, Sound
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
 from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.model.domain.devices.hub import Hub
+from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.memballoon import Memballoon
+from guesthouse.model.domain.devices.panic import Panic
+from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.serial import (
     Console,
     ConsoleTarget,
@@ -26,6 +31,8 @@ from guesthouse.model.domain.devices.serial import (
     Serial,
     SerialTarget,
 )
+from guesthouse.model.domain.devices.video import Video
+from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.kinds import ABSOLUTE_PATH
 
 #: The order in which devices go on the command line: what others plug into comes first. Fields, and for controllers
@@ -39,6 +46,15 @@ LAUNCH_ORDER: Final = (
     "parallels",
     "channels",
     "consoles",
+    "inputs",
+    "audios",
+    "graphics",
+    "videos",
+    "sounds",
+    "watchdogs",
+    "memballoon",
+    "rngs",
+    "panics",
 )
 _CONTROLLER_ORDER: Final = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
@@ -55,8 +71,16 @@ class Devices:
     parallels: list[Parallel] = many(Parallel)
     consoles: list[Console] = many(Console)
     channels: list[Channel] = many(Channel)
+    inputs: list[Input] = many(Input)
+    graphics: list[Graphics] = many(Graphics)
+    sounds: list[Sound] = many(Sound)
+    audios: list[Audio] = many(Audio)
+    videos: list[Video] = many(Video)
     hubs: list[Hub] = many(Hub)
+    watchdogs: list[Watchdog] = many(Watchdog)
     memballoon: Memballoon | None = one(Memballoon)
+    rngs: list[Rng] = many(Rng)
+    panics: list[Panic] = many(Panic)
 
     def all(self) -> Iterator[Device]:
         """Every device, in the order of the document."""
@@ -131,6 +155,20 @@ class Devices:
             parallel.target = parallel.target or new(ParallelTarget)
             if parallel.target.port is None:
                 parallel.target.port = number
+
+    def settle_displays(self) -> None:
+        """Put the first graphics card in front and mark it, and add the audio backend that QEMU's displays refer to.
+
+        Raises `UnsupportedConfigError` where two cards want to be the first.
+        """
+        primary = [video for video in self.videos if video.primary]
+        if len(primary) > 1:
+            raise UnsupportedConfigError("Only one primary video device is supported")
+        self.videos.sort(key=lambda video: not video.primary)
+        if self.videos and self.videos[0].model is not None and self.videos[0].kind != "none":
+            self.videos[0].model.primary = True
+        if not self.audios:
+            self.audios.append(new(Audio, id=1, type="none"))
 
     def number_disk_layers(self, first: int = 1) -> int:
         """Number the images of all disks from `first` on, the last disk first, as libvirt does; the next number is

@@ -30,7 +30,7 @@ from guesthouse.model.domain.devices.address import (
     PciAddress,
     drive_props,
 )
-from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, integer, matching
+from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
 
@@ -86,6 +86,17 @@ class VirtioDriver:
     ats: bool | None = opt(ON_OFF)
     packed: bool | None = opt(ON_OFF)
     page_per_vq: bool | None = opt(ON_OFF)
+
+
+def refusing(words: tuple[str, ...], refused: Mapping[str, str]) -> Kind[str]:
+    """One of these words; a documented word that cannot be honoured gets its own text, as error 67."""
+
+    def parse(text: str) -> str:
+        if text in refused:
+            raise UnsupportedConfigError(refused[text])
+        return one_of(*words).parse(text)
+
+    return Kind(one_of(*words).name, parse, str)
 
 
 def alias_slot() -> Alias | None:
@@ -160,9 +171,10 @@ class DeviceContext:
     `machine` is the full name of the machine type, `accel` is `kvm` or `tcg`. `controllers` is by type and index;
     `boot` gives the effective boot index of a device by its alias, `iothreads` the ids that the guest has.
     `guest_dir` is the guest's own directory, `channel_dir` where the sockets of its channels go (while a guest is
-    defined: the directory above those of all guests), `passt_dir` where passt's sockets go, `short_name` the prefix of
-    their names (`1-web`). `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU to write; each may answer None, and QEMU then does it
-    itself. `vnc_listen` is the address of graphics that name none.
+    defined: the directory above those of all guests), `passt_dir` where passt's sockets go, `short_name` the prefix
+    of their names (`1-web`). `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a
+    file for QEMU to write; each may answer None, and QEMU then does it itself. `vnc_listen` is the address of
+    graphics that name none.
     """
 
     qemu: QemuCapabilities

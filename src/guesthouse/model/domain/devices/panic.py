@@ -1,0 +1,64 @@
+"""Panic notifiers: how a guest tells that it crashed.
+
+Source: https://libvirt.org/formatdomain.html#panic-device.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.binding import element, opt
+from guesthouse.model.domain.devices.address import Address, IsaAddress
+from guesthouse.model.domain.devices.base import (
+    NOWHERE,
+    Alias,
+    Connection,
+    Device,
+    DeviceContext,
+    address_slot,
+    alias_slot,
+)
+from guesthouse.model.kinds import one_of
+from guesthouse.model.qemu_objects import Device as QemuDevice
+from guesthouse.model.qemu_objects import Props, QemuObject
+
+_ISA: Final = "isa"
+
+
+@element("panic")
+class Panic(Device):
+    """A panic notifier; Hyper-V's is a feature of the processor and needs no device."""
+
+    ALIAS: ClassVar[str] = ""
+
+    model: str | None = opt(one_of(_ISA, "pvpanic", "hyperv", "pseries", "s390"))
+    alias: Alias | None = alias_slot()
+    address: Address | None = address_slot()
+
+    def connection(self, ctx: DeviceContext) -> Connection:
+        """The ISA one has a fixed port; the PCI one sits on the root bus."""
+        return Connection("pci", integrated=True) if self.model == "pvpanic" else NOWHERE
+
+    def defaults(self, ctx: DeviceContext) -> None:
+        """The ISA device on a PC, the PCI device elsewhere."""
+        if self.model is None:
+            self.model = _ISA if ctx.x86 else "pvpanic"
+
+    def check(self, ctx: DeviceContext) -> None:
+        """The model exists on this machine."""
+        if self.model in ("pseries", "s390") or (self.model in (_ISA, "hyperv") and not ctx.x86):
+            raise UnsupportedConfigError(f"panic model '{self.model}' is not supported on this machine")
+        if self.model in (_ISA, "pvpanic"):
+            ctx.need("pvpanic" if self.model == _ISA else "pvpanic-pci", f"panic model '{self.model}'")
+
+    def objects(self, ctx: DeviceContext) -> list[QemuObject]:
+        """The device."""
+        if self.model == "hyperv":
+            return []
+        if self.model == "pvpanic":
+            return [QemuDevice({"driver": "pvpanic-pci", **self.address_props(ctx)})]
+        props: Props = {"driver": "pvpanic"}
+        if isinstance(self.address, IsaAddress) and self.address.iobase:
+            props["ioport"] = self.address.iobase
+        return [QemuDevice(props)]
