@@ -18,7 +18,7 @@ START_DEADLINE = 20.0
 CLIENT_DEADLINE = 60.0
 OPENING = """
 import sys, time, libvirt
-libvirt.registerErrorHandler(lambda *a: None)
+libvirt.registerErrorHandler(lambda *a: None, None)
 conn = libvirt.open(sys.argv[1])
 """
 
