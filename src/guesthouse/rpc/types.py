@@ -114,21 +114,37 @@ class NonnullDomainSnapshot(Struct):
 PARAM_INT, PARAM_UINT, PARAM_LLONG, PARAM_ULLONG, PARAM_DOUBLE, PARAM_BOOLEAN, PARAM_STRING = range(1, 8)
 
 _COUNT = struct.Struct(">I")
-_TYPE_AND_COUNT = struct.Struct(">iI")
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
-#: Type to the layout of the number, without and with the type word before it.
+#: Type to the layout of its number.
 _NUMBERS = {
-    type_: (struct.Struct(">" + code), struct.Struct(">i" + code))
-    for type_, code in (
-        (PARAM_INT, "i"),
-        (PARAM_UINT, "I"),
-        (PARAM_LLONG, "q"),
-        (PARAM_ULLONG, "Q"),
-        (PARAM_DOUBLE, "d"),
-        (PARAM_BOOLEAN, "i"),
-    )
+    PARAM_INT: struct.Struct(">i"),
+    PARAM_UINT: struct.Struct(">I"),
+    PARAM_LLONG: struct.Struct(">q"),
+    PARAM_ULLONG: struct.Struct(">Q"),
+    PARAM_DOUBLE: struct.Struct(">d"),
+    PARAM_BOOLEAN: struct.Struct(">i"),
 }
+_PACK = {type_: layout.pack for type_, layout in _NUMBERS.items()}
+
+#: What comes before the value of a parameter, by field and type: statistics repeat few names for many guests.
+_heads: dict[tuple[str, int], bytes] = {}
+
+#: Heads to keep; then the cache starts anew.
+_HEADS_MAX = 4096
+
+
+def _head(field: str, type_: int) -> bytes:
+    """The field's name and the type as bytes; kept for the next time."""
+    if type_ != PARAM_STRING and type_ not in _NUMBERS:
+        raise XdrError(f"typed parameter {field!r}: unknown type {type_}")
+    name = _bytes(field)
+    head = _COUNT.pack(len(name)) + name + _PADDING[len(name) & 3] + _COUNT.pack(type_)
+    if len(_heads) >= _HEADS_MAX:
+        _heads.clear()
+    if len(name) < 80:
+        _heads[field, type_] = head
+    return head
 
 
 def _text(data: bytes | memoryview, offset: int) -> tuple[str, int]:
@@ -163,19 +179,14 @@ class TypedParam(Struct):
 
     def encode_into(self, parts: list[bytes]) -> None:
         """Append the parameter's bytes to `parts`."""
-        name = _bytes(self.field)
-        count = len(name)
         type_ = self.type
+        head = _heads.get((self.field, type_)) or _head(self.field, type_)
         if type_ == PARAM_STRING:
             data = _bytes(self.value)  # type: ignore[arg-type]  # anything else has no encode: an XdrError of the caller
             size = len(data)
-            head = _TYPE_AND_COUNT.pack(type_, size)
-            parts += (_COUNT.pack(count), name, _PADDING[count & 3], head, data, _PADDING[size & 3])
-            return
-        layout = _NUMBERS.get(type_)
-        if layout is None:
-            raise XdrError(f"typed parameter {self.field!r}: unknown type {type_}")
-        parts += (_COUNT.pack(count), name, _PADDING[count & 3], layout[1].pack(type_, self.value))
+            parts += (head, _COUNT.pack(size), data, _PADDING[size & 3])
+        else:
+            parts += (head, _PACK[type_](self.value))
 
     @staticmethod
     def decode_from(data: bytes | memoryview, offset: int) -> tuple[TypedParam, int]:
@@ -189,8 +200,8 @@ class TypedParam(Struct):
         layout = _NUMBERS.get(type_)
         if layout is None:
             raise XdrError(f"typed parameter {name!r}: unknown type {type_}")
-        (number,) = layout[0].unpack_from(data, offset)
-        return TypedParam(name, type_, number != 0 if type_ == PARAM_BOOLEAN else number), offset + layout[0].size
+        (number,) = layout.unpack_from(data, offset)
+        return TypedParam(name, type_, number != 0 if type_ == PARAM_BOOLEAN else number), offset + layout.size
 
 
 def int_param(field: str, value: int) -> TypedParam:
