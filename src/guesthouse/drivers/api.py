@@ -11,17 +11,19 @@ The server implements `Caller` and `StreamOut`; a driver implements `StreamIn`. 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.xdr import Struct
 
-DriverT = TypeVar("DriverT")
+#: The driver that a handler belongs to; only for the reader of a table.
+DriverT = TypeVar("DriverT", covariant=True)
 
 Reply = Struct | None
-HandlerFunction = Callable[[DriverT, "Caller", Struct], Reply | Awaitable[Reply]]
+#: `function(driver, caller, args)`: each handler declares its own driver and its own procedure's arguments.
+HandlerFunction = Callable[..., Reply | Awaitable[Reply]]  # type: ignore[explicit-any]  # arguments differ by procedure
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +122,16 @@ class Handler(Generic[DriverT]):
     `write` says that a read-only connection is refused (code 29).
     """
 
-    function: Callable[..., Reply | Awaitable[Reply]]
+    function: HandlerFunction
     write: bool
 
 
-def read(function: Callable[..., Reply | Awaitable[Reply]]) -> Handler[DriverT]:
+def read(function: HandlerFunction) -> Handler[DriverT]:
     """A handler that read-only clients may call."""
     return Handler(function, write=False)
 
 
-def write(function: Callable[..., Reply | Awaitable[Reply]]) -> Handler[DriverT]:
+def write(function: HandlerFunction) -> Handler[DriverT]:
     """A handler that needs a read-write connection."""
     return Handler(function, write=True)
 
@@ -157,7 +159,7 @@ class Driver(Protocol):
         """Whether guests run or work is under way, so that a daemon with `--timeout` has to stay."""
 
     @property
-    def table(self) -> dict[Procedure, Handler[object]]:
+    def table(self) -> Mapping[Procedure, Handler[object]]:
         """The procedures that the driver answers."""
 
     async def start(self) -> None:

@@ -8,7 +8,7 @@ read-write. What a connection may not do is a row that raises, so the hot path c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MethodType
 from typing import NoReturn, Protocol
 
@@ -53,7 +53,7 @@ class Tabled(Protocol):
     """A driver, as far as dispatch is concerned."""
 
     @property
-    def table(self) -> dict[Procedure, Handler[object]]:
+    def table(self) -> Mapping[Procedure, Handler[object]]:
         """The procedures that the driver answers."""
 
 

@@ -117,7 +117,8 @@ class Service:
 
     def _accept(self, listener: Listener) -> None:
         for _ in range(_ACCEPT_BATCH):
-            if len(self.sessions) >= self._max_clients and not self._make_room():
+            idle = self._oldest_unopened() if len(self.sessions) >= self._max_clients else None
+            if idle is None and len(self.sessions) >= self._max_clients:
                 log.warning("there are %d clients (max_clients): more have to wait", self._max_clients)
                 self._pause()
                 return
@@ -130,15 +131,13 @@ class Service:
                 self._pause()
                 self.loop.call_later(_EXHAUSTED_SECONDS, self._accept_if_possible)
                 return
+            if idle is not None:
+                idle.close("it has not opened the connection, and another client needs the room")
             self._welcome(peer, listener.readonly)
 
-    def _make_room(self) -> bool:
-        """Disconnect the oldest client that has not opened its connection."""
-        for session in self.sessions:
-            if not session.opened:
-                session.close("it has not opened the connection, and another client needs the room")
-                return True
-        return False
+    def _oldest_unopened(self) -> Session | None:
+        """Whose place may be given to another client."""
+        return next((session for session in self.sessions if not session.opened), None)
 
     def _welcome(self, peer: socket.socket, readonly: bool) -> None:
         peer.setblocking(False)

@@ -36,10 +36,6 @@ from guesthouse.rpc.server import (
     Pong,
     Refused,
     ServerProtocol,
-    StreamAbort,
-    StreamData,
-    StreamFinish,
-    StreamHole,
 )
 from guesthouse.rpc.xdr import Struct
 from guesthouse.server.output import Output
@@ -47,6 +43,7 @@ from guesthouse.server.streams import Stream
 
 if TYPE_CHECKING:
     from guesthouse.rpc.procedure import Procedure
+    from guesthouse.rpc.server import Event
     from guesthouse.server.dispatch import Route
     from guesthouse.server.service import Service
 
@@ -100,6 +97,8 @@ class Session:
         self._routes = service.dispatch.unopened
         self._pending = 0
         self._waiting: deque[tuple[Call, Route, Extras | None]] = deque()
+        #: What was read with the last bytes and is not to be handled yet.
+        self._backlog: deque[Event] = deque()
         self._streams: dict[int, Stream] = {}
         self._fds: list[int] = []
         self._current: Call | None = None
@@ -245,12 +244,12 @@ class Session:
             self.close(str(error))
             return
         for event in events:
-            if isinstance(event, Call):
+            if not self._reading:
+                self._backlog.append(event)
+            elif isinstance(event, Call):
                 self._call(event)
             else:
                 self._other(event)
-            if self._closed:
-                return
         if not self.opened:
             self._early -= len(data)
             if self._early < 0:
@@ -410,9 +409,20 @@ class Session:
             return
         self._reading = wanted
         if wanted:
-            self._loop.add_reader(self._socket, self._readable)
+            self._loop.call_soon(self._resume)
         else:
             self._loop.remove_reader(self._socket)
+
+    def _resume(self) -> None:
+        """Handle what had been read when reading stopped, then read on."""
+        while self._backlog and self._reading:
+            event = self._backlog.popleft()
+            if isinstance(event, Call):
+                self._call(event)
+            else:
+                self._other(event)
+        if self._reading:
+            self._loop.add_reader(self._socket, self._readable)
 
     # -- streams, descriptors, the rest -----------------------------------------------------------
 
@@ -434,14 +444,14 @@ class Session:
         """The stream is over."""
         self._streams.pop(serial, None)
 
-    def _other(self, event: Refused | Ping | Pong | StreamData | StreamHole | StreamFinish | StreamAbort) -> None:
+    def _other(self, event: Event) -> None:
         """What is no call. Packets for a stream that is gone are dropped; a `Pong` was heard, and that is all."""
         if isinstance(event, Refused):
             _close_fds(self._take_fds(event.nfds))
             self.send(event.packet)
         elif isinstance(event, Ping):
             self.send(PONG)
-        elif not isinstance(event, Pong):
+        elif not isinstance(event, Pong | Call):
             stream = self._streams.get(event.serial)
             if stream is not None:
                 stream.receive(event)
@@ -455,6 +465,8 @@ class Session:
         if self._closed:
             return
         self._closed = self._mute = True
+        self._reading = False
+        self._backlog.clear()
         if reason:
             log.warning("%r is disconnected: %s", self, reason)
         for timer in (self._deadline, self._alive_timer):
