@@ -1,6 +1,6 @@
 """What a command works with: the connection, the options of the whole program, and the ways to say something.
 
-Text for the person goes through `print`, `extra` (nothing in quiet mode) and `error`; data in JSON through `dump`.
+Text for the person goes through `print`, `remark` (nothing in quiet mode) and `error`; data in JSON through `dump`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from guesthouse.errors import Code, LibvirtError, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from guesthouse.cli.settings import Settings
@@ -50,7 +51,7 @@ class Context:
         """Write text as it is; a command ends its lines itself."""
         sys.stdout.write(text)
 
-    def extra(self, text: str) -> None:
+    def remark(self, text: str) -> None:
         """Write text that quiet mode leaves out."""
         if not self.settings.quiet:
             sys.stdout.write(text)
@@ -145,30 +146,31 @@ class Context:
     def _trace(self, text: str) -> None:
         self.debug(0, text)
 
-    def domain(self, name: str) -> Domain:
-        """The guest of an id, UUID or name, tried in this order. Raises CommandError after having said which is not."""
-        connection = self.connection
-        found: Domain | None = None
-        failure: LibvirtError | None = None
-        tries = []
-        if name.strip().isascii() and name.strip().isdigit() and int(name) < 2**31:
-            tries.append(lambda: connection.domain_by_id(int(name)))
-        if len(name) == 36 and (uuid := uuid_bytes(name)) is not None:
-            tries.append(lambda: connection.domain_by_uuid(uuid))
-        tries.append(lambda: connection.domain_by_name(name))
-        for look in tries:
+    def domain(self, name: str, by: str = "iun") -> Domain:
+        """The guest of an id, UUID or name, tried in this order; `by` leaves some of them out.
+
+        Raises CommandError where there is none.
+        """
+        for look in self._lookups(name, by):
             try:
-                found = look()
-                break
+                return look()
             except LibvirtError as error:
-                failure = error
-        if found is not None:
-            return found
-        self.error(f"failed to get domain '{name}'")
-        if failure is not None:
-            self.note(failure)
-            self.report(failure)
-        raise CommandError
+                self.note(error)
+        raise CommandError(f"failed to get domain '{name}'")
+
+    def _lookups(self, name: str, by: str) -> list[Callable[[], Domain]]:
+        from guesthouse.cli.grammar import INT_MAX, decimal
+
+        connection = self.connection
+        number, uuid = decimal(name), uuid_bytes(name)
+        lookups: list[Callable[[], Domain]] = []
+        if "i" in by and number is not None and 0 <= number <= INT_MAX:
+            lookups.append(lambda: connection.domain_by_id(number))
+        if "u" in by and len(name) == 36 and uuid is not None:
+            lookups.append(lambda: connection.domain_by_uuid(uuid))
+        if "n" in by:
+            lookups.append(lambda: connection.domain_by_name(name))
+        return lookups
 
 
 class During:

@@ -80,7 +80,9 @@ class Settings:
 
 def parse(argv: list[str], environment: dict[str, str]) -> tuple[Settings, list[str]]:
     """The settings and the words of the command. Raises CommandError where an option is wrong."""
-    program = argv[0].rpartition("/")[2] or "guest"
+    program = argv[0].rpartition("/")[2]
+    if not program or program.endswith(".py"):
+        program = "guest"
     settings = Settings(program, environment)
     at = 1
     while at < len(argv) and not settings.task:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def printable(cell: str) -> str:
-    """The cell with everything that would move the cursor as `\\xNN`, so that one row stays one line."""
+    """The cell with everything that would move the cursor as hexadecimal escapes, so that one row stays one line."""
     if cell.isascii() and cell.isprintable() and "\\x" not in cell:
         return cell
     parts = []

@@ -77,9 +77,9 @@ class Connection:
         self._messages: list[Message] = []
         self._keepalive = keepalive
         self._unanswered = 0
+        self._keepalive_question: int | None = None
         self._trace = trace
         self._uri = ""
-        self._has_get_info_only = False
         self.alive = True
         self.readonly = False
 
@@ -123,7 +123,7 @@ class Connection:
         return connection
 
     def _greet(self, name: str, *, readonly: bool) -> None:
-        """The opening that stock clients make: who are you, do you ping, open this."""
+        """The opening that stock clients make, but for the question about keepalive: most calls never need it."""
         from guesthouse.rpc.procedures import auth
         from guesthouse.rpc.procedures import connect as rpc
 
@@ -137,8 +137,6 @@ class Connection:
                 code=Code.AUTH_FAILED,
                 domain=Origin.AUTH,
             )
-        if self._keepalive[0] and not self.feature(FEATURE_KEEPALIVE):
-            self._keepalive = (0, 0)
         self.readonly = readonly
         self.call(rpc.CONNECT_OPEN, rpc.ConnectOpenArgs(name, OPEN_READONLY if readonly else 0))
 
@@ -212,13 +210,21 @@ class Connection:
             self._streams.pop(serial, None)
             raise
 
-    def fileno(self) -> int:
-        """The socket's descriptor, for those who wait for several things. `poll` must follow when it is readable."""
-        return self._transport.fileno()
+    def wait_readable(self, *others: int) -> list[int]:
+        """Wait until something comes over the connection, or one of the other descriptors is readable.
 
-    def poll(self, timeout: float = 0.0) -> None:
-        """Take in what has come, waiting for it at most `timeout` seconds."""
-        self._pump(timeout)
+        Takes in what came, and returns those of the others that are readable.
+        """
+        import select
+
+        own = self._transport.fileno()
+        interval = float(self._keepalive[0]) or SILENCE_MAX
+        ready = select.select([own, *others], [], [], interval)[0]
+        if not ready:
+            self._silence()
+        if own in ready:
+            self._pump(0.0)
+        return [one for one in ready if one != own]
 
     # The end
 
@@ -227,7 +233,7 @@ class Connection:
         if self.alive:
             from guesthouse.rpc.procedures import connect as rpc
 
-            try:
+            try:  # noqa: SIM105 - contextlib costs more than the close
                 self.call(rpc.CONNECT_CLOSE)
             except LibvirtError:
                 pass
@@ -274,13 +280,27 @@ class Connection:
             raise
 
     def _silence(self) -> None:
-        """Nothing came for one interval: ask for a sign of life, or give up."""
+        """Nothing came for one interval: ask for a sign of life, or give up.
+
+        The first sign asked for is whether the daemon knows keepalive at all, since only then may it be pinged.
+        """
+        from guesthouse.rpc.procedures import connect as rpc
+
         if not self._keepalive[0]:
             raise ClosedError(f"the daemon has said nothing for {SILENCE_MAX:.0f} s")
         if self._unanswered > self._keepalive[1]:
             raise ClosedError("connection closed due to keepalive timeout")
         self._unanswered += 1
-        self._send(PING)
+        if self._keepalive_question is None:
+            args = rpc.ConnectSupportsFeatureArgs(FEATURE_KEEPALIVE)
+            self._keepalive_question = self.submit(rpc.CONNECT_SUPPORTS_FEATURE, args)
+            return
+        answer = self._replies.get(self._keepalive_question)
+        if isinstance(answer, Reply) and isinstance(answer.ret, rpc.ConnectSupportsFeatureRet):
+            if answer.ret.supported:
+                self._send(PING)
+            else:
+                self._keepalive = (0, 0)
 
     def _dispatch(self, event: Event) -> None:
         if isinstance(event, Reply | Failure):

@@ -13,6 +13,7 @@ from guesthouse.rpc.procedures import domain as rpc
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guesthouse.client.connection import Connection, Stream
+    from guesthouse.rpc.procedures.domain_cpu import DomainGetVcpusRet
     from guesthouse.rpc.procedures.domain_save import DomainGetControlInfoRet, DomainGetJobStatsRet
     from guesthouse.rpc.types import NonnullDomain, TypedParam
 
@@ -85,9 +86,7 @@ class Domain:
         from guesthouse.rpc.procedures import domain_save as family
 
         args = family.DomainHasManagedSaveImageArgs(self.handle, 0)
-        ret = self.connection.ask(
-            family.DomainHasManagedSaveImageRet, family.DOMAIN_HAS_MANAGED_SAVE_IMAGE, args
-        )
+        ret = self.connection.ask(family.DomainHasManagedSaveImageRet, family.DOMAIN_HAS_MANAGED_SAVE_IMAGE, args)
         return bool(ret.result)
 
     def title(self) -> str:
@@ -193,3 +192,189 @@ class Domain:
             self.connection.call(rpc.DOMAIN_DESTROY_FLAGS, rpc.DomainDestroyFlagsArgs(self.handle, flags))
         else:
             self.connection.call(rpc.DOMAIN_DESTROY, rpc.DomainDestroyArgs(self.handle))
+
+    # Guest agent
+
+    def hostname(self, flags: int) -> str:
+        """The guest's host name (1: from a DHCP lease, 2: from the agent)."""
+        from guesthouse.rpc.procedures import domain_agent as family
+
+        args = family.DomainGetHostnameArgs(self.handle, flags)
+        return self.connection.ask(family.DomainGetHostnameRet, family.DOMAIN_GET_HOSTNAME, args).hostname
+
+    def time(self) -> int:
+        """The guest's clock, in seconds since the epoch."""
+        from guesthouse.rpc.procedures import domain_agent as family
+
+        args = family.DomainGetTimeArgs(self.handle, 0)
+        return self.connection.ask(family.DomainGetTimeRet, family.DOMAIN_GET_TIME, args).seconds
+
+    def set_time(self, seconds: int, flags: int) -> None:
+        """Set the guest's clock (flag 1: from its own real-time clock)."""
+        from guesthouse.rpc.procedures import domain_agent as family
+
+        self.connection.call(family.DOMAIN_SET_TIME, family.DomainSetTimeArgs(self.handle, seconds, 0, flags))
+
+    # Jobs, control, messages
+
+    def control_info(self) -> DomainGetControlInfoRet:
+        """The state of the daemon's way to QEMU: state, details, milliseconds in it."""
+        from guesthouse.rpc.procedures import domain_save as family
+
+        args = family.DomainGetControlInfoArgs(self.handle, 0)
+        return self.connection.ask(family.DomainGetControlInfoRet, family.DOMAIN_GET_CONTROL_INFO, args)
+
+    def job_stats(self, flags: int) -> DomainGetJobStatsRet:
+        """The running job, or with flag 1 the last one."""
+        from guesthouse.rpc.procedures import domain_save as family
+
+        args = family.DomainGetJobStatsArgs(self.handle, flags)
+        return self.connection.ask(family.DomainGetJobStatsRet, family.DOMAIN_GET_JOB_STATS, args)
+
+    def abort_job(self, flags: int) -> None:
+        """Break off the running job (flag 1: of a post-copy migration)."""
+        from guesthouse.rpc.procedures import domain_save as family
+
+        if flags:
+            self.connection.call(family.DOMAIN_ABORT_JOB_FLAGS, family.DomainAbortJobFlagsArgs(self.handle, flags))
+        else:
+            self.connection.call(family.DOMAIN_ABORT_JOB, family.DomainAbortJobArgs(self.handle))
+
+    def remove_managed_save(self) -> None:
+        """Throw away the saved image of its memory."""
+        from guesthouse.rpc.procedures import domain_save as family
+
+        args = family.DomainManagedSaveRemoveArgs(self.handle, 0)
+        self.connection.call(family.DOMAIN_MANAGED_SAVE_REMOVE, args)
+
+    def messages(self) -> list[str]:
+        """What the daemon has to say about the guest: taints, deprecations."""
+        from guesthouse.rpc.procedures import domain_stats as family
+
+        args = family.DomainGetMessagesArgs(self.handle, 0)
+        return self.connection.ask(family.DomainGetMessagesRet, family.DOMAIN_GET_MESSAGES, args).msgs
+
+    def security_label(self) -> tuple[str, bool]:
+        """The label that the guest runs under, and whether it is enforced."""
+        args = rpc.DomainGetSecurityLabelArgs(self.handle)
+        ret = self.connection.ask(rpc.DomainGetSecurityLabelRet, rpc.DOMAIN_GET_SECURITY_LABEL, args)
+        return ret.label.rstrip(b"\0").decode("utf-8", "surrogateescape"), bool(ret.enforcing)
+
+    def snapshot_count(self, flags: int) -> int:
+        """How many snapshots it has (flag 2: with metadata)."""
+        from guesthouse.rpc.procedures import snapshot as family
+
+        args = family.DomainSnapshotNumArgs(self.handle, flags)
+        return self.connection.ask(family.DomainSnapshotNumRet, family.DOMAIN_SNAPSHOT_NUM, args).num
+
+    # CPUs
+
+    def vcpus(self, maximum: int, map_length: int) -> DomainGetVcpusRet:
+        """The running vCPUs, with the host CPUs that each may run on."""
+        from guesthouse.rpc.procedures import domain_cpu as family
+
+        args = family.DomainGetVcpusArgs(self.handle, maximum, map_length)
+        return self.connection.ask(family.DomainGetVcpusRet, family.DOMAIN_GET_VCPUS, args)
+
+    def vcpu_pins(self, maximum: int, map_length: int, flags: int) -> bytes:
+        """The host CPUs that each vCPU may run on: one bit map of `map_length` bytes a vCPU."""
+        from guesthouse.rpc.procedures import domain_cpu as family
+
+        args = family.DomainGetVcpuPinInfoArgs(self.handle, maximum, map_length, flags)
+        return self.connection.ask(family.DomainGetVcpuPinInfoRet, family.DOMAIN_GET_VCPU_PIN_INFO, args).cpumaps
+
+    def vcpu_count(self, flags: int) -> int:
+        """The number of vCPUs (`virDomainVcpuFlags`)."""
+        from guesthouse.rpc.procedures import domain_cpu as family
+
+        args = family.DomainGetVcpusFlagsArgs(self.handle, flags)
+        return self.connection.ask(family.DomainGetVcpusFlagsRet, family.DOMAIN_GET_VCPUS_FLAGS, args).num
+
+    def set_vcpus(self, count: int, flags: int | None) -> None:
+        """Set the number of vCPUs; without flags over the oldest procedure."""
+        from guesthouse.rpc.procedures import domain_cpu as family
+
+        if flags is None:
+            self.connection.call(family.DOMAIN_SET_VCPUS, family.DomainSetVcpusArgs(self.handle, count))
+        else:
+            args = family.DomainSetVcpusFlagsArgs(self.handle, count, flags)
+            self.connection.call(family.DOMAIN_SET_VCPUS_FLAGS, args)
+
+    def scheduler_type(self) -> tuple[str, int]:
+        """The scheduler's name, and how many parameters it has."""
+        from guesthouse.rpc.procedures import domain_tuning as family
+
+        args = family.DomainGetSchedulerTypeArgs(self.handle)
+        ret = self.connection.ask(family.DomainGetSchedulerTypeRet, family.DOMAIN_GET_SCHEDULER_TYPE, args)
+        return ret.type, ret.nparams
+
+    def scheduler(self, count: int, flags: int | None) -> list[TypedParam]:
+        """The scheduler's parameters, at most `count`; without flags over the oldest procedure."""
+        from guesthouse.rpc.procedures import domain_tuning as family
+
+        if flags is None:
+            plain = family.DomainGetSchedulerParametersArgs(self.handle, count)
+            return self.connection.ask(
+                family.DomainGetSchedulerParametersRet, family.DOMAIN_GET_SCHEDULER_PARAMETERS, plain
+            ).params
+        args = family.DomainGetSchedulerParametersFlagsArgs(self.handle, count, flags | STRING_OKAY)
+        return self.connection.ask(
+            family.DomainGetSchedulerParametersFlagsRet, family.DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, args
+        ).params
+
+    def set_scheduler(self, params: list[TypedParam], flags: int | None) -> None:
+        """Set some of the scheduler's parameters."""
+        from guesthouse.rpc.procedures import domain_tuning as family
+
+        if flags is None:
+            plain = family.DomainSetSchedulerParametersArgs(self.handle, params)
+            self.connection.call(family.DOMAIN_SET_SCHEDULER_PARAMETERS, plain)
+        else:
+            args = family.DomainSetSchedulerParametersFlagsArgs(self.handle, params, flags)
+            self.connection.call(family.DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, args)
+
+    # Console, screen, keys
+
+    def open_console(self, device: str | None, flags: int) -> Stream:
+        """The serial console, as a stream both ways (flags 1: throw others out, 2: only if that is safe)."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        args = family.DomainOpenConsoleArgs(self.handle, device, flags)
+        return self.connection.open_stream(family.DOMAIN_OPEN_CONSOLE, args)[1]
+
+    def screenshot(self, screen: int) -> tuple[str, Stream]:
+        """A picture of a screen: its MIME type, and the stream that it comes over."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        args = family.DomainScreenshotArgs(self.handle, screen, 0)
+        ret, stream = self.connection.open_stream(family.DOMAIN_SCREENSHOT, args)
+        mime = ret.mime if isinstance(ret, family.DomainScreenshotRet) else None
+        return mime or "", stream
+
+    def send_keys(self, codeset: int, hold: int, codes: list[int]) -> None:
+        """Press keys together for `hold` milliseconds."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        self.connection.call(family.DOMAIN_SEND_KEY, family.DomainSendKeyArgs(self.handle, codeset, hold, codes, 0))
+
+    def inject_nmi(self) -> None:
+        """Send it a non-maskable interrupt."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        self.connection.call(family.DOMAIN_INJECT_NMI, family.DomainInjectNmiArgs(self.handle, 0))
+
+    # QEMU
+
+    def monitor_command(self, command: str, flags: int) -> str:
+        """QEMU's answer to a monitor command, in JSON (flag 1: in words)."""
+        from guesthouse.rpc.procedures import qemu as family
+
+        args = family.DomainMonitorCommandArgs(self.handle, command, flags)
+        return self.connection.ask(family.DomainMonitorCommandRet, family.DOMAIN_MONITOR_COMMAND, args).result
+
+    def agent_command(self, command: str, timeout: int) -> str | None:
+        """The guest agent's answer (timeout in seconds; -2 waits for it, -1 takes the default, 0 does not wait)."""
+        from guesthouse.rpc.procedures import qemu as family
+
+        args = family.DomainAgentCommandArgs(self.handle, command, timeout, 0)
+        return self.connection.ask(family.DomainAgentCommandRet, family.DOMAIN_AGENT_COMMAND, args).result

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 from time import monotonic, sleep
-
-import _socket
 
 from guesthouse.errors import Code, LibvirtError, Origin
 

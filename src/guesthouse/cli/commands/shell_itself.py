@@ -207,9 +207,7 @@ COMMANDS = (
         connect=False,
     ),
     Command("complete", "virsh", "complete a line", run_complete, (PARTIAL,), connect=False, hidden=True),
-    Command(
-        "__complete", "guest", "complete a line", run_complete, (PARTIAL,), connect=False, hidden=True, ours=True
-    ),
+    Command("__complete", "guest", "complete a line", run_complete, (PARTIAL,), connect=False, hidden=True, ours=True),
     Command(
         "completion",
         "guest",

@@ -1,0 +1,208 @@
+"""A guest's definition: `dumpxml`, `edit`, `desc`, `metadata`."""
+
+from __future__ import annotations
+
+from guesthouse.cli.failure import CommandError
+from guesthouse.cli.grammar import Command, Option, domain, flag
+from guesthouse.errors import Code, LibvirtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guesthouse.cli.context import Context
+    from guesthouse.cli.grammar import Arguments
+    from guesthouse.client.domain import Domain
+
+#: Option to flag of the XML (`virDomainXMLFlags`).
+XML_FLAGS = {"security-info": 1, "inactive": 2, "update-cpu": 4, "migratable": 8}
+XML_EDIT = 1 | 2
+XML_INACTIVE = 2
+DEFINE_VALIDATE = 1
+
+#: `virDomainModificationImpact`.
+LIVE, CONFIG = 1, 2
+
+#: Kinds of metadata (`virDomainMetadataType`).
+DESCRIPTION, TITLE, ELEMENT = range(3)
+
+
+def run_dumpxml(context: Context, args: Arguments) -> None:
+    """Print a guest's definition."""
+    found = context.domain(args.need("domain"))
+    text = found.xml(sum(bit for name, bit in XML_FLAGS.items() if args.has(name)))
+    path = args.text("xpath")
+    if path is None:
+        context.print(text)
+        return
+    from guesthouse.cli.xmltool import print_document
+
+    print_document(context, text, path, wrap=args.has("wrap"))
+
+
+def run_edit(context: Context, args: Arguments) -> None:
+    """Let the person edit a guest's stored definition."""
+    from guesthouse.cli.editing import edit_document
+    from guesthouse.client.host import define
+
+    found = context.domain(args.need("domain"))
+    flags = [0 if args.has("skip-validate") else DEFINE_VALIDATE]
+    defined: list[Domain] = []
+
+    def put(text: str) -> None:
+        defined[:] = [define(context.connection, text, flags[0])]
+
+    def relax() -> None:
+        flags[0] = 0
+
+    if edit_document(context, lambda: found.xml(XML_EDIT), put, relax):
+        context.remark(f"Domain '{defined[0].name}' XML configuration edited.\n")
+    else:
+        context.remark(f"Domain '{found.name}' XML configuration not changed.\n")
+
+
+def _impact(args: Arguments) -> int:
+    """The flags for what a change concerns: the running guest, the stored definition, or what is there."""
+    args.exclusive("current", "live")
+    args.exclusive("current", "config")
+    return (LIVE if args.has("live") else 0) | (CONFIG if args.has("config") else 0)
+
+
+def run_desc(context: Context, args: Arguments) -> None:
+    """Print or set a guest's description or title."""
+    flags = _impact(args)
+    found = context.domain(args.need("domain"))
+    kind, word = (TITLE, "title") if args.has("title") else (DESCRIPTION, "description")
+    query = XML_INACTIVE if args.has("config") else 0
+    if not (args.has("edit") or args.has("new-desc")):
+        text = found.description(kind, query)
+        if args.has("json"):
+            context.dump({word: text or None})
+        elif text:
+            context.print(text)
+        else:
+            context.remark(f"No {word} for domain: {found.name}")
+        return
+    new = " ".join(args.words("new-desc"))
+    if args.has("edit"):
+        from guesthouse.cli.editing import edit_text
+
+        old = found.description(kind, query)
+        new = edit_text(context, new if args.has("new-desc") else old)
+        if new == old:
+            context.remark(f"Domain {word} not changed\n")
+            return
+    with context.during(f"Failed to set new domain {word}"):
+        found.set_metadata(kind, new, None, None, flags)
+    context.remark(f"Domain {word} updated successfully")
+
+
+def run_metadata(context: Context, args: Arguments) -> None:
+    """Print, set, edit or remove one element of a guest's metadata."""
+    flags = _impact(args)
+    args.exclusive("edit", "set")
+    args.exclusive("remove", "set")
+    args.exclusive("remove", "edit")
+    found = context.domain(args.need("domain"))
+    uri, key, new = args.need("uri"), args.text("key"), args.text("set")
+    if (new is not None or args.has("edit")) and not key:
+        raise CommandError("namespace key is required when modifying metadata")
+    if new is not None or args.has("remove"):
+        found.set_metadata(ELEMENT, new, key, uri, flags)
+        context.remark("Metadata removed\n" if args.has("remove") else "Metadata modified\n")
+    elif args.has("edit"):
+        _edit_metadata(context, found, uri, key, flags)
+    else:
+        text = _element(found, uri, flags, "")
+        if args.has("json"):
+            context.dump({"uri": uri, "element": text or None})
+        else:
+            context.print(f"{text}\n")
+
+
+def _element(found: Domain, uri: str, flags: int, otherwise: str) -> str:
+    try:
+        return found.metadata(ELEMENT, uri, flags)
+    except LibvirtError as error:
+        if error.code == Code.NO_DOMAIN_METADATA:
+            return otherwise
+        raise
+
+
+def _edit_metadata(context: Context, found: Domain, uri: str, key: str | None, flags: int) -> None:
+    from guesthouse.cli.editing import edit_document
+
+    changed = edit_document(
+        context,
+        lambda: _element(found, uri, flags, "\n"),
+        lambda text: found.set_metadata(ELEMENT, text, key, uri, flags),
+    )
+    context.remark("Metadata modified\n" if changed else "Metadata not changed")
+
+
+IMPACT = {
+    "live": flag("live", "of the running guest"),
+    "config": flag("config", "of the stored definition"),
+    "current": flag("current", "of whichever is there"),
+}
+
+COMMANDS = (
+    Command(
+        "desc",
+        "domain",
+        "print or set a guest's description",
+        run_desc,
+        (
+            domain(),
+            IMPACT["live"],
+            IMPACT["config"],
+            IMPACT["current"],
+            flag("title", "the title, not the description"),
+            flag("edit", "in an editor"),
+            Option("new-desc", "argv", "the new text", positional=True),
+        ),
+        description="Print a guest's description, or its title, or set it.",
+        shape="{description or title: text or null}",
+    ),
+    Command(
+        "dumpxml",
+        "domain",
+        "print a guest's definition",
+        run_dumpxml,
+        (
+            domain(),
+            flag("inactive", "the stored one"),
+            flag("security-info", "with passwords"),
+            flag("update-cpu", "with its CPU as this host makes it"),
+            flag("migratable", "as it is sent to another host"),
+            Option("xpath", "string", "only the nodes that this XPath picks"),
+            flag("wrap", "and those below one element"),
+        ),
+        description="Print the definition of a guest as XML.",
+    ),
+    Command(
+        "edit",
+        "domain",
+        "edit a guest's definition",
+        run_edit,
+        (domain(), flag("skip-validate", "without checking it against the schema")),
+        description="Edit the stored definition of a guest in $VISUAL or $EDITOR; it holds from the next start on.",
+    ),
+    Command(
+        "metadata",
+        "domain",
+        "print or set a guest's own metadata",
+        run_metadata,
+        (
+            domain(),
+            Option("uri", "string", "the namespace of the element", required=True, positional=True),
+            IMPACT["live"],
+            IMPACT["config"],
+            IMPACT["current"],
+            flag("edit", "in an editor"),
+            Option("key", "string", "the prefix for the namespace", loose=True),
+            Option("set", "string", "the new element", loose=True),
+            flag("remove", "the element"),
+        ),
+        description="Print, set, edit or remove one element of the metadata that programs keep in a definition.",
+        shape="{uri, element: text or null}",
+    ),
+)
