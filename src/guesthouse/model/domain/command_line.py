@@ -34,8 +34,10 @@ def prepare(domain: Domain, launch: LaunchContext) -> None:
     assign_aliases(domain, launch.caps)
     domain.devices.number_disk_layers()
     ctx = launch_context(domain, launch)
-    for channel in domain.devices.channels:
-        channel.prepare(ctx)
+    for device in domain.devices.all():
+        device.prepare(ctx)
+    for graphics in domain.devices.graphics:
+        graphics.prepare(ctx)
 
 
 def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
@@ -58,7 +60,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *memory_arguments(domain, launch),
         *smp_arguments(domain),
         *identity_arguments(domain),
-        *["-display", "none"],
+        *([] if domain.devices.graphics else ["-display", "none"]),
         *["-no-user-config", "-nodefaults"],
         *launch.monitor,
         *clock_arguments(domain, launch),

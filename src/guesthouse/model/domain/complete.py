@@ -6,6 +6,8 @@ the machine decides what it brings along, the devices then what they need, and t
 
 from __future__ import annotations
 
+import secrets
+
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain import boot_order, checks, controllers, firmware, implicit
@@ -15,6 +17,7 @@ from guesthouse.model.domain.cpu import Cpu, CpuModel
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.interface import Mac
 from guesthouse.model.domain.machines import family_of
 from guesthouse.model.domain.memory import CurrentMemory
 from guesthouse.model.domain.os import OsType
@@ -36,7 +39,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
     implicit.add_machine_devices(domain, ctx, family)
     _complete_cpu(domain, qemu)
     boot_order.complete(domain)
-    _complete_devices(domain, ctx)
+    _complete_devices(domain, ctx, defaults)
     virtio_serial.assign(domain, ctx)
     ctx = definition_context(domain, qemu, defaults)
     pci.assign(domain, ctx, family)
@@ -110,10 +113,22 @@ def _complete_cpu(domain: Domain, qemu: QemuCapabilities) -> None:
             cpu.check = "none" if cpu.mode == "custom" and domain.type == "qemu" else "partial"
 
 
-def _complete_devices(domain: Domain, ctx: DeviceContext) -> None:
+def _new_mac(defaults: Defaults) -> str:
+    return ":".join([defaults.mac_prefix, *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
+
+
+def _complete_devices(domain: Domain, ctx: DeviceContext, defaults: Defaults) -> None:
     for device in domain.devices.all():
         device.defaults(ctx)
     drive.assign(domain)
+    for interface in domain.devices.interfaces:
+        if interface.mac is None:
+            interface.mac = new(Mac, address=_new_mac(defaults))
     implicit.add_dependent_devices(domain, ctx)
     for device in domain.devices.all():
         device.defaults(ctx)
+    videos = domain.devices.videos
+    if videos:
+        videos.sort(key=lambda video: not video.primary)
+        if videos[0].model is not None and videos[0].kind != "none":
+            videos[0].model.primary = True

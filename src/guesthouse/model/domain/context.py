@@ -21,6 +21,7 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
         controllers=domain.devices.controller_table(),
         channel_dir=defaults.channel_dir,
         vnc_listen=defaults.vnc_listen,
+        audio_ids=_audio_ids(domain),
     )
 
 
@@ -41,4 +42,9 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         vnc_listen=launch.vnc_listen,
         listen=launch.listen,
         open_file=launch.open_file,
+        audio_ids=_audio_ids(domain),
     )
+
+
+def _audio_ids(domain: Domain) -> tuple[int, ...]:
+    return tuple(audio.id for audio in domain.devices.audios)

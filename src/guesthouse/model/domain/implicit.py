@@ -7,8 +7,12 @@ from guesthouse.model.binding import new
 from guesthouse.model.domain import controllers
 from guesthouse.model.domain.addresses import drive, virtio_serial
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.memballoon import Memballoon
+from guesthouse.model.domain.devices.video import Video
+from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.domain.machines import MachineFamily
 
 
@@ -18,6 +22,11 @@ def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamil
     Raises `XmlError` where PCI bus 0 is given as something that the machine does not have.
     """
     devices = domain.devices
+    ps2 = domain.features.ps2 if domain.features is not None else None
+    if family.ps2 and ps2 is not False:
+        for kind in ("mouse", "keyboard"):
+            if not any(item.type == kind and item.bus in (None, "ps2") for item in devices.inputs):
+                devices.inputs.append(new(Input, type=kind, bus="ps2"))
     if controllers.find(devices, "usb", 0) is None:
         model = next((model for device, model in family.usb if ctx.qemu.has_device(device)), None)
         if model is not None:
@@ -34,10 +43,25 @@ def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamil
         )
     if family.balloon and devices.memballoon is None:
         devices.memballoon = new(Memballoon, model="virtio")
+    if family.watchdog and not any(item.model == family.watchdog for item in devices.watchdogs):
+        action = devices.watchdogs[0].action if devices.watchdogs else "reset"
+        devices.watchdogs.append(new(Watchdog, model=family.watchdog, action=action))
+    if not devices.audios:
+        _add_audio(domain)
+
+
+def _add_audio(domain: Domain) -> None:
+    """The backend that guests are given: what their graphics carry, else one that plays nowhere."""
+    kinds = {graphics.type for graphics in domain.devices.graphics}
+    kind = "spice" if "spice" in kinds else "none"
+    domain.devices.audios.append(new(Audio, id=1, type=kind))
 
 
 def add_dependent_devices(domain: Domain, ctx: DeviceContext) -> None:
     """What follows from other devices: consoles, controllers, a graphics card."""
     domain.devices.settle_consoles()
+    domain.devices.settle_displays()
     drive.add_controllers(domain)
     virtio_serial.add_controllers(domain, ctx)
+    if domain.devices.graphics and not domain.devices.videos:
+        domain.devices.videos.append(new(Video))
