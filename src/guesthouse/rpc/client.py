@@ -26,7 +26,13 @@ from guesthouse.rpc.packet import (
     Framer,
     Header,
     encode_packet,
+    keepalive_event,
 )
+from guesthouse.rpc.packet import PING as PING
+from guesthouse.rpc.packet import PONG as PONG
+from guesthouse.rpc.packet import Ping as Ping
+from guesthouse.rpc.packet import Pong as Pong
+from guesthouse.rpc.packet import StreamHole as StreamHole
 from guesthouse.rpc.procedure import KEEPALIVE_PROGRAM
 from guesthouse.rpc.types import RemoteError, ReportedError
 from guesthouse.rpc.xdr import XdrError
@@ -35,10 +41,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guesthouse.rpc.procedure import Procedure, Program
     from guesthouse.rpc.xdr import Struct
-
-#: Whole keepalive packets.
-PING = encode_packet(KEEPALIVE_PROGRAM, 1, 1, MESSAGE, 0)
-PONG = encode_packet(KEEPALIVE_PROGRAM, 1, 2, MESSAGE, 0)
 
 #: Serials wrap at 32 bits.
 _SERIALS = 1 << 32
@@ -85,16 +87,6 @@ class StreamData:
         self.data = data
 
 
-class StreamHole:
-    """A hole of `length` bytes."""
-
-    __slots__ = ("length", "serial")
-
-    def __init__(self, serial: int, length: int) -> None:
-        self.serial = serial
-        self.length = length
-
-
 class StreamEnd:
     """The server confirmed the client's finish or abort: the stream is over."""
 
@@ -112,18 +104,6 @@ class StreamFailure:
     def __init__(self, serial: int, error: LibvirtError) -> None:
         self.serial = serial
         self.error = error
-
-
-class Ping:
-    """The server asks for a sign of life; answer with `PONG`."""
-
-    __slots__ = ()
-
-
-class Pong:
-    """The server answered a ping."""
-
-    __slots__ = ()
 
 
 if TYPE_CHECKING:
@@ -207,9 +187,7 @@ class ClientProtocol:
 
     def _message(self, header: Header, payload: bytes) -> Event | None:
         if header.program == KEEPALIVE_PROGRAM:
-            if header.procedure == 1:
-                return Ping()
-            return Pong() if header.procedure == 2 else None
+            return keepalive_event(header)
         program = self._programs.get(header.program)
         procedure = program.lookup(header.procedure) if program else None
         if procedure is None or procedure.kind != "event":

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import struct
 
+from guesthouse.rpc.procedure import KEEPALIVE_PROGRAM
+
 #: Types of packets.
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 
@@ -49,6 +51,28 @@ HOLE = struct.Struct(">qI")
 
 class FramingError(Exception):
     """Bytes that cannot be cut into packets. Nothing after them makes sense: close the connection without a reply."""
+
+
+class Ping:
+    """The peer asks for a sign of life; answer with `PONG`."""
+
+    __slots__ = ()
+
+
+class Pong:
+    """The peer answered a ping."""
+
+    __slots__ = ()
+
+
+class StreamHole:
+    """A hole of `length` bytes on the stream that call `serial` opened."""
+
+    __slots__ = ("length", "serial")
+
+    def __init__(self, serial: int, length: int) -> None:
+        self.serial = serial
+        self.length = length
 
 
 class Header:
@@ -102,6 +126,18 @@ def encode_packet(
         raise FramingError(f"a payload of {size} bytes is more than the {PAYLOAD_MAX} that a packet may hold")
     head = _pack(HEADER_SIZE + size, program, version, procedure, type, serial, status)
     return head + payload if size else head
+
+
+#: Whole keepalive packets. They carry serial 0, whatever they answer.
+PING = encode_packet(KEEPALIVE_PROGRAM, 1, 1, MESSAGE, 0)
+PONG = encode_packet(KEEPALIVE_PROGRAM, 1, 2, MESSAGE, 0)
+
+
+def keepalive_event(header: Header) -> Ping | Pong | None:
+    """What a message of the keepalive program means; None for what is not known."""
+    if header.version == 1 and header.procedure == 1:
+        return Ping()
+    return Pong() if header.version == 1 and header.procedure == 2 else None
 
 
 class Framer:

@@ -26,7 +26,13 @@ from guesthouse.rpc.packet import (
     FramingError,
     Header,
     encode_packet,
+    keepalive_event,
 )
+from guesthouse.rpc.packet import PING as PING
+from guesthouse.rpc.packet import PONG as PONG
+from guesthouse.rpc.packet import Ping as Ping
+from guesthouse.rpc.packet import Pong as Pong
+from guesthouse.rpc.packet import StreamHole as StreamHole
 from guesthouse.rpc.procedure import KEEPALIVE_PROGRAM
 from guesthouse.rpc.types import Encoded, RemoteError
 from guesthouse.rpc.xdr import XdrError
@@ -38,10 +44,6 @@ if TYPE_CHECKING:
 
 #: Serial of every message that the server sends by itself.
 MESSAGE_SERIAL = 1
-
-#: Whole keepalive packets.
-PING = encode_packet(KEEPALIVE_PROGRAM, 1, 1, MESSAGE, 0)
-PONG = encode_packet(KEEPALIVE_PROGRAM, 1, 2, MESSAGE, 0)
 
 
 class Call:
@@ -80,16 +82,6 @@ class StreamData:
         self.data = data
 
 
-class StreamHole:
-    """A hole of `length` bytes from the client."""
-
-    __slots__ = ("length", "serial")
-
-    def __init__(self, serial: int, length: int) -> None:
-        self.serial = serial
-        self.length = length
-
-
 class StreamFinish:
     """The client has sent all; answer with `encode_stream_finish` when it is in its place."""
 
@@ -106,18 +98,6 @@ class StreamAbort:
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
-
-
-class Ping:
-    """The client asks for a sign of life; answer with `PONG`."""
-
-    __slots__ = ()
-
-
-class Pong:
-    """The client answered a ping."""
-
-    __slots__ = ()
 
 
 if TYPE_CHECKING:
@@ -169,10 +149,8 @@ class ServerProtocol:
             return StreamAbort(header.serial) if header.status == ERROR else None
         if header.type == STREAM_HOLE:
             return _hole(header, payload)
-        if header.type == MESSAGE and header.program == KEEPALIVE_PROGRAM and header.version == 1:
-            if header.procedure == 1:
-                return Ping()
-            return Pong() if header.procedure == 2 else None
+        if header.type == MESSAGE and header.program == KEEPALIVE_PROGRAM:
+            return keepalive_event(header)
         return None
 
     def encode_reply(self, call: Call, ret: Struct | None, nfds: int = 0) -> bytes:

@@ -44,7 +44,7 @@ from guesthouse.rpc.procedures.events import (
 )
 from guesthouse.rpc.programs import KEEPALIVE, QEMU, REMOTE
 from guesthouse.rpc.server import Call, Refused, ServerProtocol
-from guesthouse.rpc.types import NonnullDomain, RemoteError, ReportedError
+from guesthouse.rpc.types import Encoded, NonnullDomain, RemoteError, ReportedError
 from guesthouse.rpc.xdr import XdrError
 
 PROGRAMS = {program.number: program for program in (REMOTE, QEMU)}
@@ -174,6 +174,14 @@ def test_a_reply_that_cannot_be_encoded_becomes_an_error() -> None:
         error = failure(ours, theirs.encode_reply(call, ret))
         assert (error.code, error.domain) == (Code.RPC, Origin.RPC)
         assert text in error.message
+
+
+def test_a_reply_that_is_encoded_already() -> None:
+    ours, theirs = new_pair()
+    call = one_call(theirs, ours.call(DOMAIN_GET_STATE, STATE)[1])
+    (reply,) = ours.receive(theirs.encode_reply(call, Encoded(DomainGetStateRet(5, 6).encode())))
+    assert isinstance(reply, client.Reply)
+    assert reply.ret == DomainGetStateRet(5, 6)
 
 
 def test_a_list_over_its_cap_becomes_an_error() -> None:

@@ -123,7 +123,7 @@ def test_what_is_written_is_read_back(struct: type[Struct]) -> None:
     compiled_encode, compiled_decode = codegen.encoder(struct), codegen.decoder(struct)
 
     @settings(
-        max_examples=6,
+        max_examples=4,
         database=None,
         deadline=None,
         derandomize=True,
