@@ -178,6 +178,10 @@ class Devices:
             first = disk.number_layers(first)
         return first
 
+    def audio_ids(self) -> tuple[int, ...]:
+        """The ids of the audio backends, for `DeviceContext`."""
+        return tuple(audio.id for audio in self.audios)
+
     def controller_table(self) -> dict[tuple[str, int], ControllerFacts]:
         """The controllers by type and index, for `DeviceContext`; of companions only the master."""
         return {

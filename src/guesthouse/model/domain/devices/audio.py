@@ -91,7 +91,7 @@ class Sound(Device):
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The card; for an HDA controller also its codecs, which are what plays."""
-        audiodev = f"audio{self.audio or min(ctx.audio_ids, default=1)}"
+        audiodev = f"audio{self.audio or next(iter(ctx.audio_ids), 1)}"
         virtio = self.model == "virtio"
         props: Props = {"driver": self.virtio_driver("virtio-sound") if virtio else _MODELS[self.model][0]}
         if virtio:

@@ -6,6 +6,7 @@ with `@element`, and answers these questions:
 - `connection`: what it is plugged into, for the address assignment;
 - `defaults`: what is filled in when a guest is defined, as libvirt fills it in, so that the hardware stays the same;
 - `check`: what cannot be honoured here, as an error that names the element;
+- `prepare`: what the guest gets when it starts, such as the path of a socket;
 - `objects`: the backends and the front end that realise it, the same for the command line and for hotplug;
 - `after_start`: what can only be said to a running QEMU.
 
@@ -192,7 +193,7 @@ class DeviceContext:
     vnc_listen: str = "127.0.0.1"
     listen: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
-    #: The backend of the guest's sound cards, by id: how a sound card finds the audio that it plays to.
+    #: The ids of the guest's audio backends, in their order.
     audio_ids: tuple[int, ...] = ()
 
     @property
@@ -256,6 +257,9 @@ class Device:
 
     def check(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError` or `XmlError` for what cannot be honoured."""
+
+    def prepare(self, ctx: DeviceContext) -> None:
+        """Fill in what is only known when the guest starts, in the running guest's own copy of the definition."""
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """Backends first, then the front end."""

@@ -155,7 +155,7 @@ class Graphics(Device):
             words.append("password=on")
         if self.power_control is not None:
             words.append(f"power-control={'on' if self.power_control else 'off'}")
-        words.append(f"audiodev=audio{self.audio or min(ctx.audio_ids, default=1)}")
+        words.append(f"audiodev=audio{self.audio or next(iter(ctx.audio_ids), 1)}")
         made: list[QemuObject] = [Option("-vnc", ",".join(words))]
         if self.keymap is not None:
             made.append(Option("-k", self.keymap))
