@@ -9,7 +9,7 @@ XML_MAX = 10 * 1024 * 1024
 
 
 def read_document(path: str) -> str:
-    """The text of a file. Raises CommandError in libvirt's words where it cannot be read or is too large."""
+    """The text of a file, up to the first NUL. Raises CommandError in libvirt's words where it cannot be read or is too large."""
     try:
         with open(path, "rb") as stream:
             data = stream.read(XML_MAX + 1)
@@ -18,4 +18,4 @@ def read_document(path: str) -> str:
         raise CommandError(f"{what} '{path}': {error.strerror}") from None
     if len(data) > XML_MAX:
         raise CommandError(f"Failed to read file '{path}': Value too large for defined data type")
-    return data.decode("utf-8", "surrogateescape")
+    return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     Element = etree._Element
 
 
-def parse(text: str) -> Element:
-    """The root of a document that the daemon sent; entities and networks stay out of it."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+def parse(text: str, *, indented: bool = True) -> Element:
+    """The root of a document that the daemon sent; entities and networks stay out of it.
+
+    Without `indented` the blanks between elements are left out, so that a part can be indented anew.
+    """
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=False, remove_blank_text=not indented
+    )
     try:
         return etree.fromstring(text.encode("utf-8", "surrogateescape"), parser)
     except etree.XMLSyntaxError as error:
@@ -52,7 +57,7 @@ def number(text: str) -> int | None:
 
 def picked(text: str, path: str, *, wrap: bool) -> str:
     """The nodes of a document that an XPath picks, one after the other, or below one `nodes` element."""
-    root = parse(text)
+    root = parse(text, indented=False)
     try:
         found = root.getroottree().xpath(path)
     except etree.XPathError as error:
@@ -70,7 +75,7 @@ def picked(text: str, path: str, *, wrap: bool) -> str:
 
 def _serialized(node: object) -> str:
     if isinstance(node, etree._Element):
-        return etree.tostring(node, encoding="unicode", with_tail=False)
+        return etree.tostring(node, encoding="unicode", pretty_print=True, with_tail=False).removesuffix("\n")
     if isinstance(node, etree._ElementUnicodeResult) and node.is_attribute:
         return f' {node.attrname!s}="{node!s}"'
     return str(node)

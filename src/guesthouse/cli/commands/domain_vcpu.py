@@ -167,7 +167,11 @@ def run_schedinfo(context: Context, args: Arguments) -> None:
     """Print or set how much CPU a guest gets."""
     flags = _impact(args)
     found = context.domain(args.need("domain"))
-    scheduler, count = found.scheduler_type()
+    try:
+        scheduler, count = found.scheduler_type()
+    except LibvirtError:
+        context.print(f"{'Scheduler':<15}: Unknown\n")
+        raise
     ways = flags if flags or args.has("current") else None
     query = 0 if flags == LIVE | CONFIG else ways
     if not args.has("json"):
