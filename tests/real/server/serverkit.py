@@ -27,17 +27,14 @@ DOMAIN = NonnullDomain(name="guest", uuid=bytes(16), id=-1)
 class Daemon:
     """A daemon under a root of its own."""
 
-    def __init__(self, root: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, root: Path, *arguments: str, program: Sequence[str] = (sys.executable, str(SCRIPT))) -> None:
         self.root = root
         self.socket = root / "run/libvirt-sock"
         self.readonly_socket = root / "run/libvirt-sock-ro"
         self.log = root.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(SCRIPT), "--root", str(root), *arguments],
-                stdin=subprocess.DEVNULL,
-                stderr=log,
-                env={**os.environ, **(environment or {})},
+                [*program, "--root", str(root), *arguments], stdin=subprocess.DEVNULL, stderr=log
             )
 
     def wait_ready(self) -> Daemon:
