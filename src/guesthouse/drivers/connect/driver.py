@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from guesthouse.drivers.api import DaemonSettings, Handler
     from guesthouse.drivers.connect.emulators import Choice
     from guesthouse.model.cpu_definition import CpuDefinition
+    from guesthouse.model.qemu_capabilities import QemuCapabilities
     from guesthouse.places import Places
     from guesthouse.rpc.procedure import Procedure
 
 
 log = logging.getLogger(__name__)
+
+#: How many documents about guests are kept; one is 60 to 150 kB and takes milliseconds to make.
+_DOCUMENTS = 8
 
 
 class KvmTrial:
@@ -57,6 +61,7 @@ class ConnectDriver:
         self._settings = settings
         self._tree = tree
         self._cpu: tuple[CpuCounts, CpuDefinition] | None = None
+        self._documents: dict[tuple[object, ...], tuple[QemuCapabilities, str]] = {}
         self.node = Node(tree)
         self.emulators = emulators
         #: The host's name, with its domain where the resolver knew it at start.
@@ -138,12 +143,16 @@ class ConnectDriver:
             limit = None
         session = self._places.config.parent if self._places.mode == "session" else None
         descriptors = supported(read(directories(session)), choice.arch, choice.machine.name)
-        return guest_document(
-            choice,
-            firmware_offer(descriptors),
-            physical_bits=address.bits if address is not None else None,
-            kvm_limit=limit,
-        )
+        firmware = firmware_offer(descriptors)
+        bits = address.bits if address is not None else None
+        key = (choice.capabilities.binary, choice.arch, choice.guest_type, choice.machine.name, firmware, bits, limit)
+        known = self._documents.get(key)
+        if known is None or known[0] is not choice.capabilities:
+            document = guest_document(choice, firmware, physical_bits=bits, kvm_limit=limit)
+            if len(self._documents) >= _DOCUMENTS:
+                self._documents.clear()
+            known = self._documents[key] = (choice.capabilities, document)
+        return known[1]
 
 
 def find_host_uuid(places: Places, settings: DaemonSettings, tree: HostTree) -> str:

@@ -59,8 +59,8 @@ class FirmwareOffer:
     `secure` says whether one of them enforces Secure Boot.
     """
 
-    kinds: Sequence[str] = ()
-    loaders: Sequence[str] = ()
+    kinds: tuple[str, ...] = ()
+    loaders: tuple[str, ...] = ()
     secure: bool = False
 
 
@@ -71,11 +71,10 @@ _FIRMWARE_KINDS: Final = {"bios": "bios", "uefi": "efi"}
 def firmware_offer(descriptors: Sequence[Firmware]) -> FirmwareOffer:
     """What the descriptors that fit a machine offer to its guests."""
     interfaces = {interface for firmware in descriptors for interface in firmware.interfaces}
+    programs = dict.fromkeys(firmware.executable for firmware in descriptors)
     return FirmwareOffer(
-        kinds=[kind for interface, kind in _FIRMWARE_KINDS.items() if interface in interfaces],
-        loaders=list(
-            dict.fromkeys(firmware.executable for firmware in descriptors if os.path.exists(firmware.executable))
-        ),
+        kinds=tuple(kind for interface, kind in _FIRMWARE_KINDS.items() if interface in interfaces),
+        loaders=tuple(program for program in programs if os.path.exists(program)),
         secure=any("requires-smm" in firmware.features for firmware in descriptors),
     )
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.host.cpu import read_caches
 from guesthouse.host.identity import has_iommu, sleep_states
-from guesthouse.host.memory import read_cells
 from guesthouse.host.sysfs import format_list
 from guesthouse.model.capabilities import (
     Bank,
@@ -41,10 +39,9 @@ def host_document(node: Node, cpu: CpuDefinition, uuid: str | None, emulators: M
         cpu=cpu,
         sleep_states=sleep_states(tree),
         iommu=has_iommu(tree),
-        cells=[_cell(cell) for cell in read_cells(tree)],
+        cells=[_cell(cell) for cell in node.cells()],
         banks=[
-            Bank(bank.number, bank.level, bank.kind, bank.size, format_list(list(bank.cpus)))
-            for bank in read_caches(tree)
+            Bank(bank.number, bank.level, bank.kind, bank.size, format_list(list(bank.cpus))) for bank in node.caches()
         ],
         security=SECURITY,
     )

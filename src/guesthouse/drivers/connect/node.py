@@ -7,7 +7,7 @@ cannot change while the host runs is read once; how processors sit together is r
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.errors import Code, InternalError, InvalidArgumentError, LibvirtError, OperationFailedError, Origin
@@ -16,17 +16,19 @@ from guesthouse.host.cpu import (
     CpuSet,
     CpuTimes,
     kvm_max_vcpus,
+    read_caches,
     read_counts,
     read_cpu_set,
     read_cpuinfo,
     read_times,
 )
-from guesthouse.host.memory import node_numbers, read_meminfo, read_merging, read_pages
+from guesthouse.host.memory import node_numbers, read_cells, read_meminfo, read_merging, read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guesthouse.host.memory import PagePool
+    from guesthouse.host.cpu import CacheBank
+    from guesthouse.host.memory import NumaCell, PagePool
     from guesthouse.host.sysfs import HostTree
 
 #: What `virConnectGetMaxVcpus` has always answered for emulated guests.
@@ -47,6 +49,16 @@ class NodeInfo:
     counts: CpuCounts
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What stays while no processor goes on or offline; a large host has thousands of files about it."""
+
+    cpus: CpuSet
+    counts: CpuCounts
+    cells: tuple[NumaCell, ...]
+    caches: tuple[CacheBank, ...]
+
+
 class Node:
     """The host."""
 
@@ -54,7 +66,7 @@ class Node:
         self.tree = tree
         self.arch = os.uname().machine
         self._mhz = read_cpuinfo(tree).mhz
-        self._counted: tuple[CpuSet, CpuCounts] | None = None
+        self._layout: _Layout | None = None
 
     def info(self) -> NodeInfo:
         """What `virsh nodeinfo` shows."""
@@ -62,10 +74,23 @@ class Node:
 
     def counts(self) -> CpuCounts:
         """How processors sit together."""
+        return self._laid_out().counts
+
+    def cells(self) -> list[NumaCell]:
+        """The NUMA cells, with the memory and pages that they have now."""
+        live = [(cell, self._meminfo(cell.number).get("MemTotal", 0)) for cell in self._laid_out().cells]
+        return [replace(cell, memory=memory, pages=tuple(self._pools(cell.number))) for cell, memory in live]
+
+    def caches(self) -> tuple[CacheBank, ...]:
+        """The caches from the second level up."""
+        return self._laid_out().caches
+
+    def _laid_out(self) -> _Layout:
         cpus = read_cpu_set(self.tree)
-        if self._counted is None or self._counted[0] != cpus:
-            self._counted = (cpus, read_counts(self.tree))
-        return self._counted[1]
+        if self._layout is None or self._layout.cpus != cpus:
+            tree = self.tree
+            self._layout = _Layout(cpus, read_counts(tree), tuple(read_cells(tree)), tuple(read_caches(tree)))
+        return self._layout
 
     def cpus(self) -> CpuSet:
         """The processors that are there, and those that are online."""
@@ -84,7 +109,7 @@ class Node:
         """Name and KiB of the statistics of one NUMA cell, or with -1 of the host. Raises `LibvirtError` (8)."""
         if cell < -1:
             raise InvalidArgumentError("cellNum only accepts -1 as a negative value")
-        if cell > self.last_cell():
+        if cell >= 0 and cell > self.last_cell():
             raise InvalidArgumentError(f"cellNum must be less than or equal to {self.last_cell()}")
         values = self._meminfo(cell)
         names = _MEMORY_STATS if cell == -1 else _MEMORY_STATS[:_CELL_MEMORY_STATS]
