@@ -5,6 +5,7 @@ Source: https://libvirt.org/formatdomain.html#channel.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
@@ -16,12 +17,14 @@ from guesthouse.model.domain.devices.chardev import (
     TYPES,
     CharacterDevice,
     ChardevSource,
-    generated_under,
     sources_slot,
 )
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, matching, one_of
 from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import QemuObject
+
+#: Where earlier libvirts made the sockets of channels, below a directory of their own.
+_OLD_PATH: Final = re.compile(r"/channel/target/domain-[^/]+/([^/]+)$")
 
 #: The channel on which QEMU's guest agent answers.
 AGENT: Final = "org.qemu.guest_agent.0"
@@ -71,8 +74,14 @@ class Channel(CharacterDevice):
 
     def defaults(self, ctx: DeviceContext) -> None:
         """A path that an earlier start generated is dropped: the next start makes another."""
-        if self.type == "unix" and (self.path is None or generated_under(self.path, ctx.channel_dir)):
+        if self.type == "unix" and (self.path is None or self._generated(self.path, ctx.channel_dir)):
             self.sources = []
+
+    def _generated(self, path: str, directory: str) -> bool:
+        if directory and path.startswith(directory.rstrip("/") + "/"):
+            return True
+        found = _OLD_PATH.search(path)
+        return found is not None and found[1] == self.target.name
 
     def check(self, ctx: DeviceContext) -> None:
         """Only virtio channels are there."""

@@ -248,8 +248,3 @@ def require_socket_path(device: CharacterDevice) -> None:
     """Raise `XmlError` for a UNIX socket without a path, where none is generated."""
     if device.type == "unix" and device.path is None:
         raise XmlError("Missing source path attribute for char device")
-
-
-def generated_under(path: str, directory: str) -> bool:
-    """Whether a socket lies in the directory of the guests' generated sockets: such a path is not the user's choice."""
-    return bool(directory) and path.startswith(directory.rstrip("/") + "/")

@@ -78,6 +78,7 @@ _MODELS: Final[dict[str, tuple[str, ...]]] = {
     "usb": (*_USB, "qusb1", "qusb2", "none"),
     "pci": tuple(PCI_NAMES),
 }
+_HOSTS: Final = {"pci-root": "i440FX-pcihost", "pcie-root": "q35-pcihost"}
 _XHCI_PORTS: Final = 15
 
 
@@ -244,10 +245,13 @@ class Controller(Device):
         return [QemuDevice(_PROPS[self.type](self, ctx) | self.address_props(ctx))]
 
     def _root_options(self, ctx: DeviceContext) -> list[QemuObject]:
+        made: list[QemuObject] = []
+        if self.hole is not None and self.model in _HOSTS:
+            made.append(Option("-global", f"{_HOSTS[self.model]}.pci-hole64-size={self.hole.size}K"))
         if self.model == "pci-root" and self.target is not None and self.target.hotplug is not None:
             state = "on" if self.target.hotplug else "off"
-            return [Option("-global", f"PIIX4_PM.acpi-root-pci-hotplug={state}")]
-        return []
+            made.append(Option("-global", f"PIIX4_PM.acpi-root-pci-hotplug={state}"))
+        return made
 
 
 def _no_check(_controller: Controller, _ctx: DeviceContext) -> None:
@@ -342,19 +346,14 @@ def _pci_props(controller: Controller, _ctx: DeviceContext) -> Props:
     name = controller.model_name or PCI_NAMES[controller.model or ""][0]
     if target is None:
         return {"driver": name, "id": controller.name}
-    return without_none(
-        {
-            "driver": name,
-            "chassis_nr": target.chassis_nr,
-            "bus_nr": target.bus_nr,
-            "port": target.port,
-            "chassis": target.chassis,
-            "id": controller.name,
-            "hotplug": target.hotplug,
-            "mem-reserve": target.mem_reserve and target.mem_reserve * 1024,
-            "numa_node": target.node,
-        }
-    )
+    reserve: Props = {"mem-reserve": target.mem_reserve * 1024 if target.mem_reserve else None}
+    bridge = controller.model == "pci-bridge"
+    props: Props = {"driver": name, "chassis_nr": target.chassis_nr, "bus_nr": target.bus_nr}
+    props |= {"port": target.port, "chassis": target.chassis}
+    props |= reserve if bridge else {}
+    props |= {"id": controller.name, "hotplug": target.hotplug}
+    props |= {} if bridge else reserve
+    return without_none(props | {"numa_node": target.node})
 
 
 def _sata_props(controller: Controller, _ctx: DeviceContext) -> Props:

@@ -25,14 +25,13 @@ from guesthouse.model.domain.devices.base import (
 from guesthouse.model.domain.devices.storage import (
     CACHE_MODES,
     FORMATS,
-    STORAGE_TYPES,
+    STORAGE_TYPE,
     BackingStore,
     Layer,
     Source,
-    check_type,
 )
-from guesthouse.model.kinds import ON_OFF, PROSE, UINT, integer, matching, one_of
-from guesthouse.model.qemu_objects import Blockdev, Json, Option, Props, QemuObject, without_none
+from guesthouse.model.kinds import ON_OFF, PROSE, UINT, ULL, integer, matching, one_of
+from guesthouse.model.qemu_objects import Blockdev, Command, Json, Option, Props, QemuObject, without_none
 from guesthouse.model.qemu_objects import Device as QemuDevice
 
 #: How names of targets begin, and the bus that libvirt takes them for.
@@ -116,11 +115,73 @@ class DiskTarget:
     rotation_rate: int | None = opt(integer(1, 65534))
 
 
+@element("iotune")
+class IoTune:
+    """Limits of the drive's traffic, in bytes and requests a second; `*_max_length` are the seconds of a burst."""
+
+    total_bytes_sec: int | None = opt_leaf(ULL)
+    read_bytes_sec: int | None = opt_leaf(ULL)
+    write_bytes_sec: int | None = opt_leaf(ULL)
+    total_iops_sec: int | None = opt_leaf(ULL)
+    read_iops_sec: int | None = opt_leaf(ULL)
+    write_iops_sec: int | None = opt_leaf(ULL)
+    total_bytes_sec_max: int | None = opt_leaf(ULL)
+    read_bytes_sec_max: int | None = opt_leaf(ULL)
+    write_bytes_sec_max: int | None = opt_leaf(ULL)
+    total_iops_sec_max: int | None = opt_leaf(ULL)
+    read_iops_sec_max: int | None = opt_leaf(ULL)
+    write_iops_sec_max: int | None = opt_leaf(ULL)
+    size_iops_sec: int | None = opt_leaf(ULL)
+    group_name: str | None = opt_leaf(matching(r"[^\x00-\x1f]{1,128}", "a name"))
+    total_bytes_sec_max_length: int | None = opt_leaf(ULL)
+    read_bytes_sec_max_length: int | None = opt_leaf(ULL)
+    write_bytes_sec_max_length: int | None = opt_leaf(ULL)
+    total_iops_sec_max_length: int | None = opt_leaf(ULL)
+    read_iops_sec_max_length: int | None = opt_leaf(ULL)
+    write_iops_sec_max_length: int | None = opt_leaf(ULL)
+
+    def parsed(self) -> None:
+        """A total excludes the limits of one direction."""
+        for what in ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"):
+            single = getattr(self, f"read_{what}") or getattr(self, f"write_{what}")
+            if getattr(self, f"total_{what}") and single:
+                raise XmlError(f"total and read/write {what} cannot be set at the same time")
+
+    def arguments(self, name: str, alias: str) -> Props:
+        """The arguments of `block_set_io_throttle` for the drive with this QOM name."""
+        props: Props = {"id": name}
+        for field, argument in _THROTTLE.items():
+            props[argument] = getattr(self, field) or 0
+        for field, argument in _THROTTLE_BURSTS.items():
+            value = getattr(self, field)
+            if value:
+                props[argument] = value
+        if self.size_iops_sec:
+            props["iops_size"] = self.size_iops_sec
+        return props | {"group": self.group_name or f"drive-{alias}"}
+
+
+#: Limit to the argument of `block_set_io_throttle`, which wants all of these.
+_THROTTLE: Final = {
+    "total_bytes_sec": "bps",
+    "read_bytes_sec": "bps_rd",
+    "write_bytes_sec": "bps_wr",
+    "total_iops_sec": "iops",
+    "read_iops_sec": "iops_rd",
+    "write_iops_sec": "iops_wr",
+}
+_THROTTLE_BURSTS: Final = {
+    f"{field}_max{suffix}": f"{argument}_max{suffix}"
+    for field, argument in _THROTTLE.items()
+    for suffix in ("", "_length")
+}
+
+
 @element("disk")
 class Disk(Device):
     """A disk drive. Without a source it is an empty CD-ROM or floppy drive."""
 
-    type: str = default(one_of(*STORAGE_TYPES), "file")
+    type: str = default(STORAGE_TYPE, "file")
     device: str = default(one_of("disk", "cdrom", "floppy", "lun"), "disk")
     model: str | None = opt(one_of("virtio", "virtio-transitional", "virtio-non-transitional"))
     snapshot: str | None = opt(one_of("no", "internal", "external", "manual"))
@@ -130,6 +191,7 @@ class Disk(Device):
     geometry: Geometry | None = one(Geometry)
     blockio: BlockIo | None = one(BlockIo)
     target: DiskTarget = must(DiskTarget)
+    iotune: IoTune | None = one(IoTune)
     readonly: bool = flag()
     shareable: bool = flag()
     serial: str | None = opt_leaf(PROSE)
@@ -142,7 +204,6 @@ class Disk(Device):
 
     def parsed(self) -> None:
         """The source is of the type's form; a bus is derived from the name; a CD-ROM cannot be written."""
-        check_type(self.type)
         if self.source is not None:
             other = self.source.dev if self.type == "file" else self.source.file
             if other is not None:
@@ -253,9 +314,12 @@ class Disk(Device):
             raise UnsupportedConfigError(f"copy_on_read is not compatible with read-only disk '{self.target.dev}'")
 
     def number_layers(self, first: int) -> int:
-        """Give every layer of the chain a number from `first` on; the next free number is returned."""
+        """Give every layer of the chain a number from `first` on; the next free number is returned.
+
+        An empty drive takes a number too: that of the medium to come.
+        """
         if self.source is None or self.path is None:
-            return first
+            return first + 1
         self.source.index = first
         number = first + 1
         for store in self._chain():
@@ -269,9 +333,16 @@ class Disk(Device):
             yield store
             store = store.backing
 
+    @property
+    def _cache(self) -> str | None:
+        """The cache mode; what several guests write to must not be cached by the host."""
+        given = self.driver.cache if self.driver is not None else None
+        return given or ("none" if self.shareable and not self.readonly else None)
+
     def layers(self) -> list[Layer]:
         """The images, the one that is written first. Empty for an empty drive."""
         driver = self.driver or new(DiskDriver)
+        cache = self._cache
         if self.source is None or self.path is None:
             return []
         top = Layer(
@@ -280,7 +351,7 @@ class Disk(Device):
             self.path,
             driver.type or "raw",
             self.readonly,
-            cache=driver.cache,
+            cache=cache,
             io=driver.io,
             discard=driver.discard,
             detect_zeroes=driver.detect_zeroes,
@@ -294,7 +365,7 @@ class Disk(Device):
                 (store.source.path if store.source else None) or "",
                 store.format.type if store.format else "raw",
                 readonly=True,
-                cache=driver.cache,
+                cache=cache,
                 io=driver.io,
             )
             for store in self._chain()
@@ -347,6 +418,20 @@ class Disk(Device):
             letter = "AB"[self.address.unit & 1]
             front.append(Option("-global", f"isa-fdc.bootindex{letter}={index}"))
         return self.backend() + front
+
+    def qom_name(self) -> str:
+        """What the monitor's block commands call the drive."""
+        form = {
+            "virtio": "/machine/peripheral/{0}/virtio-backend",
+            "usb": "/machine/peripheral/{0}/{0}.0/legacy[0]",
+        }.get(self.bus, "{0}")
+        return form.format(self.name)
+
+    def after_start(self, ctx: DeviceContext) -> list[Command]:
+        """Limit the traffic."""
+        if self.iotune is None or self.path is None:
+            return []
+        return [Command("block_set_io_throttle", self.iotune.arguments(self.qom_name(), self.name))]
 
     def _front_end(self, ctx: DeviceContext) -> Props:
         props: Props = {"driver": self._qemu_driver()}
@@ -405,8 +490,8 @@ class Disk(Device):
     def _policies(self) -> Props:
         driver = self.driver or new(DiskDriver)
         write_cache: Json = None
-        if driver.cache in CACHE_MODES and self.device != "lun":
-            write_cache = "on" if CACHE_MODES[driver.cache][2] else "off"
+        if self._cache is not None and self.device != "lun":
+            write_cache = "on" if CACHE_MODES[self._cache][2] else "off"
         on_write: Json = driver.error_policy
         on_read: Json = driver.rerror_policy
         if on_write == "enospace":

@@ -36,6 +36,19 @@ from guesthouse.model.qemu_objects import Device as QemuDevice
 
 VIRTIO_MODELS: Final = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
+_MODELS: Final = (
+    "rtl8139",
+    "e1000",
+    "e1000e",
+    "e1000-82544gc",
+    "e1000-82545em",
+    "igb",
+    "ne2k_pci",
+    "pcnet",
+    "usb-net",
+    *VIRTIO_MODELS,
+)
+
 #: Types that need something of the host, and what that is.
 _NEEDS_HOST: Final = {
     "network": "virtual networks",
@@ -204,6 +217,11 @@ class Interface(Device):
     rom: Rom | None = one(Rom)
     acpi: AcpiIndex | None = one(AcpiIndex)
     address: Address | None = address_slot()
+
+    def parsed(self) -> None:
+        """The known models are known in any case of letters."""
+        if self.model is not None and self.model.lower() in _MODELS:
+            self.model = self.model.lower()
 
     @property
     def is_virtio(self) -> bool:

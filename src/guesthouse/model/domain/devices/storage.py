@@ -15,6 +15,7 @@ from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import attr, element, itself, one, opt, unbound
+from guesthouse.model.domain.devices.base import refusing
 from guesthouse.model.kinds import ABSOLUTE_PATH, UINT, one_of
 from guesthouse.model.qemu_objects import Blockdev, Props, QemuObject, without_none
 
@@ -34,7 +35,6 @@ FORMATS: Final = {
     "vmdk": "vmdk",
 }
 _WITH_BACKING: Final = ("qcow", "qcow2", "qed", "vmdk")
-STORAGE_TYPES: Final = ("file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa")
 _CDROM: Final = re.compile(r"/dev/(cdrom|dvd|sr[0-9]+)")
 
 #: Cache mode to the nodes' flags (direct, no-flush) and the device's write cache.
@@ -47,12 +47,14 @@ CACHE_MODES: Final[dict[str, tuple[bool, bool, bool]]] = {
 }
 
 
-def check_type(kind: str) -> None:
-    """Raise `UnsupportedConfigError` for a type of storage that is not a file or a block device."""
-    if kind not in ("file", "block"):
-        raise UnsupportedConfigError(
-            f"disk type '{kind}' is not supported", hint="use type='file' or type='block' with the path of the image"
-        )
+#: The types of storage. Only local images can be used; the others are refused by name.
+STORAGE_TYPE: Final = refusing(
+    ("file", "block"),
+    {
+        name: f"disk type '{name}' is not supported; use type='file' or type='block' with the path of the image"
+        for name in ("dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa")
+    },
+)
 
 
 @element("source")
@@ -84,7 +86,7 @@ class BackingStore:
     `detected` ones were read from the image when the guest started, and are not part of its definition.
     """
 
-    type: str | None = opt(one_of(*STORAGE_TYPES))
+    type: str | None = opt(STORAGE_TYPE)
     index: int | None = opt(UINT, live=True)
     format: BackingFormat | None = one(BackingFormat)
     source: Source | None = one(Source)
@@ -97,7 +99,6 @@ class BackingStore:
             if self.format is not None or self.source is not None or self.backing is not None:
                 raise XmlError("Missing required attribute 'type' in element 'backingStore'")
             return
-        check_type(self.type)
         if self.format is None:
             raise XmlError("missing disk backing store format")
         if self.source is None or self.source.path is None:
