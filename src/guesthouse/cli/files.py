@@ -9,7 +9,10 @@ XML_MAX = 10 * 1024 * 1024
 
 
 def read_document(path: str) -> str:
-    """The text of a file, up to the first NUL. Raises CommandError in libvirt's words where it cannot be read or is too large."""
+    """The text of a file, up to the first NUL.
+
+    Raises CommandError in libvirt's words where it cannot be read or is too large.
+    """
     try:
         with open(path, "rb") as stream:
             data = stream.read(XML_MAX + 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 #: Module to the names of its commands, in the order of the modules' own tables.
 MODULES: dict[str, tuple[str, ...]] = {
+    "doctor": ("doctor",),
     "domain_console": ("console",),
     "domain_definition": (
         "desc",

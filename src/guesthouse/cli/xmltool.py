@@ -19,9 +19,7 @@ def parse(text: str, *, indented: bool = True) -> Element:
 
     Without `indented` the blanks between elements are left out, so that a part can be indented anew.
     """
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, huge_tree=False, remove_blank_text=not indented
-    )
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_blank_text=not indented)
     try:
         return etree.fromstring(text.encode("utf-8", "surrogateescape"), parser)
     except etree.XMLSyntaxError as error:
