@@ -123,7 +123,8 @@ def define(connection: Connection) -> None:
 
 def guest(*argv: str) -> None:
     """Run our command, its output to the user."""
-    subprocess.run([str(BIN / "guest"), "-c", URI, *argv], check=True, timeout=120)
+    if subprocess.run([str(BIN / "guest"), "-c", URI, *argv], check=False, timeout=120).returncode:
+        sys.exit(f"demo: `guest {argv[0]}` failed; the daemon's log is in {DEMO}/log")
 
 
 def show_console(console: Stream) -> None:
