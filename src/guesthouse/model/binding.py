@@ -25,6 +25,7 @@ The rules of this file:
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
@@ -83,6 +84,7 @@ class _Slot:
     child: type[object] | None = None
     within: str | None = None
     required: bool = False
+    explicit: bool = False
     live: bool = False
     secure: bool = False
     show: Callable[[object], bool] | None = None
@@ -154,9 +156,9 @@ def flag(tag: str | None = None) -> bool:
     return cast(bool, _specify(_Slot("flag", tag), False))
 
 
-def switch(tag: str | None = None) -> bool | None:
-    """A child element with one attribute `state`, on or off; where the attribute is missing it is on."""
-    return cast(bool | None, _specify(_Slot("switch", tag), None))
+def switch(tag: str | None = None, *, explicit: bool = False) -> bool | None:
+    """A child element with one attribute `state`, on or off. Where that is missing it is on, unless `explicit`."""
+    return cast(bool | None, _specify(_Slot("switch", tag, explicit=explicit), None))
 
 
 def one(
@@ -256,7 +258,8 @@ def new(cls: type[C], /, **values: object) -> C:
 
 Values = dict[str, object]
 _Reader = Callable[[etree._Element, Values, Reading], None]
-_Writer = Callable[[object, Lines, Style], None]
+#: Gets the field's value, which is not None, and the object that has it.
+_Writer = Callable[[object, object, Lines, Style], None]
 
 
 def _take(values: Values, field: str, value: object, node: etree._Element) -> None:
@@ -283,12 +286,51 @@ def _no_content(node: etree._Element, reading: Reading) -> None:
         raise reading.refuse(node, f"element '{child.tag}'")
 
 
+_Form = Callable[[object], str]
+_Getter = Callable[[object], tuple[object, ...]]
+_Guard = Callable[[Style], bool]
+#: By whether a field is for running guests and whether it is secret: the test of the style.
+_GUARDS: Final[dict[tuple[bool, bool], _Guard | None]] = {
+    (False, False): None,
+    (True, False): lambda style: style.live,
+    (False, True): lambda style: style.secure,
+    (True, True): lambda style: style.live and style.secure,
+}
+
+
+def _written(kind: Kind[object]) -> _Form:
+    """How a value of the kind stands in a document: escaped where that may be needed."""
+    if kind.plain:
+        return kind.format
+    if kind.format is str:
+        return cast(_Form, escape)
+    return lambda value: escape(kind.format(value))
+
+
+def _nothing(_item: object) -> tuple[object, ...]:
+    return ()
+
+
+def _getter(fields: list[str]) -> _Getter:
+    """A function that takes these fields from an object, as a tuple."""
+    if not fields:
+        return _nothing
+    found = operator.attrgetter(*fields)
+    if len(fields) == 1:
+        return lambda item: (found(item),)
+    return cast(_Getter, found)
+
+
 class _Plan:
     """The compiled form of an element class."""
 
     __slots__ = (
-        "attribute_writers",
+        "_attribute_fields",
+        "_writer_fields",
+        "attribute_forms",
+        "attribute_values",
         "attributes",
+        "child_values",
         "children",
         "cls",
         "content",
@@ -312,8 +354,12 @@ class _Plan:
         self.children: dict[str, _Reader] = {}
         self.content: tuple[str, Kind[object]] | None = None
         self.required: list[tuple[str, str]] = []
-        self.attribute_writers: list[tuple[str, str, Callable[[object], str], bool, bool]] = []
+        self.attribute_values: _Getter = _nothing
+        self.attribute_forms: list[tuple[str, _Form, _Guard | None]] = []
+        self.child_values: _Getter = _nothing
         self.writers: list[_Writer] = []
+        self._attribute_fields: list[str] = []
+        self._writer_fields: list[str] = []
         self.has_parsed = hasattr(cls, "parsed")
         self.names: tuple[str, ...] = ()
 
@@ -331,12 +377,25 @@ class _Plan:
             if slot.within:
                 if slot.within not in inner:
                     inner[slot.within] = []
-                    self.writers.append(_write_within(slot.within, inner[slot.within]))
+                    # Several fields: the writer takes them from the object itself, which always has a class.
+                    self.add_writer("__class__", _write_within(slot.within, inner[slot.within]))
                     self.children[slot.within] = _read_within(inner[slot.within])
                 inner[slot.within].append((field.name, name, slot))
             else:
                 _BINDERS[slot.role](self, field.name, name, slot)
+        self.attribute_values = _getter(self._attribute_fields)
+        self.child_values = _getter(self._writer_fields)
         self.ready = True
+
+    def add_attribute(self, field: str, name: str, form: _Form, guard: _Guard | None) -> None:
+        """Write a field as an attribute; `guard` says by the style whether it is written."""
+        self._attribute_fields.append(field)
+        self.attribute_forms.append((name, form, guard))
+
+    def add_writer(self, field: str, writer: _Writer) -> None:
+        """Call `writer` with a field's value whenever it is not None."""
+        self._writer_fields.append(field)
+        self.writers.append(writer)
 
     @staticmethod
     def _describe(slot: _Slot, name: str) -> str:
@@ -366,7 +425,8 @@ def tag_of(cls: type[object]) -> str:
 def _bind_attribute(plan: _Plan, field: str, name: str, slot: _Slot) -> None:
     kind = cast(Kind[object], slot.kind)
     plan.attributes[name] = (field, kind)
-    plan.attribute_writers.append((field, name, kind.format, slot.live, slot.secure))
+    guard = _GUARDS[slot.live, slot.secure]
+    plan.add_attribute(field, name, _written(kind), guard)
 
 
 def _bind_content(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
@@ -381,13 +441,14 @@ def _bind_leaf(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
         text = node.text or ""
         _take(values, field, _convert(kind, text if kind.keeps_space else text.strip(), node, None), node)
 
-    def writer(item: object, lines: Lines, style: Style) -> None:
-        value = getattr(item, field)
-        if value is not None and (style.live or not slot.live):
-            lines.leaf(tag, "", escape(kind.format(value)))
+    form = _written(kind)
+
+    def writer(value: object, _item: object, lines: Lines, style: Style) -> None:
+        if style.live or not slot.live:
+            lines.leaf(tag, "", form(value))
 
     plan.children[tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, writer)
 
 
 def _bind_leaves(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
@@ -397,12 +458,14 @@ def _bind_leaves(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
         _no_content(node, reading)
         cast(list[object], values.setdefault(field, [])).append(_convert(kind, (node.text or "").strip(), node, None))
 
-    def writer(item: object, lines: Lines, _style: Style) -> None:
-        for value in getattr(item, field):
-            lines.leaf(tag, "", escape(kind.format(value)))
+    form = _written(kind)
+
+    def writer(value: object, _item: object, lines: Lines, _style: Style) -> None:
+        for entry in cast(list[object], value):
+            lines.leaf(tag, "", form(entry))
 
     plan.children[tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, writer)
 
 
 def _bind_flag(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
@@ -410,17 +473,19 @@ def _bind_flag(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
         _no_content(node, reading)
         values[field] = True
 
-    def writer(item: object, lines: Lines, _style: Style) -> None:
-        if getattr(item, field):
+    def writer(value: object, _item: object, lines: Lines, _style: Style) -> None:
+        if value:
             lines.leaf(tag)
 
     plan.children[tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, writer)
 
 
-def _bind_switch(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
+def _bind_switch(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         state = True
+        if slot.explicit and "state" not in node.attrib:
+            raise XmlError(f"Missing required attribute 'state' in element '{tag}' (line {node.sourceline})")
         for name, text in node.attrib.items():
             if name != "state":
                 raise reading.refuse(node, f"attribute '{name!s}'")
@@ -429,13 +494,11 @@ def _bind_switch(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
             raise reading.refuse(node, f"element '{child.tag}'")
         _take(values, field, state, node)
 
-    def writer(item: object, lines: Lines, _style: Style) -> None:
-        value = getattr(item, field)
-        if value is not None:
-            lines.leaf(tag, " state='on'" if value else " state='off'")
+    def writer(value: object, _item: object, lines: Lines, _style: Style) -> None:
+        lines.leaf(tag, " state='on'" if value else " state='off'")
 
     plan.children[tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, writer)
 
 
 def _bind_one(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
@@ -444,13 +507,19 @@ def _bind_one(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         _take(values, field, read(child, node, reading), node)
 
-    def writer(item: object, lines: Lines, style: Style) -> None:
-        value = getattr(item, field)
-        if value is not None and _visible(slot, value, style):
+    plan.children[_PLANS[child].tag] = reader
+    plan.add_writer(field, _write_one(slot))
+
+
+def _write_one(slot: _Slot) -> _Writer:
+    def always_visible(value: object, _item: object, lines: Lines, style: Style) -> None:
+        write(value, lines, style)
+
+    def sometimes_visible(value: object, _item: object, lines: Lines, style: Style) -> None:
+        if _visible(slot, value, style):
             write(value, lines, style)
 
-    plan.children[_PLANS[child].tag] = reader
-    plan.writers.append(writer)
+    return sometimes_visible if slot.live or slot.secure or slot.show is not None else always_visible
 
 
 def _bind_choice(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
@@ -463,14 +532,9 @@ def _bind_choice(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
             raise reading.refuse(node, f"{slot.by} '{str(form)[:200]}'")
         _take(values, field, read(child, node, reading), node)
 
-    def writer(item: object, lines: Lines, style: Style) -> None:
-        value = getattr(item, field)
-        if value is not None and _visible(slot, value, style):
-            write(value, lines, style)
-
     for child in slot.forms.values():
         plan.children[_PLANS[child].tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, _write_one(slot))
 
 
 def _bind_many(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
@@ -479,29 +543,29 @@ def _bind_many(plan: _Plan, field: str, _name: str, slot: _Slot) -> None:
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         cast(list[object], values.setdefault(field, [])).append(read(child, node, reading))
 
-    def writer(item: object, lines: Lines, style: Style) -> None:
-        for value in getattr(item, field):
-            if _visible(slot, value, style):
-                write(value, lines, style)
+    write_entry = _write_one(slot)
+
+    def writer(value: object, item: object, lines: Lines, style: Style) -> None:
+        for entry in cast(list[object], value):
+            write_entry(entry, item, lines, style)
 
     plan.children[_PLANS[child].tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, writer)
 
 
 def _bind_raw(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
     def reader(node: etree._Element, values: Values, _reading: Reading) -> None:
         _take(values, field, [fragment_text(child) for child in node], node)
 
-    def writer(item: object, lines: Lines, _style: Style) -> None:
-        fragments = getattr(item, field)
-        if fragments:
+    def writer(value: object, _item: object, lines: Lines, _style: Style) -> None:
+        if value:
             lines.open(tag)
-            for fragment in fragments:
+            for fragment in cast(list[str], value):
                 lines.verbatim(fragment)
             lines.close(tag)
 
     plan.children[tag] = reader
-    plan.writers.append(writer)
+    plan.add_writer(field, writer)
 
 
 def fragment_text(node: etree._Element) -> str:
@@ -533,7 +597,7 @@ def _read_within(slots: list[tuple[str, str, _Slot]]) -> _Reader:
 
 
 def _write_within(tag: str, slots: list[tuple[str, str, _Slot]]) -> _Writer:
-    def writer(item: object, lines: Lines, style: Style) -> None:
+    def writer(_value: object, item: object, lines: Lines, style: Style) -> None:
         parts = [
             f" {name}='{escape(cast(Kind[object], slot.kind).format(value))}'"
             for field, name, slot in slots
@@ -606,25 +670,30 @@ def _read_content(plan: _Plan, node: etree._Element, values: Values, reading: Re
 def write(item: object, lines: Lines, style: Style) -> None:
     """Append `item`'s element to `lines`."""
     plan = _plan(type(item))
-    attributes = ""
-    for field, name, form, live, secure in plan.attribute_writers:
-        value = getattr(item, field)
-        if value is not None and (style.live or not live) and (style.secure or not secure):
-            attributes += f" {name}='{escape(form(value))}'"
+    tag = plan.tag
+    head = tag
+    for value, (name, form, guard) in zip(plan.attribute_values(item), plan.attribute_forms, strict=True):
+        if value is not None and (guard is None or guard(style)):
+            head += f" {name}='{form(value)}'"
+    indent = lines.indent
+    out = lines.lines
     if plan.content is not None and (value := getattr(item, plan.content[0])) is not None:
-        lines.leaf(plan.tag, attributes, escape(plan.content[1].format(value)))
+        out.append(f"{indent}<{head}>{escape(plan.content[1].format(value))}</{tag}>")
         return
-    lines.open(plan.tag, attributes)
-    before = len(lines.lines)
-    for writer in plan.writers:
-        writer(item, lines, style)
-    if len(lines.lines) > before:
-        lines.close(plan.tag)
-        return
-    lines.lines.pop()
-    lines.dedent()
-    if attributes or not plan.omit_empty:
-        lines.leaf(plan.tag, attributes)
+    place = len(out)
+    out.append("")
+    lines.indent = indent + "  "
+    for value, writer in zip(plan.child_values(item), plan.writers, strict=True):
+        if value is not None:
+            writer(value, item, lines, style)
+    lines.indent = indent
+    if len(out) > place + 1:
+        out[place] = f"{indent}<{head}>"
+        out.append(f"{indent}</{tag}>")
+    elif head is not tag or not plan.omit_empty:
+        out[place] = f"{indent}<{head}/>"
+    else:
+        out.pop()
 
 
 def clone(item: C) -> C:

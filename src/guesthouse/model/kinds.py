@@ -17,12 +17,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """A kind of value: `name` describes it in messages; white space at a text's ends counts if it `keeps_space`."""
+    """A kind of value: `name` describes it in messages; white space at a text's ends counts if it `keeps_space`.
+
+    A `plain` one never writes a character that XML would have escaped.
+    """
 
     name: str
     parse: Callable[[str], T]
     format: Callable[[T], str]
     keeps_space: bool = False
+    plain: bool = False
 
 
 def one_of(*words: str) -> Kind[str]:
@@ -34,7 +38,7 @@ def one_of(*words: str) -> Kind[str]:
             raise ValueError
         return text
 
-    return Kind("one of " + ", ".join(words), parse, str)
+    return Kind("one of " + ", ".join(words), parse, str, plain=True)
 
 
 def _truth(yes: str, no: str) -> Kind[bool]:
@@ -46,7 +50,7 @@ def _truth(yes: str, no: str) -> Kind[bool]:
         except KeyError:
             raise ValueError from None
 
-    return Kind(f"{yes} or {no}", parse, lambda value: yes if value else no)
+    return Kind(f"{yes} or {no}", parse, lambda value: yes if value else no, plain=True)
 
 
 def integer(low: int | None = None, high: int | None = None, *, base: int = 10) -> Kind[int]:
@@ -61,7 +65,7 @@ def integer(low: int | None = None, high: int | None = None, *, base: int = 10) 
         return value
 
     limits = f" from {low} to {high}" if high is not None else f" from {low}" if low is not None else ""
-    return Kind(f"a whole number{limits}", parse, str)
+    return Kind(f"a whole number{limits}", parse, str, plain=True)
 
 
 def hexadecimal(digits: int, high: int) -> Kind[int]:
@@ -78,7 +82,7 @@ def hexadecimal(digits: int, high: int) -> Kind[int]:
             raise ValueError
         return value
 
-    return Kind(f"a number up to {high:#x}", parse, lambda value: f"0x{value:0{digits}x}")
+    return Kind(f"a number up to {high:#x}", parse, lambda value: f"0x{value:0{digits}x}", plain=True)
 
 
 def matching(pattern: str, name: str) -> Kind[str]:
@@ -156,7 +160,7 @@ INT: Final = integer(-(2**31), 2**31 - 1)
 UINT: Final = integer(0, 2**32 - 1)
 ULL: Final = integer(0, 2**64 - 1)
 PORT: Final = integer(-1, 65535)
-UUID: Final[Kind[str]] = Kind("a UUID", _parse_uuid, str)
-MAC: Final[Kind[str]] = Kind("a MAC address", _parse_mac, str)
+UUID: Final[Kind[str]] = Kind("a UUID", _parse_uuid, str, plain=True)
+MAC: Final[Kind[str]] = Kind("a MAC address", _parse_mac, str, plain=True)
 CPUSET: Final[Kind[str]] = Kind("a set of processors", lambda text: format_cpuset(parse_cpuset(text)), str)
 ABSOLUTE_PATH: Final = matching(r"/.*", "an absolute path")

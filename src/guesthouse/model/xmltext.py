@@ -23,7 +23,7 @@ _ESCAPES: Final = str.maketrans(
 
 def escape(text: str) -> str:
     """`text` as it stands in an attribute or an element. Control characters, which XML cannot carry, are dropped."""
-    return text.translate(_ESCAPES)
+    return text if text.isalnum() else text.translate(_ESCAPES)
 
 
 def parse_document(text: str, root: str, what: str) -> etree._Element:
@@ -61,38 +61,34 @@ def _without_declaration(text: str) -> str:
 
 
 class Lines:
-    """Lines of a document in the making: `open`, `close` and `leaf` keep the indentation."""
+    """Lines of a document in the making: `open`, `close` and `leaf` keep the indentation, `indent`."""
 
-    __slots__ = ("_indent", "lines")
+    __slots__ = ("indent", "lines")
 
     def __init__(self, level: int = 0) -> None:
         self.lines: list[str] = []
-        self._indent = "  " * level
+        self.indent = "  " * level
 
     def leaf(self, tag: str, attributes: str = "", text: str | None = None) -> None:
         """`<tag attributes/>`, or with text `<tag attributes>text</tag>`. Both arguments are escaped already."""
         if text is None:
-            self.lines.append(f"{self._indent}<{tag}{attributes}/>")
+            self.lines.append(f"{self.indent}<{tag}{attributes}/>")
         else:
-            self.lines.append(f"{self._indent}<{tag}{attributes}>{text}</{tag}>")
+            self.lines.append(f"{self.indent}<{tag}{attributes}>{text}</{tag}>")
 
     def open(self, tag: str, attributes: str = "") -> None:
         """`<tag attributes>`, and one level deeper from here."""
-        self.lines.append(f"{self._indent}<{tag}{attributes}>")
-        self._indent += "  "
+        self.lines.append(f"{self.indent}<{tag}{attributes}>")
+        self.indent += "  "
 
     def close(self, tag: str) -> None:
         """One level up, and `</tag>`."""
-        self._indent = self._indent[:-2]
-        self.lines.append(f"{self._indent}</{tag}>")
-
-    def dedent(self) -> None:
-        """One level up without a closing tag: the line that opened it is taken back."""
-        self._indent = self._indent[:-2]
+        self.indent = self.indent[:-2]
+        self.lines.append(f"{self.indent}</{tag}>")
 
     def verbatim(self, fragment: str) -> None:
         """A piece of somebody else's XML, indented to this level."""
-        self.lines.extend(self._indent + line for line in fragment.rstrip("\n").split("\n"))
+        self.lines.extend(self.indent + line for line in fragment.rstrip("\n").split("\n"))
 
     def text(self) -> str:
         """The whole, with a newline at its end."""

@@ -6,7 +6,7 @@ Format: https://libvirt.org/formatdomain.html#hypervisor-features
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.binding import content, default, element, flag, one, opt, switch
+from guesthouse.model.binding import attr, content, default, element, flag, one, opt, switch
 from guesthouse.model.domain.memory import in_bytes
 from guesthouse.model.kinds import ON_OFF, TEXT, UINT, ULL, matching, one_of
 
@@ -22,7 +22,7 @@ class Apic:
 class Spinlocks:
     """After `retries` failed attempts the guest tells the hypervisor."""
 
-    state: bool = default(ON_OFF, True)
+    state: bool = attr(ON_OFF)
     retries: int | None = opt(UINT)
 
     def parsed(self) -> None:
@@ -39,7 +39,7 @@ class Spinlocks:
 class Stimer:
     """Synthetic timers."""
 
-    state: bool = default(ON_OFF, True)
+    state: bool = attr(ON_OFF)
     direct: bool | None = switch()
 
 
@@ -47,7 +47,7 @@ class Stimer:
 class VendorId:
     """The hypervisor's name, as the guest sees it."""
 
-    state: bool = default(ON_OFF, True)
+    state: bool = attr(ON_OFF)
     value: str | None = opt(matching(r"[^,]{1,12}", "up to 12 characters without a comma"))
 
     def parsed(self) -> None:
@@ -60,7 +60,7 @@ class VendorId:
 class Tlbflush:
     """Paravirtual flush of translations."""
 
-    state: bool = default(ON_OFF, True)
+    state: bool = attr(ON_OFF)
     direct: bool | None = switch()
     extended: bool | None = switch()
 
@@ -70,33 +70,33 @@ class Hyperv:
     """What makes Windows guests faster, in libvirt's order; `mode` is `custom` or `passthrough`."""
 
     mode: str = default(one_of("custom", "passthrough"), "custom")
-    relaxed: bool | None = switch()
-    vapic: bool | None = switch()
+    relaxed: bool | None = switch(explicit=True)
+    vapic: bool | None = switch(explicit=True)
     spinlocks: Spinlocks | None = one(Spinlocks)
-    vpindex: bool | None = switch()
-    runtime: bool | None = switch()
-    synic: bool | None = switch()
+    vpindex: bool | None = switch(explicit=True)
+    runtime: bool | None = switch(explicit=True)
+    synic: bool | None = switch(explicit=True)
     stimer: Stimer | None = one(Stimer)
-    reset: bool | None = switch()
+    reset: bool | None = switch(explicit=True)
     vendor_id: VendorId | None = one(VendorId)
-    frequencies: bool | None = switch()
-    reenlightenment: bool | None = switch()
+    frequencies: bool | None = switch(explicit=True)
+    reenlightenment: bool | None = switch(explicit=True)
     tlbflush: Tlbflush | None = one(Tlbflush)
-    ipi: bool | None = switch()
-    evmcs: bool | None = switch()
-    avic: bool | None = switch()
-    emsr_bitmap: bool | None = switch()
-    xmm_input: bool | None = switch()
+    ipi: bool | None = switch(explicit=True)
+    evmcs: bool | None = switch(explicit=True)
+    avic: bool | None = switch(explicit=True)
+    emsr_bitmap: bool | None = switch(explicit=True)
+    xmm_input: bool | None = switch(explicit=True)
 
 
 @element("kvm")
 class Kvm:
     """Behaviour of KVM towards the guest."""
 
-    hidden: bool | None = switch()
-    dedicated: bool | None = switch("hint-dedicated")
-    poll_control: bool | None = switch("poll-control")
-    pv_ipi: bool | None = switch("pv-ipi")
+    hidden: bool | None = switch(explicit=True)
+    dedicated: bool | None = switch("hint-dedicated", explicit=True)
+    poll_control: bool | None = switch("poll-control", explicit=True)
+    pv_ipi: bool | None = switch("pv-ipi", explicit=True)
 
 
 @element("tseg")
@@ -156,4 +156,4 @@ class Features:
     ioapic: Ioapic | None = one(Ioapic)
     vmcoreinfo: bool | None = switch()
     msrs: Msrs | None = one(Msrs)
-    ps2: bool | None = switch()
+    ps2: bool | None = switch(explicit=True)
