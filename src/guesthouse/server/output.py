@@ -61,7 +61,11 @@ class Output:
         return not self._queue
 
     def close(self) -> None:
-        """Forget what was not sent."""
+        """Forget what was not sent, and the owner."""
+        self._drained = _nothing
+        self._forget()
+
+    def _forget(self) -> None:
         if self._queue:
             self._loop.remove_writer(self._socket)
         for item in self._queue:
@@ -77,13 +81,13 @@ class Output:
             self.congested = True
 
     def _flush_ready(self) -> None:
-        """The kernel has room. A broken connection is noticed by the reader; here it only ends the writing."""
+        """The kernel has room. A broken connection is noticed by the owner when it reads again."""
         try:
             self._flush()
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:
-            self.close()
+            self._forget()
         if not self._queue:
             self._loop.remove_writer(self._socket)
         if not self._queue or (self.congested and self.pending < LOW_WATER):
@@ -107,3 +111,7 @@ class Output:
     def _send_descriptor(self, descriptor: int) -> None:
         rights = array.array("i", [descriptor])
         self._socket.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+
+def _nothing() -> None:
+    """Nobody wants to be told any more."""

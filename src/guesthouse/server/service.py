@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 30.0
 #: Connections that are accepted in one turn of the loop.
 _ACCEPT_BATCH = 64
+#: Bytes of unfinished packets that are held for all clients together; one packet may have 32 MB.
+_PARTIAL_BYTES = 256 << 20
 #: Seconds to wait when the process has no descriptors left.
 _EXHAUSTED_SECONDS = 0.2
 #: Seconds that the last replies may take when the daemon ends.
@@ -62,6 +64,7 @@ class Service:
         self._on_client = on_client
         self._listeners: list[Listener] = []
         self._accepting = False
+        self._partial = 0
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -87,6 +90,16 @@ class Service:
             await asyncio.wait_for(self._empty.wait(), _DISCONNECT_SECONDS)
         for session in list(self.sessions):
             session.close("the daemon is ending")
+
+    def note_partial(self, size: int) -> None:
+        """Count the bytes of packets that are not whole; over the budget, the connection that holds most of it ends.
+
+        Read-only connections, which anybody may have, go first.
+        """
+        self._partial += size
+        if self._partial > _PARTIAL_BYTES:
+            greedy = max(self.sessions, key=lambda session: (session.readonly, session.partial))
+            greedy.close("too many bytes of unfinished packets are being held")
 
     def apply(self, settings: Settings) -> None:
         """Take over settings that may change while clients are there."""
@@ -148,6 +161,7 @@ class Service:
             return
         identity = Identity(uid=uid, gid=gid, pid=pid, user=_user_name(uid))
         self.sessions[Session(self, peer, readonly=readonly, identity=identity)] = None
+        log.debug("process %d of uid %d has connected%s", pid, uid, " read-only" if readonly else "")
         self._empty.clear()
         self._on_client()
 

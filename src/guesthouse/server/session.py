@@ -57,6 +57,8 @@ _EARLY_BYTES = 65536
 #: Pending output at which a connection is given up: by events and streams, and by anything at all.
 _MESSAGE_LIMIT = 16 << 20
 _OUTPUT_LIMIT = 96 << 20
+#: What an ended session has left of its protocol: enough to encode replies that go nowhere.
+_NO_PROTOCOL = ServerProtocol({})
 #: Seconds that the last replies of a closing connection may take.
 _FLUSH_SECONDS = 5.0
 
@@ -105,6 +107,8 @@ class Session:
         self._extras: Extras | None = None
         self._callbacks: dict[object, Callable[[], None]] = {}
         self._early = _EARLY_BYTES
+        #: Bytes of a packet that is not whole yet.
+        self._partial = 0
         self._reading = True
         self._leaving = False
         self._closed = False
@@ -218,9 +222,9 @@ class Session:
         self.close("it did not open the connection in time")
 
     @property
-    def waiting(self) -> int:
-        """Calls that were begun and are not answered."""
-        return self._pending
+    def partial(self) -> int:
+        """Bytes that are held for a packet that is not whole yet."""
+        return self._partial
 
     # -- in ---------------------------------------------------------------------------------------
 
@@ -250,10 +254,20 @@ class Session:
                 self._call(event)
             else:
                 self._other(event)
+        if not events:
+            self._partial += len(data)
+            self.service.note_partial(len(data))
+        elif self._partial:
+            self._forget_partial()
         if not self.opened:
             self._early -= len(data)
             if self._early < 0:
                 self.close("it sends too much before it opens the connection")
+
+    def _forget_partial(self) -> None:
+        """What had come of a packet is whole now, or gone."""
+        self.service.note_partial(-self._partial)
+        self._partial = 0
 
     def _collect(self, ancillary: list[tuple[int, int, bytes]]) -> None:
         for level, kind, data in ancillary:
@@ -467,8 +481,13 @@ class Session:
         self._closed = self._mute = True
         self._reading = False
         self._backlog.clear()
+        self._forget_partial()
+        self.protocol = _NO_PROTOCOL  # its buffers may be large, and handlers may hold on to the session
+        self._receive = _NO_PROTOCOL.receive
         if reason:
             log.warning("%r is disconnected: %s", self, reason)
+        else:
+            log.debug("%r has ended", self)
         for timer in (self._deadline, self._alive_timer):
             if timer is not None:
                 timer.cancel()

@@ -7,6 +7,7 @@ nothing is silently ignored. Keys and defaults: the comments of libvirt's `libvi
 
 from __future__ import annotations
 
+import difflib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -98,7 +99,7 @@ class Settings:
     auth_unix_rw: str = _key("none", "authentication on the read-write socket", _authentication)
     max_clients: int = _key(5000, "connections at a time; more wait unaccepted", _positive)
     max_queued_clients: int = _key(1000, "length of the kernel's queue of unaccepted connections", _positive)
-    max_anonymous_clients: int = _key(20, "connections that are accepted and not yet authenticated", _count)
+    max_anonymous_clients: int = _key(20, "connections that are authenticating; with `none` there are none", _count)
     min_workers: int = _key(5, "accepted; there are no worker threads to count", _count)
     max_workers: int = _key(20, "accepted; there are no worker threads to count", _positive)
     prio_workers: int = _key(5, "accepted; there are no worker threads to count", _count)
@@ -194,7 +195,7 @@ def from_text(text: str, filename: str) -> Settings:
             continue
         entry = honoured.get(key)
         if entry is None:
-            raise SettingsError(f"{where}: unknown key '{key}'", hint="see docs/settings.md for those that there are")
+            raise SettingsError(f"{where}: unknown key '{key}'", hint=_similar(key, [*honoured, *REFUSED]))
         value = _typed(where, key, assignment.value, cast("Plain", entry.default))
         check = cast("Callable[[Plain], str] | None", entry.metadata["check"])
         problem = check(value) if check is not None else ""
@@ -202,6 +203,12 @@ def from_text(text: str, filename: str) -> Settings:
             raise SettingsError(f"{where}: {key} {problem}")
         chosen[key] = value
     return Settings(**chosen)  # type: ignore[arg-type]  # the loop has checked each against its field's default
+
+
+def _similar(key: str, known: list[str]) -> str:
+    """The next step for a key that does not exist."""
+    close = difflib.get_close_matches(key, known, 1)
+    return f"did you mean '{close[0]}'?" if close else "remove the line"
 
 
 def _refuse(where: str, key: str, assignment: Assignment) -> None:

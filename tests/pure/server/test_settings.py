@@ -56,7 +56,7 @@ def test_refused_keys_name_themselves_line_and_next_step(key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("max_clinets = 5", "x.conf:1: unknown key 'max_clinets'"),
+        ("max_clinets = 5", "x.conf:1: unknown key 'max_clinets' (did you mean 'max_clients'?)"),
         ('max_clients = "5"', "x.conf:1: expected an integer for 'max_clients' parameter"),
         ("unix_sock_group = 5", "x.conf:1: expected a string for 'unix_sock_group' parameter"),
         ("access_drivers = 5", "x.conf:1: expected a string list for 'access_drivers' parameter"),

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serverkit import Daemon, Wire
+
+from tests.real.server.serverkit import Daemon, Wire
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serverkit import DOMAIN, Daemon, Wire
 
 from guesthouse.rpc.packet import CALL, encode_packet
 from guesthouse.rpc.procedure import QEMU_PROGRAM, REMOTE_PROGRAM
@@ -26,6 +25,7 @@ from guesthouse.rpc.procedures.connect import (
 )
 from guesthouse.rpc.procedures.domain_devices import DOMAIN_OPEN_CONSOLE, DomainOpenConsoleArgs
 from guesthouse.rpc.programs import QEMU, REMOTE
+from tests.real.server.serverkit import DOMAIN, Daemon, Wire
 
 MEGABYTE = 1 << 20
 FUZZ_MESSAGES = 100_000
@@ -87,6 +87,19 @@ def test_promised_bytes_that_never_come_cost_nothing(flat: Daemon) -> None:
             wire.socket.sendall(header(33554432))
         time.sleep(0.2)
         assert flat.memory() - before < 4 * MEGABYTE
+
+
+def test_unfinished_packets_have_a_budget(flat: Daemon) -> None:
+    """Twenty clients send nearly 32 MB each and stop: some have to go, all memory comes back."""
+    packet = header(33554432) + bytes(30 * MEGABYTE)
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            wire = stack.enter_context(Wire(flat.readonly_socket)).open()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                wire.socket.sendall(packet)
+        assert flat.memory() < 420 * MEGABYTE
+        with Wire(flat.socket) as other:
+            assert other.open().counters()
 
 
 def test_much_before_open_is_refused(flat: Daemon) -> None:

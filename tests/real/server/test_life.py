@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from serverkit import DEADLINE, DOMAIN, SCRIPT, Daemon, Failed, Wire
 
 from guesthouse.rpc.procedures.domain import DOMAIN_CREATE, DomainCreateArgs
 from guesthouse.rpc.procedures.domain_save import DOMAIN_SAVE, DomainSaveArgs
+from tests.real.server.serverkit import DEADLINE, DOMAIN, SCRIPT, Daemon, Failed, Wire
 
 
 def configured(root: Path, text: str) -> Path:

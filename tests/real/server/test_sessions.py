@@ -7,7 +7,6 @@ import os
 import time
 
 import pytest
-from serverkit import DOMAIN, Daemon, Failed, Wire
 
 from guesthouse.rpc.packet import CALL, CONTINUE, ERROR, MESSAGE, OK, STREAM, encode_packet
 from guesthouse.rpc.procedure import KEEPALIVE_PROGRAM, REMOTE_PROGRAM
@@ -46,6 +45,7 @@ from guesthouse.rpc.procedures.domain_devices import (
 from guesthouse.rpc.procedures.domain_save import DOMAIN_ABORT_JOB, DOMAIN_SAVE, DomainAbortJobArgs, DomainSaveArgs
 from guesthouse.rpc.procedures.events import CONNECT_REGISTER_CLOSE_CALLBACK, CONNECT_UNREGISTER_CLOSE_CALLBACK
 from guesthouse.rpc.types import RemoteError
+from tests.real.server.serverkit import DOMAIN, Daemon, Failed, Wire
 
 
 def failure(wire: Wire, *call: object) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serverkit import DEADLINE, Daemon, Wire
+
+from tests.real.server.serverkit import DEADLINE, Daemon, Wire
 
 pytestmark = [
     pytest.mark.stock,
