@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.cpu_matching import Processor, decode
-from guesthouse.model.cpu_models import Signature, table
+from guesthouse.model.cpu_models import X86, Signature, table
 from guesthouse.model.qemu_capabilities import QemuCapabilities
-
-_X86_TARGETS = frozenset({"i386", "x86_64"})
 
 
 def blockers(capabilities: QemuCapabilities, accelerator: str) -> dict[str, tuple[str, ...]]:
@@ -34,7 +32,7 @@ def host_model(capabilities: QemuCapabilities, accelerator: str) -> CpuDefinitio
     None where QEMU does not tell, or for another architecture than x86.
     """
     best = capabilities.cpu_expansions.get(accelerator)
-    if not best or capabilities.arch not in _X86_TARGETS:
+    if not best or capabilities.guest_arch not in X86:
         return None
     cpus = table()
     features = frozenset(cpus.canonical(name) for name, value in best.items() if value is True)

@@ -89,6 +89,11 @@ class QemuCapabilities:
         major, minor, micro = self.version
         return major * 1_000_000 + minor * 1000 + micro
 
+    @property
+    def guest_arch(self) -> str:
+        """The architecture of its guests in libvirt's words: QEMU's `i386` is `i686`."""
+        return {"i386": "i686", "arm": "armv7l"}.get(self.arch, self.arch)
+
     def canonical_machine(self, name: str) -> str | None:
         """The full name of a machine type given by name or alias (`q35`); None when there is none."""
         full = self.aliases.get(name, name)

@@ -39,7 +39,7 @@ _PROGRAM_SUFFIX: Final = {"i686": "i386", "armv6l": "arm", "armv7l": "arm", "ppc
 #: Architectures for which guests can be described; the others wait for their machines.
 DESCRIBED: Final = ("i686", "x86_64")
 
-_FAMILIES: Final = (frozenset({"i686", "x86_64", "i386"}), frozenset({"arm", "armv6l", "armv7l", "aarch64"}))
+_FAMILIES: Final = (frozenset({"i686", "x86_64"}), frozenset({"armv6l", "armv7l", "aarch64"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Emulators:
 
 
 def _check_architecture(capabilities: QemuCapabilities, wanted: str) -> None:
-    own = "i686" if capabilities.arch == "i386" else capabilities.arch
+    own = capabilities.guest_arch
     if own == wanted:
         return
     if not any(own in family and wanted in family for family in _FAMILIES):

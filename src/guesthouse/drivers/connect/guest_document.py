@@ -44,11 +44,12 @@ _VIDEO_MODELS: Final = (
     ("cirrus", "cirrus-vga"),
     ("vmvga", "vmware-svga"),
     ("qxl", "qxl-vga"),
-    ("virtio", "virtio-gpu-pci"),
+    ("virtio", "virtio-vga"),
     ("none", ""),
     ("bochs", "bochs-display"),
     ("ramfb", "ramfb"),
 )
+_PANIC_MODELS: Final = (("isa", "pvpanic"), ("hyperv", ""), ("pvpanic", "pvpanic-pci"))
 _VIRTIO_MODELS: Final = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 
@@ -158,7 +159,7 @@ def _devices(choice: Choice) -> dict[str, Choices]:
     kinds = ("disk", "cdrom", "floppy", "lun") if old else ("disk", "cdrom", "lun")
     transitional = qemu.has_device("virtio-blk-pci-transitional")
     virtio = _VIRTIO_MODELS if transitional else _VIRTIO_MODELS[:1]
-    backends = [name for name in ("random", "egd", "builtin") if qemu.has_object(f"rng-{name}")]
+    backends = [name for name in ("random", "builtin") if qemu.has_object(f"rng-{name}")]
     return {
         "disk": Choices(enums={"diskDevice": kinds, "bus": buses, "model": virtio}),
         "graphics": Choices(enums={"type": ("vnc",)}),
@@ -171,7 +172,7 @@ def _devices(choice: Choice) -> dict[str, Choices]:
         "channel": Choices(enums={"type": ("pty", "unix")}),
         "crypto": _UNSUPPORTED,
         "interface": Choices(enums={"backendType": ("default", "passt")}),
-        "panic": _UNSUPPORTED,
+        "panic": Choices(enums={"model": _present(qemu, _PANIC_MODELS)}) if choice.arch in X86 else _UNSUPPORTED,
     }
 
 

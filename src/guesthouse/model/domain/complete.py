@@ -64,7 +64,7 @@ def _complete_machine(domain: Domain, qemu: QemuCapabilities, defaults: Defaults
     kind = domain.os.type or new(OsType, kind="hvm")
     domain.os.type = kind
     kind.arch = kind.arch or defaults.host_arch
-    if kind.arch != qemu.arch:
+    if kind.arch != qemu.guest_arch:
         raise UnsupportedConfigError(f"Emulator '{emulator}' does not support arch '{kind.arch}'")
     if domain.type == "kvm" and not qemu.kvm:
         raise UnsupportedConfigError(

@@ -1,0 +1,135 @@
+"""What the domain capabilities offer, a definition may really contain: every value is tried with the installed QEMU."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import xml.etree.ElementTree as ET  # our own documents
+from collections.abc import Iterator
+
+import pytest
+
+from guesthouse.drivers.connect.emulators import Choice, Emulators
+from guesthouse.drivers.connect.guest_document import FirmwareOffer, guest_document
+from guesthouse.drivers.connect.node import Node
+from guesthouse.drivers.connect.processors import read_processor
+from guesthouse.host.sysfs import HostTree
+from guesthouse.model.domain.complete import complete
+from guesthouse.model.domain.defaults import Defaults
+from guesthouse.model.domain.document import parse_domain
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed (./dev setup)"),
+]
+
+#: How a value of an enumeration looks in a definition. `{}` is the value.
+SAMPLES = {
+    ("disk", "bus"): "<disk device='disk' type='file'><source file='/d'/><target dev='vda' bus='{}'/></disk>",
+    ("disk", "model"): "<disk model='{}' type='file'><source file='/d'/><target dev='vda' bus='virtio'/></disk>",
+    ("graphics", "type"): "<graphics type='{}'/>",
+    ("video", "modelType"): "<video><model type='{}'/></video>",
+    ("rng", "model"): "<rng model='{}'><backend model='random'>/dev/urandom</backend></rng>",
+    ("rng", "backendModel"): "<rng model='virtio'><backend model='{}'/></rng>",
+    ("channel", "type"): "<channel type='{}'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
+    ("interface", "backendType"): "<interface type='user'><backend type='{}'/></interface>",
+    ("panic", "model"): "<panic model='{}'/>",
+}
+DISKS = {
+    "disk": "<disk device='disk' type='file'><source file='/d'/><target dev='sda' bus='sata'/></disk>",
+    "cdrom": "<disk device='cdrom' type='file'><target dev='sda' bus='sata'/></disk>",
+    "floppy": "<disk device='floppy' type='file'><target dev='fda' bus='fdc'/></disk>",
+    "lun": "<disk device='lun' type='block'><source dev='/dev/x'/><target dev='sda' bus='scsi'/></disk>",
+}
+FLOPPY = "<disk device='floppy' type='file'><target dev='fda' bus='fdc'/></disk>"
+FEATURES = {
+    "vmcoreinfo": "<features><vmcoreinfo state='on'/></features>",
+    "genid": "<genid>4c4c4544-0035-3510-8057-b4c04f4a4d32</genid>",
+    "ps2": "<features><ps2 state='on'/></features>",
+}
+#: Features that are not settings of a definition; the chain of images is tried with the disks.
+NOT_SETTINGS = {"backingStoreInput", "hyperv"}
+
+
+async def _no() -> bool:
+    return False
+
+
+def choices(arch: str, machine: str) -> Choice:
+    return asyncio.run(Emulators(None, _no, "x86_64").choose(None, arch, "qemu", machine))
+
+
+def define(chosen: Choice, devices: str = "", settings: str = "") -> None:
+    """Read and complete a definition; raises what the daemon would tell the client."""
+    domain = parse_domain(
+        f"<domain type='qemu'><name>a</name><memory>262144</memory>{settings}"
+        f"<os><type arch='{chosen.arch}' machine='{chosen.machine.name}'>hvm</type></os>"
+        f"<devices>{devices}</devices></domain>",
+        validate=True,
+    )
+    emulators = {chosen.arch: chosen.capabilities.binary}
+    complete(domain, chosen.capabilities, defaults=Defaults(emulators=emulators))
+
+
+def offered(root: ET.Element) -> Iterator[tuple[str, str, str]]:
+    """Device, enumeration and value of everything that a document offers."""
+    for device in root.findall("devices/*[@supported='yes']"):
+        for enum in device.findall("enum"):
+            for value in enum.findall("value"):
+                yield device.tag, enum.get("name", ""), value.text or ""
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "i686"])
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_every_offer_is_accepted(arch: str, machine: str) -> None:
+    chosen = choices(arch, machine)
+    root = ET.fromstring(guest_document(chosen, FirmwareOffer(), physical_bits=None, kvm_limit=None))
+    tried = 0
+    for device, enum, value in offered(root):
+        if (device, enum) == ("disk", "diskDevice"):
+            sample = DISKS[value]
+        else:
+            sample = SAMPLES[device, enum].format(value)
+        if (device, enum, value) == ("disk", "bus", "fdc"):
+            sample = FLOPPY
+        try:
+            define(chosen, sample)
+        except Exception as error:
+            raise AssertionError(f"{device} {enum}={value} is offered and refused: {error}") from error
+        tried += 1
+    assert tried > 25
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_every_feature_is_accepted(machine: str) -> None:
+    chosen = choices("x86_64", machine)
+    root = ET.fromstring(guest_document(chosen, FirmwareOffer(), physical_bits=None, kvm_limit=None))
+    names = {feature.tag for feature in root.findall("features/*[@supported='yes']")}
+    assert names <= set(FEATURES) | NOT_SETTINGS
+    for name in names - NOT_SETTINGS:
+        define(chosen, settings=FEATURES[name])
+    backed = "<backingStore type='file'><format type='raw'/><source file='/b'/><backingStore/></backingStore>"
+    disk = f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/d'/>{backed}<target dev='vda'/></disk>"
+    define(chosen, disk)
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_every_usable_model_is_accepted(machine: str) -> None:
+    chosen = choices("x86_64", machine)
+    root = ET.fromstring(guest_document(chosen, FirmwareOffer(), physical_bits=None, kvm_limit=None))
+    usable = [model.text for model in root.findall("cpu/mode[@name='custom']/model[@usable='yes']")]
+    assert "qemu64" in usable
+    for name in usable:
+        define(chosen, settings=f"<cpu mode='custom' match='exact'><model>{name}</model></cpu>")
+    for mode in root.findall("cpu/mode[@supported='yes']"):
+        if mode.get("name") != "custom":
+            define(chosen, settings=f"<cpu mode='{mode.get('name')}'/>")
+
+
+def test_this_hosts_processor_is_known() -> None:
+    node = Node(HostTree())
+    if node.arch != "x86_64":
+        pytest.skip("only x86 processors have names")
+    processor, _microcode, bits = read_processor(node.tree)
+    assert {"fpu", "sse2", "lm"} <= processor.features
+    assert bits is None or 32 <= bits <= 64
