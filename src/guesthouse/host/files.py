@@ -60,19 +60,40 @@ def write_atomic(path: str | Path, data: bytes, mode: int = 0o600, *, durable: b
             try:
                 _write_all(descriptor, data)
                 os.fchmod(descriptor, mode)
-                if durable:
-                    os.fsync(descriptor)
+                _publish(descriptor, temporary, name, directory, durable=durable)
             finally:
                 os.close(descriptor)
-            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=directory)
             raise
-        if durable:
-            os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _publish(descriptor: int, temporary: str, name: str, directory: int, *, durable: bool) -> None:
+    """Give a whole file its name.
+
+    What replaces a file is on disk before it takes the name, and the name afterwards: two waits for the disk. A new
+    file has nothing to lose: it is named first, and one sync then brings content and name to the disk together, since
+    the rename changed the file itself. If the host dies in between, an empty file of which nobody was told may stand.
+    """
+    replaces = durable and _exists(name, directory)
+    if replaces:
+        os.fsync(descriptor)
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    if replaces:
+        os.fsync(directory)
+    elif durable:
+        os.fsync(descriptor)
+
+
+def _exists(name: str, directory: int) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def remove(path: str | Path, *, durable: bool = False) -> bool:
