@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.cpu_arguments import cpu_arguments, smp_arguments
@@ -18,10 +20,11 @@ from guesthouse.model.domain.machine_arguments import (
     power_arguments,
     tseg_arguments,
 )
-from guesthouse.model.qemu_objects import Device, Object, quoted
+from guesthouse.model.qemu_objects import Device, Object, Option, QemuObject, quoted
 
 #: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
 _MIB = 1024
+_WATCHDOG_ACTION = "-watchdog-action"
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -48,6 +51,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
     secret = Object(
         {"qom-type": "secret", "id": "masterKey0", "format": "raw", "file": f"{launch.guest_dir}/master-key.aes"}
     )
+    devices, panics = _device_objects(domain, launch)
     argv = [
         domain.devices.emulator or "",
         *["-name", f"guest={quoted(domain.name)},debug-threads=on", "-S"],
@@ -66,17 +70,35 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *clock_arguments(domain, launch),
         *power_arguments(domain),
         *boot_arguments(domain),
-        *_device_arguments(domain, launch),
+        *_words(devices),
     ]
     if domain.features is not None and domain.features.vmcoreinfo:
         argv += Device({"driver": "vmcoreinfo"}).arguments()
-    argv += ["-sandbox", _SANDBOX, "-msg", "timestamp=on"]
+    argv += ["-sandbox", _SANDBOX, *_words(panics), "-msg", "timestamp=on"]
     environment = {"TZ": domain.clock.timezone} if domain.clock.timezone is not None else {}
     return CommandLine(argv, environment)
 
 
-def _device_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
+def _words(objects: Iterable[QemuObject]) -> list[str]:
+    return [word for made in objects for word in made.arguments()]
+
+
+def _device_objects(domain: Domain, launch: LaunchContext) -> tuple[list[QemuObject], list[QemuObject]]:
+    """What the devices are made of, in libvirt's order; and apart from them the panic devices, which come last."""
     ctx = launch_context(domain, launch)
-    return [
-        word for device in domain.devices.in_launch_order() for made in device.objects(ctx) for word in made.arguments()
-    ]
+    groups: dict[str, list[QemuObject]] = {}
+    for device in domain.devices.in_launch_order():
+        groups.setdefault(type(device).__name__, []).extend(device.objects(ctx))
+    panics = groups.pop("Panic", [])
+    made: list[QemuObject] = []
+    for name, objects in groups.items():
+        options = [item for item in objects if isinstance(item, Option)]
+        if name == "Disk":
+            # The boot indexes of floppy drives belong to their controller, and come before all drives.
+            objects = options + [item for item in objects if not isinstance(item, Option)]
+        elif name == "Watchdog" and options:
+            # What a watchdog does is one setting of the machine.
+            first = next(item for item in options if item.flag == _WATCHDOG_ACTION)
+            objects = [item for item in objects if item != first] + [first]
+        made += objects
+    return made, panics

@@ -59,7 +59,7 @@ def cpu_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     """`-cpu MODEL,…`; nothing where the machine's own processor is taken as it is."""
     flags = _clock_flags(domain)
     if domain.features is not None:
-        flags += _feature_flags(domain.features)
+        flags += _feature_flags(domain.features, crash=any(panic.model == "hyperv" for panic in domain.devices.panics))
     cpu = domain.cpu
     if cpu is not None:
         flags += _cache_flags(cpu) + _address_flags(cpu)
@@ -103,7 +103,7 @@ def _clock_flags(domain: Domain) -> list[str]:
     return flags
 
 
-def _feature_flags(features: Features) -> list[str]:
+def _feature_flags(features: Features, *, crash: bool) -> list[str]:
     flags: list[str] = []
     if features.apic is not None and features.apic.eoi is not None:
         flags.append(f"kvm-pv-eoi={on_off(features.apic.eoi)}")
@@ -111,6 +111,8 @@ def _feature_flags(features: Features) -> list[str]:
         flags.append(f"kvm-pv-unhalt={on_off(features.pvspinlock)}")
     if features.hyperv is not None:
         flags += _hyperv_flags(features.hyperv)
+    if crash:
+        flags.append("hv-crash")
     kvm = features.kvm
     if kvm is not None:
         flags += ["kvm=off"] if kvm.hidden else []

@@ -52,9 +52,13 @@ I440FX: Final = MachineFamily(
 )
 
 #: Architecture to the families of its machine types: the words that a machine type of the family is, or begins with.
-FAMILIES: Final[dict[str, tuple[tuple[tuple[str, ...], MachineFamily], ...]]] = {
-    "x86_64": ((("q35", "pc-q35-"), Q35), (("pc", "pc-0.", "pc-1.", "pc-i440", "rhel"), I440FX)),
-}
+_PC: Final = ((("q35", "pc-q35-"), Q35), (("pc", "pc-0.", "pc-1.", "pc-i440", "rhel"), I440FX))
+FAMILIES: Final[dict[str, tuple[tuple[tuple[str, ...], MachineFamily], ...]]] = {"i686": _PC, "x86_64": _PC}
+
+
+def is_known(arch: str, machine: str) -> bool:
+    """Whether a definition may name that machine type."""
+    return any(machine == words[0] or machine.startswith(words[1:]) for words, _ in FAMILIES.get(arch, ()))
 
 
 def family_of(arch: str, machine: str) -> MachineFamily:

@@ -119,8 +119,10 @@ class _Assignment:
         """Both passes, and what follows from the addresses."""
         plugs = list(self._plugs())
         if any(plug.open for plug in plugs):
+            before = len(self._devices.controllers)
             self._grow(plugs)
-            plugs = list(self._plugs())
+            if len(self._devices.controllers) > before:
+                plugs = list(self._plugs())
         buses = self._slots(plugs, growing=False)
         self._place_chipset(buses, plugs)
         self._place_rest(buses, plugs, write=True)

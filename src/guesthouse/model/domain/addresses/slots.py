@@ -122,6 +122,7 @@ class Slots:
     def __init__(self, buses: list[Bus], *, growing: bool) -> None:
         self.buses = buses
         self._growing = growing
+        self._first: dict[int, int] = {}
 
     def in_use(self, bus: int, slot: int) -> bool:
         """Whether a slot has a device."""
@@ -136,6 +137,9 @@ class Slots:
         if self._growing and place.bus >= len(self.buses):
             self._grow(place.bus, needs)
         self._check(place, needs, given=given)
+        self._take(place, needs, given=given)
+
+    def _take(self, place: Place, needs: int, *, given: bool) -> None:
         bus = self.buses[place.bus]
         bit = 1 << place.function
         if bus.functions[place.slot] & bit:
@@ -155,14 +159,17 @@ class Slots:
             place = self._find(needs, function)
         if place is None:
             raise InternalError("No more available PCI slots", hint="remove devices, or add a PCI controller")
-        self.reserve(place, needs, given=False)
+        self._take(place, needs, given=False)
         return place
 
     def _find(self, needs: int, function: int | None) -> Place | None:
         wanted = function or 0
-        for number, bus in enumerate(self.buses):
+        # Places are never given back, so that a bus without room for such a device stays without.
+        for number in range(self._first.get(needs, 0), len(self.buses)):
+            bus = self.buses[number]
             if not self._suits(number, bus, needs):
                 continue
+            self._first[needs] = number
             for slot in range(bus.first, bus.last + 1):
                 used = bus.functions[slot]
                 if not used:

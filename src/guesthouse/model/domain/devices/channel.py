@@ -23,8 +23,8 @@ from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, matching, one_of
 from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import QemuObject
 
-#: Where earlier libvirts made the sockets of channels, below a directory of their own.
-_OLD_PATH: Final = re.compile(r"/channel/target/domain-[^/]+/([^/]+)$")
+#: What precedes the channel's name in the paths that libvirt has generated over the years.
+_GENERATED: Final = re.compile(r"/qemu/channel/(?:target/)?(?:[^/]+\.|domain-[^/]+/|[0-9]+-[^/]+/)$")
 
 #: The channel on which QEMU's guest agent answers.
 AGENT: Final = "org.qemu.guest_agent.0"
@@ -80,8 +80,8 @@ class Channel(CharacterDevice):
     def _generated(self, path: str, directory: str) -> bool:
         if directory and path.startswith(directory.rstrip("/") + "/"):
             return True
-        found = _OLD_PATH.search(path)
-        return found is not None and found[1] == self.target.name
+        name = self.target.name or ""
+        return bool(name) and path.endswith(name) and _GENERATED.search(path[: -len(name)]) is not None
 
     def check(self, ctx: DeviceContext) -> None:
         """Only virtio channels are there."""

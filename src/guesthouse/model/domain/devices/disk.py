@@ -212,6 +212,10 @@ class Disk(Device):
             self.target.bus = "fdc" if self.device == "floppy" else _bus_of(self.target.dev)
         if self.device == "cdrom":
             self.readonly = True
+        if self.snapshot == "no" and self.readonly:
+            self.snapshot = None
+        if self.target.tray == "closed":
+            self.target.tray = None
 
     @property
     def bus(self) -> str:

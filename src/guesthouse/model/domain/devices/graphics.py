@@ -105,7 +105,7 @@ class Graphics(Device):
         self.socket = first.socket if first.type == "socket" else None
 
     def _read_ports(self) -> None:
-        if self.listens[0].type not in ("address", "network"):
+        if not self.on_network:
             self.port = self.autoport = self.websocket = None
             return
         if self.autoport is None:
@@ -117,6 +117,11 @@ class Graphics(Device):
     def on_network(self) -> bool:
         """Whether it has ports."""
         return self.listens[0].type in ("address", "network")
+
+    def defaults(self, ctx: DeviceContext) -> None:
+        """A port beside `autoport` is one that an earlier start chose."""
+        if self.autoport:
+            self.port = -1
 
     def check(self, ctx: DeviceContext) -> None:
         """One listener, of a kind that we have, on a port that VNC can have."""

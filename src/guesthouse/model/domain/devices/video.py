@@ -89,6 +89,10 @@ class VideoModel:
     acceleration: Acceleration | None = one(Acceleration)
     resolution: Resolution | None = one(Resolution)
 
+    def parsed(self) -> None:
+        """Only the first card says whether it is the first."""
+        self.primary = self.primary or None
+
 
 def _power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length() if number else 0
