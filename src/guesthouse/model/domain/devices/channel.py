@@ -24,7 +24,9 @@ from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import QemuObject
 
 #: What precedes the channel's name in the paths that libvirt has generated over the years.
-_GENERATED: Final = re.compile(r"/qemu/channel/(?:target/)?(?:[^/]+\.|domain-[^/]+/|[0-9]+-[^/]+/)$")
+_GENERATED: Final = re.compile(
+    r"/(?:var/lib|var/run|run)/libvirt/qemu/channel/(?:target/)?(?:[^/]+\.|domain-[^/]+/|[0-9]+-[^/]+/)"
+)
 
 #: The channel on which QEMU's guest agent answers.
 AGENT: Final = "org.qemu.guest_agent.0"
@@ -81,7 +83,7 @@ class Channel(CharacterDevice):
         if directory and path.startswith(directory.rstrip("/") + "/"):
             return True
         name = self.target.name or ""
-        return bool(name) and path.endswith(name) and _GENERATED.search(path[: -len(name)]) is not None
+        return bool(name) and path.endswith(name) and _GENERATED.fullmatch(path[: -len(name)]) is not None
 
     def check(self, ctx: DeviceContext) -> None:
         """Only virtio channels are there."""
