@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin, UnsupportedConfigError
+from guesthouse.model.domain.machines import FAMILIES, is_known
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities
 from guesthouse.qemu.probe import probe
 
@@ -35,9 +36,6 @@ GUEST_TYPES: Final = {"qemu": TCG, "kvm": KVM}
 
 #: The end of a program's name, where it is not the architecture.
 _PROGRAM_SUFFIX: Final = {"i686": "i386", "armv6l": "arm", "armv7l": "arm", "ppc64le": "ppc64", "mipsel": "mipsel"}
-
-#: Architectures for which guests can be described; the others wait for their machines.
-DESCRIBED: Final = ("i686", "x86_64")
 
 _FAMILIES: Final = (frozenset({"i686", "x86_64"}), frozenset({"armv6l", "armv7l", "aarch64"}))
 
@@ -77,8 +75,8 @@ class Emulators:
         self._probes: dict[tuple[str, int], asyncio.Task[QemuCapabilities]] = {}
 
     def installed(self) -> dict[str, str]:
-        """Architecture to program, of every architecture that has one."""
-        found = {arch: self.program(arch) for arch in DESCRIBED}
+        """Architecture to program, of every architecture whose guests can be described and that has one."""
+        found = {arch: self.program(arch) for arch in FAMILIES}
         return {arch: program for arch, program in found.items() if program is not None}
 
     def program(self, arch: str) -> str | None:
@@ -145,7 +143,7 @@ class Emulators:
             raise _invalid(f"Emulator '{found}' does not support virt type '{kind}'")
         if kind == "kvm" and not capabilities.kvm:
             raise _invalid(f"the accel 'kvm' is not supported by '{found}' on this host")
-        return Choice(capabilities, wanted, kind, _machine(capabilities, machine))
+        return Choice(capabilities, wanted, kind, _machine(capabilities, wanted, machine))
 
 
 def _check_architecture(capabilities: QemuCapabilities, wanted: str) -> None:
@@ -158,11 +156,11 @@ def _check_architecture(capabilities: QemuCapabilities, wanted: str) -> None:
         raise _invalid(f"Emulator '{capabilities.binary}' does not support arch '{wanted}'")
 
 
-def _machine(capabilities: QemuCapabilities, name: str | None) -> Machine:
+def _machine(capabilities: QemuCapabilities, arch: str, name: str | None) -> Machine:
     if name is None:
         name = capabilities.default_machine or next(iter(capabilities.machines), "")
     found = capabilities.machine(name)
-    if found is None:
+    if found is None or not is_known(arch, found.name):
         raise _invalid(f"the machine '{name}' is not supported by emulator '{capabilities.binary}'")
     return found
 

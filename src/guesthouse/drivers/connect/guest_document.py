@@ -149,7 +149,7 @@ def _present(qemu: QemuCapabilities, rows: Sequence[tuple[str, str]]) -> list[st
 
 def _has_ide(machine: str) -> bool:
     """Whether the machine has IDE and floppy controllers of its own: the PCs with the older chipset."""
-    return machine == "isapc" or machine == "pc" or machine.startswith("pc-i440fx-")
+    return machine.startswith("pc-i440fx-")
 
 
 def _devices(choice: Choice) -> dict[str, Choices]:
@@ -178,7 +178,6 @@ def _devices(choice: Choice) -> dict[str, Choices]:
 
 def _features(choice: Choice) -> dict[str, Choices]:
     qemu = choice.capabilities
-    ps2 = choice.arch in X86 and choice.machine.name != "microvm"
     return {
         "gic": _UNSUPPORTED,
         "vmcoreinfo": Choices(qemu.has_device("vmcoreinfo")),
@@ -186,7 +185,7 @@ def _features(choice: Choice) -> dict[str, Choices]:
         "backingStoreInput": Choices(),
         "backup": _UNSUPPORTED,
         "async-teardown": _UNSUPPORTED,
-        "ps2": Choices(ps2),
+        "ps2": Choices(choice.arch in X86),
         "sev": _UNSUPPORTED,
         "sgx": _UNSUPPORTED,
         "hyperv": _hyperv(choice),

@@ -18,6 +18,7 @@ from guesthouse.model.capabilities import (
     format_capabilities,
 )
 from guesthouse.model.cpu_models import X86
+from guesthouse.model.domain.machines import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,18 +61,21 @@ def _guest(arch: str, emulator: QemuCapabilities) -> Guest:
     return Guest(
         arch=arch,
         emulator=emulator.binary,
-        machines=_machines(emulator),
+        machines=_machines(arch, emulator),
         domains=["qemu", "kvm"] if emulator.kvm else ["qemu"],
         features=_features(arch),
     )
 
 
-def _machines(emulator: QemuCapabilities) -> list[Machine]:
-    """Each machine by its full name, then by its alias; the default machine first, because tools take that."""
+def _machines(arch: str, emulator: QemuCapabilities) -> list[Machine]:
+    """Each machine by its full name, then by its alias; the default machine first, because tools take that.
+
+    Machines that a definition cannot name are left out.
+    """
     ordered = sorted(emulator.machines.values(), key=lambda machine: not machine.default)
     machines: list[Machine] = []
     for machine in ordered:
-        if machine.name == "none":
+        if not is_known(arch, machine.name):
             continue
         machines.append(Machine(machine.name, machine.max_cpus, deprecated=machine.deprecated))
         if machine.alias:
