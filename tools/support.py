@@ -20,7 +20,7 @@ from guesthouse import __version__
 from guesthouse.cli.registry import commands
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures import TABLE as DOMAIN_TABLE
-from guesthouse.model.binding import children_of, names_of
+from guesthouse.model.binding import accepted_names, children_of
 from guesthouse.model.domain.definition import Domain
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.programs import ADMIN, QEMU, REMOTE
@@ -61,19 +61,30 @@ def command_rows() -> list[Row]:
     return rows + [Row(name, "Guesthouse's own", WORKS) for name in extra]
 
 
-def claimed_paths() -> dict[str, set[str]]:
-    """Every element path that the classes claim, with the attributes that they claim there."""
-    claimed: dict[str, set[str]] = {}
+def claimed_classes() -> dict[str, set[type[object]]]:
+    """Every element path that is bound to classes, with the classes."""
+    found: dict[str, set[type[object]]] = {}
 
     def walk(cls: type[object], path: str, above: tuple[type[object], ...]) -> None:
-        attributes, _ = names_of(cls)
-        claimed.setdefault(path, set()).update(attributes)
-        for tag, child, inner in children_of(cls):
-            claimed.setdefault(f"{path}/{tag}", set()).update(inner)
+        found.setdefault(path, set()).add(cls)
+        for tag, child, _ in children_of(cls):
             if child is not None and child not in above:
                 walk(child, f"{path}/{tag}", (*above, child))
 
     walk(Domain, "domain", (Domain,))
+    return found
+
+
+def claimed_paths() -> dict[str, set[str]]:
+    """Every element path that the classes claim, with the attributes that they claim there."""
+    claimed: dict[str, set[str]] = {}
+    for path, classes in claimed_classes().items():
+        for cls in classes:
+            claimed.setdefault(path, set()).update(accepted_names(cls)[0])
+            for tag, _, attributes in children_of(cls):
+                claimed.setdefault(f"{path}/{tag}", set()).update(attributes)
+            for tag in accepted_names(cls)[1]:
+                claimed.setdefault(f"{path}/{tag}", set())
     return claimed
 
 

@@ -715,10 +715,11 @@ def elements() -> dict[type[object], str]:
     return {cls: plan.tag for cls, plan in _PLANS.items()}
 
 
-def names_of(cls: type[object]) -> tuple[list[str], list[str]]:
-    """The attributes and the child elements that `cls` claims."""
+def accepted_names(cls: type[object]) -> tuple[set[str], set[str]]:
+    """The attributes and the child elements that are accepted in `cls`: those of its fields, and those it drops."""
     plan = _plan(cls)
-    return sorted(plan.attributes), sorted(plan.children)
+    dropped = {name.removeprefix("@") for name in plan.drops if name.startswith("@")}
+    return {*plan.attributes, *dropped}, {*plan.children, *(name for name in plan.drops if not name.startswith("@"))}
 
 
 def children_of(cls: type[object]) -> list[tuple[str, type[object] | None, frozenset[str]]]:
