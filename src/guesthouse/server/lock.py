@@ -1,8 +1,11 @@
 """Who owns the places: at most one daemon, whether it is ours or libvirt's.
 
-libvirtd and virtqemud hold a POSIX lock on the first byte of `libvirtd.pid`, `virtqemud.pid` and `qemu/driver.pid` and
-write their process number there. We hold the same locks, so neither side starts where the other lives. A lock dies
-with its process, however it dies, so nothing has to be cleaned up after a crash.
+libvirtd and virtqemud hold a lock on the first byte of `libvirtd.pid`, `virtqemud.pid` and `qemu/driver.pid` and write
+their process number there. We hold the same locks, so neither side starts where the other lives. A lock dies with its
+process, however it dies, so nothing has to be cleaned up after a crash.
+
+Theirs are POSIX locks, which are lost as soon as any part of the process opens and closes the same file; ours belong
+to the open file (fcntl(2), "Open file description locks"). The two kinds exclude each other.
 
 As further proof, whoever answers on one of our sockets is asked for its process number (`SO_PEERCRED`).
 """
@@ -21,6 +24,8 @@ from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.places import Places
 
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
+_FIRST_BYTE = (os.SEEK_SET, 0, 1)
+_F_OFD_SETLK = 37
 _ATTEMPTS = 10
 
 
@@ -48,9 +53,11 @@ class PlaceLock:
     """The locks of one daemon on its places. Closing the files gives them back."""
 
     def __init__(self, places: Places) -> None:
+        # The system's daemons keep their numbers beside their directory: /run/libvirtd.pid.
+        numbers = places.state.parent if places.mode == "system" else places.state
         self._paths = [
-            places.state / "libvirtd.pid",
-            places.state / "virtqemud.pid",
+            numbers / "libvirtd.pid",
+            numbers / "virtqemud.pid",
             places.guest_state / "driver.pid",
         ]
         if places.mode == "session":
@@ -82,7 +89,7 @@ def _acquire(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
+                fcntl.fcntl(descriptor, _F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, *_FIRST_BYTE, 0))
             except OSError as error:
                 if error.errno not in (errno.EACCES, errno.EAGAIN):
                     raise
@@ -109,10 +116,18 @@ def _still_there(path: Path, descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> int:
-    """The process that holds the lock, 0 if it has just let go or cannot be seen from here."""
-    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+    """The process that holds the lock, 0 if it has just let go or cannot be seen from here.
+
+    The kernel knows the holder of a POSIX lock; that of the other kind has written its number into the file.
+    """
+    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, *_FIRST_BYTE, 0))
     kind, _, _, _, pid = _FLOCK.unpack(answer)
-    return pid if kind != fcntl.F_UNLCK else 0
+    if kind == fcntl.F_UNLCK:
+        return 0
+    if pid > 0:
+        return int(pid)
+    written = os.pread(descriptor, 20, 0).strip()
+    return int(written) if written.isdigit() else 0
 
 
 def _occupied(path: Path, pid: int) -> OccupiedError:

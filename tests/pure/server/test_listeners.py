@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +107,20 @@ def test_the_lock_is_given_back(tmp_path: Path) -> None:
     again.acquire()
     assert (places.state / "qemu/run/driver.pid").exists()
     again.release()
+
+
+def test_the_lock_survives_others_who_read_its_file(tmp_path: Path) -> None:
+    lock = PlaceLock(Places.under(tmp_path))
+    lock.acquire()
+    (tmp_path / "run/qemu/driver.pid").read_text()
+    script = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1)"
+    command = [sys.executable, "-c", script, str(tmp_path / "run/qemu/driver.pid")]
+    taken = subprocess.run(command, capture_output=True, timeout=10, check=False)
+    assert b"BlockingIOError" in taken.stderr
+    with pytest.raises(OccupiedError, match=rf"\(process {os.getpid()}\) holds"):
+        PlaceLock(Places.under(tmp_path)).acquire()
+    lock.release()
+    assert subprocess.run(command, capture_output=True, timeout=10, check=False).returncode != 0  # the file is gone
 
 
 def test_program_names() -> None:
