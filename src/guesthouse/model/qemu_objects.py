@@ -188,9 +188,9 @@ class Device(QemuObject):
         """`device_add`."""
         return Command("device_add", dict(self.props))
 
-    def undo(self) -> Command:
-        """`device_del`: the guest is asked, and `DEVICE_DELETED` tells when it has let go."""
-        return Command("device_del", {"id": self.id})
+    def undo(self) -> Command | None:
+        """`device_del`: the guest is asked, and `DEVICE_DELETED` tells when it has let go. None without an id."""
+        return Command("device_del", {"id": self.id}) if "id" in self.props else None
 
 
 @dataclass(frozen=True, slots=True)

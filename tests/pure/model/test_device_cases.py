@@ -1,0 +1,53 @@
+"""Every device, from libvirt's XML to QEMU's objects in both forms, and back to XML."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import device_cases as cases
+
+from guesthouse.model.binding import Style
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_what_is_read_is_written(name: str) -> None:
+    assert cases.text_of(cases.parse(cases.source(name)), Style(live=True)) == cases.source(name)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_command_line(name: str) -> None:
+    _compare(cases.FOLDER / f"{name}.args", cases.arguments(name))
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_monitor_commands(name: str) -> None:
+    _compare(cases.FOLDER / f"{name}.qmp", cases.commands(name))
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_both_forms_say_the_same(name: str) -> None:
+    """The JSON of an option is the monitor's argument."""
+    sent = [json.loads(line)["arguments"] for line in cases.commands(name).splitlines()]
+    for line in cases.arguments(name).splitlines():
+        _, _, value = line.partition(" ")
+        if value.startswith("{"):
+            assert json.loads(value) in sent
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_undo_names_what_was_made(name: str) -> None:
+    for identity, undo in cases.undone(name):
+        if undo is not None:
+            assert identity in undo.arguments.values()
+
+
+def _compare(golden: Path, text: str) -> None:
+    if cases.REGENERATE:
+        golden.write_text(text)
+    assert golden.read_text() == text
