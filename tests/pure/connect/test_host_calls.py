@@ -457,3 +457,34 @@ def test_the_driver_on_a_host_without_qemu(tmp_path: Path, monkeypatch: pytest.M
         await driver.stop()
 
     asyncio.run(run())
+
+
+def test_a_probe_that_failed_is_tried_again(tmp_path: Path) -> None:
+    """Callers that ask at once share a probe; a failure is told to all of them and not remembered."""
+    program = tmp_path / "qemu"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    asked = 0
+
+    class Counting(Emulators):
+        async def _probe(self, program: str) -> QemuCapabilities:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0)
+            if asked == 1:
+                raise LibvirtError("no")
+            return qemu(program)
+
+    async def run() -> None:
+        emulators = Counting(None, _never, "x86_64")
+        first = await asyncio.gather(*(emulators.capabilities(str(program)) for _ in range(3)), return_exceptions=True)
+        assert [type(answer) for answer in first] == [LibvirtError] * 3
+        again = await asyncio.gather(*(emulators.capabilities(str(program)) for _ in range(3)))
+        assert asked == 2
+        assert again[0] is again[2]
+        emulators.forget()
+        await emulators.capabilities(str(program))
+        assert asked == 3
+        await emulators.close()
+
+    asyncio.run(run())

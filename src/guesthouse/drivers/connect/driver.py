@@ -52,18 +52,26 @@ class KvmTrial:
             self._trial = asyncio.create_task(probe_kvm(), name="KVM trial")
         return (await asyncio.shield(self._trial)).usable
 
+    async def close(self) -> None:
+        """End a trial that is under way; the next question tries again."""
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            trial.cancel()
+            await asyncio.gather(trial, return_exceptions=True)
+
 
 class ConnectDriver:
     """What answers for the host."""
 
-    def __init__(self, places: Places, settings: DaemonSettings, tree: HostTree, emulators: Emulators) -> None:
+    def __init__(self, places: Places, settings: DaemonSettings, tree: HostTree) -> None:
         self._places = places
         self._settings = settings
         self._tree = tree
         self._cpu: tuple[CpuCounts, CpuDefinition] | None = None
         self._documents: dict[tuple[object, ...], tuple[QemuCapabilities, str]] = {}
+        self._kvm = KvmTrial()
         self.node = Node(tree)
-        self.emulators = emulators
+        self.emulators = Emulators(places.cache, self._kvm.works, self.node.arch)
         #: The host's name, with its domain where the resolver knew it at start.
         self.hostname = os.uname().nodename
         #: The host's UUID, which two hosts of a migration must not share.
@@ -89,11 +97,13 @@ class ConnectDriver:
         self._cpu = None
         self.node = Node(self._tree)
         self.emulators.forget()
+        await self._kvm.close()
         self.hostname = await canonical_hostname()
 
     async def stop(self) -> None:
         """End probes that are under way."""
         await self.emulators.close()
+        await self._kvm.close()
 
     def host_cpu(self) -> CpuDefinition:
         """The host's processor; found out once for each way in which processors are online."""
@@ -178,5 +188,4 @@ def find_host_uuid(places: Places, settings: DaemonSettings, tree: HostTree) -> 
 
 def create(places: Places, settings: DaemonSettings, tree: HostTree | None = None) -> ConnectDriver:
     """The driver for a daemon at `places`. Nothing is read or run before `start`."""
-    tree = tree or HostTree()
-    return ConnectDriver(places, settings, tree, Emulators(places.cache, KvmTrial().works, os.uname().machine))
+    return ConnectDriver(places, settings, tree or HostTree())

@@ -37,6 +37,9 @@ GUEST_TYPES: Final = {"qemu": TCG, "kvm": KVM}
 #: The end of a program's name, where it is not the architecture.
 _PROGRAM_SUFFIX: Final = {"i686": "i386", "armv6l": "arm", "armv7l": "arm", "ppc64le": "ppc64", "mipsel": "mipsel"}
 
+#: How long the file system of a program may take to answer.
+_STAT_SECONDS: Final = 5.0
+
 _FAMILIES: Final = (frozenset({"i686", "x86_64"}), frozenset({"armv6l", "armv7l", "aarch64"}))
 
 
@@ -91,17 +94,27 @@ class Emulators:
     async def capabilities(self, program: str) -> QemuCapabilities:
         """What `program` can do. Raises `LibvirtError` (38, 1) where it cannot be run or is no QEMU."""
         try:
-            changed = os.stat(program).st_mtime_ns
-        except OSError as error:
+            async with asyncio.timeout(_STAT_SECONDS):
+                # In a thread, because a client names the path, and it may lead to a file system that hangs.
+                changed = (await asyncio.to_thread(os.stat, program)).st_mtime_ns
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else str(error)) or "the file system does not answer"
             raise LibvirtError(
-                f"Cannot check QEMU binary {program}: {error.strerror}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU
+                f"Cannot check QEMU binary {program}: {reason}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU
             ) from None
-        task = self._probes.get((program, changed))
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            self._probes = {key: known for key, known in self._probes.items() if key[0] != program}
-            task = asyncio.create_task(self._probe(program), name=f"probe {program}")
-            self._probes[program, changed] = task
+        key = (program, changed)
+        task = self._probes.get(key)
+        if task is None:
+            self._probes = {other: known for other, known in self._probes.items() if other[0] != program}
+            task = self._probes[key] = asyncio.create_task(self._probe(program), name=f"probe {program}")
+            task.add_done_callback(lambda ended: self._forget_failed(key, ended))
         return await asyncio.shield(task)
+
+    def _forget_failed(self, key: tuple[str, int], ended: asyncio.Task[QemuCapabilities]) -> None:
+        """A program that could not be asked is asked again next time, and none of them piles up."""
+        failed = ended.cancelled() or ended.exception() is not None
+        if failed and self._probes.get(key) is ended:
+            del self._probes[key]
 
     async def _probe(self, program: str) -> QemuCapabilities:
         return await probe(program, self._cache, kvm=await self._kvm_works())
