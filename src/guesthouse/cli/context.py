@@ -12,7 +12,7 @@ from guesthouse.errors import Code, LibvirtError, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from guesthouse.cli.settings import Settings
@@ -37,6 +37,7 @@ class Context:
         self.readonly = settings.readonly
         self.interactive = False
         self.leaving = False
+        self.silent = False
         self._connection: Connection | None = None
         self._lost = False
 
@@ -57,7 +58,9 @@ class Context:
             sys.stdout.write(text)
 
     def error(self, text: str) -> None:
-        """Write an error, in its place between the lines of the output."""
+        """Write an error, in its place between the lines of the output; not while `silent`."""
+        if self.silent:
+            return
         sys.stdout.flush()
         sys.stderr.write(f"error: {text}\n")
         sys.stderr.flush()
@@ -81,7 +84,7 @@ class Context:
             if self.settings.log:
                 self.log(level, text)
 
-    def table(self, heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(self, heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """Write a table."""
         from guesthouse.cli.table import render
 

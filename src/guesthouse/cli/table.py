@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def printable(cell: str) -> str:
     """The cell with everything that would move the cursor as hexadecimal escapes, so that one row stays one line."""
@@ -35,7 +39,7 @@ def width(cell: str) -> int:
     return total
 
 
-def render(heading: tuple[str, ...], rows: list[tuple[str, ...]], *, quiet: bool = False) -> str:
+def render(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, quiet: bool = False) -> str:
     """The whole table as text. `quiet` leaves the heading out, and its width with it."""
     shown = [tuple(map(printable, row)) for row in rows]
     if not quiet:

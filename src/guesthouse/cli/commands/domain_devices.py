@@ -51,7 +51,7 @@ def run_domblklist(context: Context, args: Arguments) -> None:
             [dict(zip(names, (*disk[:3], disk[3] if disk[3] != "-" else None), strict=True)) for disk in disks]
         )
     elif args.has("details"):
-        context.table(("Type", "Device", "Target", "Source"), [*disks])
+        context.table(("Type", "Device", "Target", "Source"), disks)
     else:
         context.table(("Target", "Source"), [disk[2:] for disk in disks])
 
@@ -88,7 +88,7 @@ def run_domiflist(context: Context, args: Arguments) -> None:
             [{name: None if cell == "-" else cell for name, cell in zip(names, row, strict=True)} for row in rows]
         )
     else:
-        context.table(("Interface", "Type", "Source", "Model", "MAC"), [*rows])
+        context.table(("Interface", "Type", "Source", "Model", "MAC"), rows)
 
 
 def run_domif_getlink(context: Context, args: Arguments) -> None:

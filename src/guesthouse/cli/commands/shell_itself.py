@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Command, Option, alias, flag
@@ -99,7 +98,7 @@ def run_complete(context: Context, args: Arguments) -> None:
 
     words = args.words("string")
     begun = words.pop() if words else ""
-    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the process ends with this command
+    context.silent = True
     try:
         settings, words = parse([context.settings.program, *words], context.settings.environment)
     except CommandError:
