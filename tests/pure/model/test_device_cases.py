@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import device_cases as cases
-
 from guesthouse.model.binding import Style
+from tests.pure.model import device_cases as cases
 
 
 @pytest.mark.parametrize("name", cases.CASES)

@@ -118,7 +118,8 @@ class Input(Device):
         return [QemuDevice(props | self.address_props(ctx))]
 
     def _virtio(self) -> Props:
-        props: Props = {"driver": self.virtio_driver(_VIRTIO[self.type], self.model)}
+        # These devices have one form; a transitional one only means a conventional PCI slot.
+        props: Props = {"driver": self.virtio_driver(_VIRTIO[self.type])}
         return props | virtio_props(self.driver)
 
     def _evdev(self) -> Props:
