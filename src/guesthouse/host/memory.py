@@ -108,7 +108,8 @@ def read_pages(tree: HostTree, node: int | None = None) -> list[PagePool] | None
 
 def node_numbers(tree: HostTree) -> list[int]:
     """The numbers of the NUMA nodes; empty on a kernel without NUMA."""
-    return [number for number, _ in numbered(tree.nodes, "node")]
+    listed = read_list(tree.nodes / "online")
+    return listed if listed is not None else [number for number, _ in numbered(tree.nodes, "node")]
 
 
 def read_cell(tree: HostTree, node: int) -> NumaCell:

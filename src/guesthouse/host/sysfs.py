@@ -6,8 +6,13 @@ of these files from memory; none of them waits for a device.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+#: Bytes of one read. A file ends where a read finds nothing: `/proc` also hands out less where more follows.
+_CHUNK: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,18 @@ class HostTree:
 def read_text(path: Path) -> str | None:
     """The file's text without the white space around it, or None where it is absent or unreadable."""
     try:
-        return path.read_text("utf-8", "replace").strip()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        chunks = []
+        while chunk := os.read(descriptor, _CHUNK):
+            chunks.append(chunk)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return b"".join(chunks).decode("utf-8", "replace").strip()
 
 
 def read_int(path: Path, base: int = 10) -> int | None:

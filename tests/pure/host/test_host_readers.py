@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -255,3 +258,23 @@ def test_this_machine() -> None:
     assert (read_meminfo(tree) or {})["MemTotal"] > 0
     assert sum(len(cell.cpus) for cell in read_cells(tree)) == len(cpus.online)
     assert read_cpuinfo(tree).flags or parse_cpuinfo((tree.proc / "cpuinfo").read_text()).vendor == ""
+
+
+def test_a_file_that_comes_in_pieces_is_read_to_its_end(tmp_path: Path) -> None:
+    """`/proc` hands out whole records, so a read may be short although more follows; a pipe does the same."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    def feed() -> None:
+        descriptor = os.open(fifo, os.O_WRONLY)
+        for piece in (b"one ", b"two"):
+            os.write(descriptor, piece)
+            time.sleep(0.02)
+        os.close(descriptor)
+
+    writer = threading.Thread(target=feed)
+    writer.start()
+    try:
+        assert read_text(fifo) == "one two"
+    finally:
+        writer.join()
