@@ -136,16 +136,21 @@ _NARROW: Final = frozenset(
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def format_capabilities(host: Host, guests: Sequence[Guest]) -> str:
-    """The document."""
+def format_guest(guest: Guest) -> str:
+    """One `<guest>` as it stands in the document; it is the long part, and seldom changes."""
+    lines = Lines(1)
+    _write_guest(lines, guest)
+    return lines.text()
+
+
+def format_capabilities(host: Host, guests: Sequence[str]) -> str:
+    """The document; `guests` are made with `format_guest`."""
     lines = Lines()
     lines.open("capabilities")
     lines.lines.append("")
     _write_host(lines, host)
     lines.lines.append("")
-    for guest in guests:
-        _write_guest(lines, guest)
-        lines.lines.append("")
+    lines.lines.extend(guests)
     lines.close("capabilities")
     return lines.text()
 

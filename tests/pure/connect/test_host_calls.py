@@ -13,7 +13,7 @@ import pytest
 from guesthouse.drivers.connect.driver import create, find_host_uuid
 from guesthouse.drivers.connect.emulators import Choice, Emulators
 from guesthouse.drivers.connect.guest_document import FirmwareOffer, guest_document
-from guesthouse.drivers.connect.host_document import host_document
+from guesthouse.drivers.connect.host_document import guest_section, host_document
 from guesthouse.drivers.connect.node import Node
 from guesthouse.drivers.connect.processors import (
     compare_with_emulator,
@@ -32,6 +32,7 @@ from guesthouse.model.capabilities import (
     Machine,
     SecurityModel,
     format_capabilities,
+    format_guest,
 )
 from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.qemu_capabilities import TCG, CpuModel, QemuCapabilities
@@ -175,7 +176,7 @@ def test_capabilities_document() -> None:
     machines = [Machine("pc", 255, "pc-1", True), Machine("x", 0)]
     guest = Guest("i686", "/bin/q<", machines, ["qemu"], [GuestFeature("acpi", True, False)])
     assert (
-        format_capabilities(host, [guest])
+        format_capabilities(host, [format_guest(guest)])
         == """\
 <capabilities>
 
@@ -228,7 +229,8 @@ def test_capabilities_document() -> None:
 
 
 def test_capabilities_of_this_host(node: Node) -> None:
-    document = host_document(node, host_cpu(node), None, {"x86_64": qemu(), "i686": qemu()})
+    sections = [guest_section(arch, qemu()) for arch in ("i686", "x86_64")]
+    document = host_document(node, host_cpu(node), None, sections)
     assert document.index("<arch name='i686'>") < document.index("<arch name='x86_64'>")
     assert "<uuid>" not in document
     assert "<cells num='2'>" in document

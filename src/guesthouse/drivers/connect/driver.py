@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from guesthouse.drivers.connect.emulators import Emulators
 from guesthouse.drivers.connect.guest_document import firmware_offer, guest_document
-from guesthouse.drivers.connect.host_document import host_document
+from guesthouse.drivers.connect.host_document import guest_section, host_document
 from guesthouse.drivers.connect.node import Node
 from guesthouse.drivers.connect.procedures import TABLE
 from guesthouse.drivers.connect.processors import host_cpu
@@ -68,6 +68,7 @@ class ConnectDriver:
         self._settings = settings
         self._tree = tree
         self._cpu: tuple[CpuCounts, CpuDefinition] | None = None
+        self._sections: dict[str, tuple[QemuCapabilities, str]] = {}
         self._documents: dict[tuple[object, ...], tuple[QemuCapabilities, str]] = {}
         self._kvm = KvmTrial()
         self.node = Node(tree)
@@ -136,13 +137,18 @@ class ConnectDriver:
 
     async def capabilities_document(self) -> str:
         """`<capabilities>`. A program that cannot be asked has no guests."""
-        known = {}
-        for arch, program in self.emulators.installed().items():
+        sections = []
+        for arch, program in sorted(self.emulators.installed().items()):
             try:
-                known[arch] = await self.emulators.capabilities(program)
+                known = await self.emulators.capabilities(program)
             except LibvirtError as error:
                 log.warning("%s serves no guests: %s", program, error.message)
-        return host_document(self.node, self.host_cpu(), self.host_uuid or None, known)
+                continue
+            kept = self._sections.get(arch)
+            if kept is None or kept[0] is not known:
+                kept = self._sections[arch] = (known, guest_section(arch, known))
+            sections.append(kept[1])
+        return host_document(self.node, self.host_cpu(), self.host_uuid or None, sections)
 
     async def domain_capabilities_document(self, choice: Choice) -> str:
         """`<domainCapabilities>` of a choice."""

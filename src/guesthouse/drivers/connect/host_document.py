@@ -16,12 +16,13 @@ from guesthouse.model.capabilities import (
     Machine,
     SecurityModel,
     format_capabilities,
+    format_guest,
 )
 from guesthouse.model.cpu_models import X86
 from guesthouse.model.domain.machines import is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from guesthouse.drivers.connect.node import Node
     from guesthouse.host.memory import NumaCell
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 SECURITY: Final = (SecurityModel("none", "0"),)
 
 
-def host_document(node: Node, cpu: CpuDefinition, uuid: str | None, emulators: Mapping[str, QemuCapabilities]) -> str:
-    """The document; `cpu` is the host's, `emulators` leads from architecture to what its program can do."""
+def host_document(node: Node, cpu: CpuDefinition, uuid: str | None, guests: Sequence[str]) -> str:
+    """The document; `cpu` is the host's, `guests` are sections made with `guest_section`."""
     tree = node.tree
     host = Host(
         uuid=uuid,
@@ -46,7 +47,7 @@ def host_document(node: Node, cpu: CpuDefinition, uuid: str | None, emulators: M
         ],
         security=SECURITY,
     )
-    return format_capabilities(host, [_guest(arch, emulators[arch]) for arch in sorted(emulators)])
+    return format_capabilities(host, guests)
 
 
 def _cell(cell: NumaCell) -> Cell:
@@ -57,13 +58,16 @@ def _cell(cell: NumaCell) -> Cell:
     return Cell(cell.number, cell.memory, {pool.size: pool.total for pool in cell.pages}, cell.distances, cpus)
 
 
-def _guest(arch: str, emulator: QemuCapabilities) -> Guest:
-    return Guest(
-        arch=arch,
-        emulator=emulator.binary,
-        machines=_machines(arch, emulator),
-        domains=["qemu", "kvm"] if emulator.kvm else ["qemu"],
-        features=_features(arch),
+def guest_section(arch: str, emulator: QemuCapabilities) -> str:
+    """What an emulator offers to guests of an architecture."""
+    return format_guest(
+        Guest(
+            arch=arch,
+            emulator=emulator.binary,
+            machines=_machines(arch, emulator),
+            domains=["qemu", "kvm"] if emulator.kvm else ["qemu"],
+            features=_features(arch),
+        )
     )
 
 
