@@ -223,25 +223,25 @@ def _end_of_stranger(pidfd: int) -> Exit | None:
     return Exit() if poller.poll(0) else None
 
 
-def find(program: str, *arguments: str) -> list[Process]:
-    """The running processes whose program is named `program*` and whose command line has all `arguments`.
+def find(program: str, *fragments: str) -> list[Process]:
+    """The running processes whose program is named `program*` and whose command line contains all `fragments`.
 
     For what a daemon started in the instant before it was killed, and so never wrote down. Reads all of `/proc`.
     """
-    wanted = {argument.encode() for argument in arguments}
+    wanted = [os.fsencode(fragment) for fragment in fragments]
     found = []
     for name in os.listdir("/proc"):
-        if name.isdecimal() and _runs(int(name), program.encode(), wanted):
+        if name.isdecimal() and _runs(int(name), os.fsencode(program), wanted):
             process = adopt(int(name), start_time(int(name)) or 0)
             if process is not None:
                 found.append(process)
     return found
 
 
-def _runs(pid: int, program: bytes, wanted: set[bytes]) -> bool:
+def _runs(pid: int, program: bytes, wanted: list[bytes]) -> bool:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().split(b"\0")
+            line = file.read()
     except OSError:
         return False
-    return os.path.basename(words[0]).startswith(program) and wanted <= set(words)
+    return os.path.basename(line.split(b"\0")[0]).startswith(program) and all(part in line for part in wanted)

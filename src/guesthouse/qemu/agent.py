@@ -13,15 +13,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
-from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin
+from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.qemu.agent_protocol import AgentDecoder, AgentProtocolError, encode_agent_command, encode_sync
-from guesthouse.qemu.json_value import Json, JsonObject, Sendable, as_int, as_object, as_text, encode, text_of
+from guesthouse.qemu.json_value import (
+    Json,
+    JsonObject,
+    Sendable,
+    as_int,
+    as_object,
+    as_text,
+    encode,
+    parse_command,
+    text_of,
+)
 from guesthouse.qemu.monitor import connect_unix
 
 #: How long an agent may take to answer, in seconds, unless the client asked for something else: libvirt's default.
@@ -113,14 +122,9 @@ class Agent:
     async def command_line(self, text: str, *, deadline: float = DEFAULT_DEADLINE) -> str:
         """`virsh qemu-agent-command`: a command as JSON text; the agent's whole reply as JSON text.
 
-        Raises `InvalidArgumentError` for text that is no JSON object, and what `execute` raises.
+        Raises `CommandTextError` for text that is no JSON object, and what `execute` raises.
         """
-        try:
-            command: Json = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InvalidArgumentError(f"cannot parse json {text[:200]}: {error}") from error
-        if not isinstance(command, dict):
-            raise InvalidArgumentError("an agent command must be a JSON object", hint='{"execute": "guest-ping"}')
+        command = parse_command(text)
         reply = await self._converse(text_of(command, "execute", "<unknown>"), encode(command) + b"\n", deadline)
         return encode(reply).decode()
 

@@ -26,6 +26,24 @@ class UnexpectedJsonError(LibvirtError):
     domain = Origin.QEMU
 
 
+class CommandTextError(LibvirtError):
+    """A command that a client wrote as JSON text is none. The client's fault."""
+
+    code = Code.INTERNAL_ERROR
+    domain = Origin.QEMU
+
+
+def parse_command(text: str) -> JsonObject:
+    """A client's command, written as a JSON object. Raises `CommandTextError`."""
+    try:
+        value: Json = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CommandTextError(f"cannot parse json {text[:200]}: {error}") from error
+    if not isinstance(value, dict):
+        raise CommandTextError(f"a command must be a JSON object, not {_kind(value)}", hint='{"execute": "..."}')
+    return value
+
+
 def encode(value: Sendable) -> bytes:
     """One line of JSON without blanks and without its end, in ASCII."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host.files import directory_descriptor
-from guesthouse.qemu.json_value import Json, JsonObject, Sendable, as_text, encode
+from guesthouse.qemu.json_value import CommandTextError, Json, JsonObject, Sendable, as_text, encode, parse_command
 from guesthouse.qemu.qmp import (
     Decoder,
     Event,
@@ -36,7 +36,6 @@ from guesthouse.qemu.qmp import (
     QmpProtocolError,
     Reply,
     encode_command,
-    parse_object,
 )
 
 #: How long a command may take unless the caller says otherwise, in seconds.
@@ -241,11 +240,11 @@ class Monitor:
     async def command_line(self, text: str, *, deadline: float = DEFAULT_DEADLINE, fd: int | None = None) -> str:
         """`virsh qemu-monitor-command`: a QMP command as JSON text; QEMU's whole reply, error or not, as JSON text.
 
-        Raises `QmpProtocolError` for text that is not a JSON object, `MonitorTimeout`, `MonitorClosed`.
+        Raises `CommandTextError` for text that is not a JSON object, `MonitorTimeout`, `MonitorClosed`.
         """
-        command = parse_object(text.encode())
+        command = parse_command(text)
         if "id" in command:
-            raise QmpProtocolError("Unable to append command 'id' string", hint="leave the member 'id' out")
+            raise CommandTextError("Unable to append command 'id' string", hint="leave the member 'id' out")
         if self._closed is not None:
             raise self._closed
         id_ = self._next_id()

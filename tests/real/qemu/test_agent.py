@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from guesthouse.errors import Code, InvalidArgumentError
+from guesthouse.errors import Code
 from guesthouse.host.processes import spawn
 from guesthouse.qemu.agent import Agent, AgentCommandError, AgentTimeoutError, AgentUnresponsiveError
 from guesthouse.qemu.agent_protocol import AgentProtocolError
 from guesthouse.qemu.agent_reports import info, interfaces
+from guesthouse.qemu.json_value import CommandTextError
 
 pytestmark = pytest.mark.real
 
@@ -197,7 +198,7 @@ def test_reset_fails_other_commands() -> None:
 def test_raw_commands_are_checked(text: str) -> None:
     async def test() -> None:
         guest = Guest()
-        with pytest.raises(InvalidArgumentError):
+        with pytest.raises(CommandTextError):
             await guest.agent.command_line(text)
         guest.close()
 

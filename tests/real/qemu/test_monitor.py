@@ -16,9 +16,10 @@ import uvloop
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.processes import Process
 from guesthouse.host.procfs import start_time
+from guesthouse.qemu.json_value import CommandTextError
 from guesthouse.qemu.launch import Launched, LaunchError, launch
 from guesthouse.qemu.monitor import Monitor, MonitorClosed, MonitorTimeout, QmpError
-from guesthouse.qemu.qmp import Event, QmpProtocolError
+from guesthouse.qemu.qmp import Event
 
 pytestmark = pytest.mark.real
 
@@ -130,9 +131,9 @@ def test_raw_and_human_commands(tmp_path: Path) -> None:
             refused = await guest.monitor.command_line('{"execute": "nonsense"}')
             assert refused.startswith('{"id":"libvirt-3","error":{"class":"CommandNotFound"')
             assert "VM status: paused" in await guest.monitor.human("info status")
-            with pytest.raises(QmpProtocolError, match="Unable to append command 'id'"):
+            with pytest.raises(CommandTextError, match="Unable to append command 'id'"):
                 await guest.monitor.command_line('{"execute": "query-name", "id": 1}')
-            with pytest.raises(QmpProtocolError):
+            with pytest.raises(CommandTextError, match="cannot parse json info status"):
                 await guest.monitor.command_line("info status")
 
     run(test())
