@@ -7,7 +7,7 @@ families of procedures are imported where they are used, so that a command loads
 
 from __future__ import annotations
 
-from guesthouse.errors import Code, LibvirtError
+from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.rpc.procedures import domain as rpc
 
 TYPE_CHECKING = False
@@ -105,7 +105,9 @@ class Domain:
     # Definition
 
     def xml(self, flags: int = 0) -> str:
-        """The definition as XML."""
+        """The definition as XML. With secrets only over a connection that may write, as libvirt's own client has it."""
+        if flags & XML_SECURE and self.connection.readonly:
+            raise LibvirtError("virDomainGetXMLDesc with secure flag", code=Code.OPERATION_DENIED, domain=Origin.DOM)
         args = rpc.DomainGetXmlDescArgs(self.handle, flags)
         return self.connection.ask(rpc.DomainGetXmlDescRet, rpc.DOMAIN_GET_XML_DESC, args).xml
 
