@@ -26,6 +26,7 @@ GET_API_VERSION = 0xAE00
 CREATE_VM = 0xAE01
 GET_VCPU_MMAP_SIZE = 0xAE04
 CREATE_VCPU = 0xAE41
+SET_TSS_ADDR = 0xAE47
 RUN = 0xAE80
 SET_USER_MEMORY_REGION = 0x4020AE46
 GET_SREGS = 0x8138AE83
@@ -38,6 +39,9 @@ SEGMENT_SIZE = 24
 CR0_OFFSET = 224
 EXIT_REASON_OFFSET = 8
 EXIT_HLT = 5
+
+#: Three pages that old Intel processors need and no memory of ours uses: QEMU's choice.
+TSS_ADDRESS = 0xFFFBD000
 
 ENTRY = 0x1000
 COUNT = 100_000
@@ -65,6 +69,7 @@ class Machine:
 
     def __init__(self, device: int) -> None:
         self._vm = fcntl.ioctl(device, CREATE_VM, 0)
+        fcntl.ioctl(self._vm, SET_TSS_ADDR, TSS_ADDRESS)
         self._memory = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
         self._memory[: len(program())] = program()
         address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
