@@ -10,12 +10,12 @@ import contextlib
 import fnmatch
 import json
 import logging
-import logging.handlers
 import queue
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 _BY_NUMBER = [logging.WARNING, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR]
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _JOURNAL = "/run/systemd/journal/socket"
+_SYSLOG = "/dev/log"
 _CAPACITY = 10_000
 _FLUSH_SECONDS = 2.0
 
@@ -110,20 +111,37 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class JournalHandler(logging.Handler):
-    """Writes to systemd's journal in its native format (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/)."""
+def journal_packet(name: str, priority: int, text: bytes) -> bytes:
+    """One entry in the native format of systemd's journal (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/)."""
+    head = f"PRIORITY={priority}\nSYSLOG_IDENTIFIER={name}\nMESSAGE\n".encode()
+    return head + len(text).to_bytes(8, "little") + text + b"\n"
 
-    def __init__(self) -> None:
+
+def syslog_packet(name: str, priority: int, text: bytes) -> bytes:
+    """One line as syslog(3) sends it, from the facility `daemon`."""
+    return f"<{3 * 8 + priority}>{name}: ".encode() + text
+
+
+class DatagramHandler(logging.Handler):
+    """Sends each record as one datagram. Where nobody takes it, it is lost."""
+
+    def __init__(self, address: str, packet: Callable[[str, int, bytes], bytes], name: str) -> None:
         super().__init__()
+        self._address = address
+        self._packet = packet
+        self._name = name
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; a journal that does not take it loses it."""
-        text = self.format(record).encode()
-        priority = _PRIORITIES.get(record.levelno, 6)
-        head = f"PRIORITY={priority}\nSYSLOG_IDENTIFIER=guesthoused\nMESSAGE\n".encode()
+        """Send one record."""
+        text = self.format(record).encode(errors="replace")
         with contextlib.suppress(OSError):
-            self._socket.sendto(head + len(text).to_bytes(8, "little") + text + b"\n", _JOURNAL)
+            self._socket.sendto(self._packet(self._name, _PRIORITIES.get(record.levelno, 6), text), self._address)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+        super().close()
 
 
 class _Gate(logging.Filter):
@@ -223,12 +241,11 @@ def _open(output: Output, formatter: logging.Formatter) -> logging.Handler:
     try:
         if output.kind == "file":
             Path(output.argument).parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.handlers.WatchedFileHandler(output.argument, encoding="utf-8", errors="replace")
+            handler = logging.FileHandler(output.argument, encoding="utf-8", errors="replace")
         elif output.kind == "journald":
-            handler = JournalHandler()
+            handler = DatagramHandler(_JOURNAL, journal_packet, "guesthoused")
         elif output.kind == "syslog":
-            handler = logging.handlers.SysLogHandler("/dev/log")
-            handler.ident = f"{output.argument}: "
+            handler = DatagramHandler(_SYSLOG, syslog_packet, output.argument)
         else:
             handler = logging.StreamHandler(sys.stderr)
     except OSError as error:

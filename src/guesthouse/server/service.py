@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import pwd
 import socket
 from collections.abc import Callable
-from functools import lru_cache
 
 from guesthouse.drivers.api import Identity
 from guesthouse.rpc.procedure import Program
@@ -159,17 +157,8 @@ class Service:
         except OSError:
             peer.close()
             return
-        identity = Identity(uid=uid, gid=gid, pid=pid, user=_user_name(uid))
+        identity = Identity(uid=uid, gid=gid, pid=pid)  # a user's name may be slow to find out
         self.sessions[Session(self, peer, readonly=readonly, identity=identity)] = None
         log.debug("process %d of uid %d has connected%s", pid, uid, " read-only" if readonly else "")
         self._empty.clear()
         self._on_client()
-
-
-@lru_cache(maxsize=256)
-def _user_name(uid: int) -> str:
-    """The name of a user; empty where there is none. Kept, because looking it up may be slow."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""

@@ -7,8 +7,7 @@ nothing is silently ignored. Keys and defaults: the comments of libvirt's `libvi
 
 from __future__ import annotations
 
-import difflib
-import uuid
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -23,6 +22,7 @@ PlainT = TypeVar("PlainT", int, str, "tuple[str, ...]")
 #: A larger file is not a configuration file (libvirt's own limit).
 _MAX_FILE = 10 * 1024 * 1024
 _UNSIGNED = 1 << 32
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
 
 class SettingsError(LibvirtError):
@@ -73,11 +73,12 @@ def _authentication(value: str) -> str:
 
 
 def _host_uuid(value: str) -> str:
-    try:
-        digits = uuid.UUID(value).hex if value else "01"
-    except ValueError:
+    if not value:
+        return ""
+    if _UUID.fullmatch(value) is None:
         return "is not a UUID: take one from `uuidgen`"
-    return "" if len(set(digits)) > 1 else "must not have all digits the same: take one from `uuidgen`"
+    same = len(set(value.replace("-", ""))) == 1
+    return "must not have all digits the same: take one from `uuidgen`" if same else ""
 
 
 def _host_uuid_source(value: str) -> str:
@@ -207,6 +208,8 @@ def from_text(text: str, filename: str) -> Settings:
 
 def _similar(key: str, known: list[str]) -> str:
     """The next step for a key that does not exist."""
+    import difflib  # only on the way out
+
     close = difflib.get_close_matches(key, known, 1)
     return f"did you mean '{close[0]}'?" if close else "remove the line"
 

@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from guesthouse.server.log import Filter, Log, Output, parse_filters, parse_outputs
+from guesthouse.server.log import (
+    DatagramHandler,
+    Filter,
+    Log,
+    Output,
+    journal_packet,
+    parse_filters,
+    parse_outputs,
+    syslog_packet,
+)
 from guesthouse.server.settings import SettingsError
 
 
@@ -67,3 +77,17 @@ def test_json_lines(tmp_path: Path, writer: Log) -> None:
 def test_an_output_that_cannot_be_opened_is_named(writer: Log) -> None:
     with pytest.raises(SettingsError, match="cannot log to file /proc/nowhere/x"):
         writer.configure(logging.INFO, (), (Output(0, "file", "/proc/nowhere/x"),), as_json=False)
+
+
+def test_datagrams(tmp_path: Path) -> None:
+    assert syslog_packet("gh", 4, b"text") == b"<28>gh: text"
+    assert journal_packet("gh", 3, b"a\nb") == (b"PRIORITY=3\nSYSLOG_IDENTIFIER=gh\nMESSAGE\n\x03\0\0\0\0\0\0\0a\nb\n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as there:
+        there.bind(str(tmp_path / "log"))
+        handler = DatagramHandler(str(tmp_path / "log"), syslog_packet, "gh")
+        handler.emit(logging.LogRecord("x", logging.ERROR, "", 0, "no %s", ("way",), None))
+        assert there.recv(100) == b"<27>gh: no way"
+        handler.close()
+    lost = DatagramHandler(str(tmp_path / "gone"), syslog_packet, "gh")
+    lost.emit(logging.LogRecord("x", logging.ERROR, "", 0, "nobody", (), None))
+    lost.close()
