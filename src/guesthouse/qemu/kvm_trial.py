@@ -40,8 +40,8 @@ CR0_OFFSET = 224
 EXIT_REASON_OFFSET = 8
 EXIT_HLT = 5
 
-#: Three pages that old Intel processors need and no memory of ours uses: QEMU's choice.
-TSS_ADDRESS = 0xFFFBD000
+#: Three pages that old Intel processors need, where no memory of ours lies.
+TSS_ADDRESS = 0x7FF00000
 
 ENTRY = 0x1000
 COUNT = 100_000
