@@ -26,8 +26,8 @@ from pathlib import Path
 KERNEL_META = "linux-image-cloud-amd64"
 #: Kernel modules of the guest, in loading order; what one needs stands before it.
 MODULES = [
-    "virtio",
     "virtio_ring",
+    "virtio",
     "virtio_pci_modern_dev",
     "virtio_pci_legacy_dev",
     "virtio_pci",
@@ -51,7 +51,7 @@ MODULES = [
     "cdrom",
     "sr_mod",
 ]
-AGENT_PACKAGES = ["qemu-guest-agent", "libc6", "libglib2.0-0", "libpcre2-8-0", "libudev1", "libnuma1", "liburing2"]
+AGENT_PACKAGES = ["qemu-guest-agent", "libc6", "libcap2", "libglib2.0-0", "libpcre2-8-0", "libudev1", "libnuma1", "liburing2"]
 
 INIT = """#!/bin/sh
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /etc
