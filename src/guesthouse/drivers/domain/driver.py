@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from guesthouse.drivers.api import DaemonSettings, Handler
 from guesthouse.drivers.domain.emulators import Emulators
 from guesthouse.drivers.domain.events import Events
+from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
 from guesthouse.model.domain.defaults import Defaults
@@ -50,6 +51,7 @@ class DomainDriver:
         self.registry = Registry()
         self.events = Events()
         self.emulators = Emulators(places.cache, kvm=settings.kvm)
+        self.ports = Ports()
         self.table = table
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.
         self.definitions = asyncio.Lock()

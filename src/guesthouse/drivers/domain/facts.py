@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.run import Run
 from guesthouse.host.procfs import stat_fields
 from guesthouse.model.domain.definition import Domain
 
@@ -48,3 +50,51 @@ def resident_kib(guest: Guest) -> int:
     """How much of the host's memory QEMU holds, in KiB."""
     fields = stat_fields(guest.run.pid) if guest.run is not None and guest.run.pid else None
     return int(fields[_RSS]) * PAGE_KIB if fields else 0
+
+
+#: `VIR_VCPU_RUNNING` and `VIR_VCPU_OFFLINE`.
+VCPU_RUNNING, VCPU_OFFLINE = 1, 0
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A virtual processor's thread: times in nanoseconds, and the host's processor that it last ran on."""
+
+    id: int
+    cpu_time: int
+    wait: int
+    delay: int
+    processor: int
+
+
+def threads(run: Run) -> list[Thread]:
+    """The threads of the virtual processors, in their order; of those that are gone all is 0."""
+    return [_thread(run.pid, thread) for thread in run.readings.vcpu_threads]
+
+
+def _thread(pid: int, thread: int) -> Thread:
+    base = f"/proc/{pid}/task/{thread}"
+    stat = _read(f"{base}/stat")
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    if len(fields) <= _PROCESSOR:
+        return Thread(thread, 0, 0, 0, 0)
+    ticks = int(fields[_USER]) + int(fields[_SYSTEM])
+    schedule = _read(f"{base}/schedstat").split()
+    delay = int(schedule[1]) if len(schedule) > 1 else 0
+    return Thread(thread, ticks * _NANOSECONDS_PER_TICK, _wait(base), delay, int(fields[_PROCESSOR]))
+
+
+def _wait(base: str) -> int:
+    """How long the thread waited for a processor, where the kernel counts it: milliseconds with six decimals."""
+    for line in _read(f"{base}/sched").splitlines():
+        if b"wait_sum" in line:
+            return int(float(line.rpartition(b":")[2]) * 1_000_000)
+    return 0
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(8192)
+    except OSError:
+        return b""

@@ -51,7 +51,7 @@ def hear(driver: DomainDriver, guest: Guest, run: Run, event: Event) -> None:
 
 
 def _stop(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
-    if run.booted and guest.state is State.RUNNING:
+    if run.booted and not run.restarting and guest.state is State.RUNNING:
         change(driver, guest, run, run.pause_as)
 
 

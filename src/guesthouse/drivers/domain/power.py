@@ -40,6 +40,7 @@ def change(driver: DomainDriver, guest: Guest, run: Run, cause: Cause) -> bool:
 def shut_down(driver: DomainDriver, guest: Guest, run: Run, *, by_guest: bool | None) -> None:
     """QEMU says that its guest has powered off; `by_guest` False where a signal did it, None where unknown."""
     if run.reboot_instead or (run.live.on_poweroff == "restart" and by_guest and run.stop_cause is None):
+        run.restarting = True
         run.keep(driver.background(_restart(driver, guest, run, Cause.REBOOTED)))
         return
     causes = {True: Cause.GUEST_SHUTDOWN, False: Cause.HOST_SHUTDOWN, None: Cause.UNKNOWN_SHUTDOWN}
@@ -67,5 +68,5 @@ async def _restart(driver: DomainDriver, guest: Guest, run: Run, cause: Cause) -
         log.warning("domain '%s' could not be restarted: %s", guest.name, error.message)
         stopping.end(driver, run)
         return
-    run.reboot_instead = False
+    run.reboot_instead = run.restarting = False
     change(driver, guest, run, cause)

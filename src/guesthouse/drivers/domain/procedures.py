@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Handler
-from guesthouse.drivers.domain import procedures_console, procedures_lifecycle, procedures_objects, procedures_state
+from guesthouse.drivers.domain import (
+    procedures_agent,
+    procedures_console,
+    procedures_cpu,
+    procedures_events,
+    procedures_input,
+    procedures_jobs,
+    procedures_lifecycle,
+    procedures_metadata,
+    procedures_objects,
+    procedures_qemu,
+    procedures_state,
+    procedures_stats,
+)
 from guesthouse.rpc.procedure import Procedure
 
 if TYPE_CHECKING:
@@ -15,5 +28,13 @@ TABLE: dict[Procedure, Handler[DomainDriver]] = {
     **procedures_objects.TABLE,
     **procedures_lifecycle.TABLE,
     **procedures_state.TABLE,
+    **procedures_metadata.TABLE,
+    **procedures_cpu.TABLE,
+    **procedures_stats.TABLE,
+    **procedures_jobs.TABLE,
+    **procedures_input.TABLE,
     **procedures_console.TABLE,
+    **procedures_agent.TABLE,
+    **procedures_events.TABLE,
+    **procedures_qemu.TABLE,
 }

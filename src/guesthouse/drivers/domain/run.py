@@ -36,10 +36,16 @@ class Where:
 
 @dataclass(slots=True)
 class Readings:
-    """The last statistics that QEMU gave, for when it does not answer. Keys are device aliases."""
+    """The last counters that QEMU told, for when it does not answer; `known` once it has.
 
+    `balloon` has QEMU's names (`stat-free-memory`…), `blocks` is by device alias, `nodes` by node name.
+    """
+
+    known: bool = False
     balloon: dict[str, int] = field(default_factory=dict)
+    balloon_updated: int = 0
     blocks: dict[str, dict[str, int]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, int]] = field(default_factory=dict)
     vcpu_threads: list[int] = field(default_factory=list)
 
 
@@ -49,7 +55,8 @@ class Run:
 
     `stop_cause` is why it will have ended, once somebody decided it; `ended` is set when all traces are cleaned up.
     `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start.
-    `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset.
+    `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset,
+    and `restarting` says that one is under way.
     """
 
     live: Domain
@@ -64,9 +71,12 @@ class Run:
     booted: bool = False
     stopping: bool = False
     reboot_instead: bool = False
+    restarting: bool = False
     pause_as: Cause = Cause.STOPPED_BY_QEMU
     balloon_kib: int | None = None
     readings: Readings = field(default_factory=Readings)
+    question: asyncio.Task[None] | None = None
+    ports: list[int] = field(default_factory=list)
     consoles: dict[str, Session] = field(default_factory=dict)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

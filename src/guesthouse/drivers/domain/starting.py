@@ -13,27 +13,27 @@ status file says `starting`.
 from __future__ import annotations
 
 import logging
-import os
 import re
-import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller
-from guesthouse.drivers.domain import agent, devices, monitor_events, statusfile, stopping
+from guesthouse.drivers.domain import agent, devices, monitor_events, preparing, statusfile, stopping
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
-from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
-from guesthouse.host.files import read_limited, write_atomic
+from guesthouse.errors import Code, LibvirtError, OperationInvalidError, Origin
 from guesthouse.host.processes import Process
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.command_line import realise
 from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.qemu_capabilities import QemuCapabilities
+from guesthouse.qemu.images import create_nvram
 from guesthouse.qemu.launch import LaunchError, launch
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ FORCE_BOOT = 8
 VALIDATE = 16
 RESET_NVRAM = 32
 
-_MASTER_KEY_SIZE = 32
-_FIRMWARE_LIMIT = 128 * 1024 * 1024
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _NOT_OPENED = re.compile(r"Could not open '(?P<path>[^']+)': (?P<reason>[^\n]+)")
 
@@ -71,8 +69,8 @@ async def start(
     try:
         await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))
         driver.store.make_room(run.where)
-        await _launch(driver, guest, run, caps)
-        await _greet(run, paused=bool(flags & PAUSED))
+        context = await _launch(driver, guest, run, caps)
+        await _greet(run, context, paused=bool(flags & PAUSED))
         _settle(driver, guest, run, flags, caller)
     except BaseException as error:
         await _undo(driver, guest, run)
@@ -99,35 +97,27 @@ async def _prepare_firmware(driver: DomainDriver, run: Run, *, reset: bool) -> N
     nvram = run.live.os.nvram
     if nvram is None or not nvram.path or not nvram.template:
         return
-    await driver.in_thread(_copy_firmware, nvram.template, nvram.path, anew=reset)
+    target = Path(nvram.path)
+    if reset or not await driver.in_thread(target.exists):
+        await driver.in_thread(target.parent.mkdir, mode=0o751, parents=True, exist_ok=True)
+        await create_nvram(target, Path(nvram.template), nvram.template_format or "raw", nvram.format or "raw")
 
 
-def _copy_firmware(template: str, target: str, *, anew: bool) -> None:
-    if not anew and os.path.exists(target):
-        return
-    try:
-        os.makedirs(os.path.dirname(target), mode=0o751, exist_ok=True)
-        write_atomic(target, read_limited(template, _FIRMWARE_LIMIT))
-    except OSError as error:
-        raise OperationFailedError(
-            f"Failed to create nvram file '{target}' from '{template}': {error.strerror}"
-        ) from error
-
-
-async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabilities) -> None:
+async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabilities) -> DeviceContext:
     home = str(run.where.private)
     context = LaunchContext(
         caps=caps,
         guest_dir=home,
         channel_dir=str(run.where.channels),
+        passt_dir=str(run.where.private),
         short_name=run.where.private.name.removeprefix("domain-"),
         accel="kvm" if run.live.type == "kvm" else "tcg",
         vnc_listen=driver.settings.defaults.vnc_listen,
     )
-    for channel in run.live.devices.channels:
-        channel.prepare(launch_context(run.live, context))
+    devices_context = launch_context(run.live, context)
+    preparing.prepare_devices(driver, run, devices_context)
+    await preparing.start_helpers(run, devices_context)
     command = realise(run.live, context)
-    write_atomic(run.where.private / "master-key.aes", secrets.token_bytes(_MASTER_KEY_SIZE), durable=False)
     environment = {
         **_ENVIRONMENT,
         "HOME": home,
@@ -153,13 +143,18 @@ async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabi
     )
     run.process = launched.process
     run.monitor = launched.monitor
+    return devices_context
 
 
-async def _greet(run: Run, *, paused: bool) -> None:
-    """Ask what only QEMU knows, and let the guest run; all of it in one write."""
-    commands = devices.questions()
-    answers = await run.talk().pipeline([*commands, *([] if paused else [("cont", None)])])
-    devices.learn(run, answers)
+async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
+    """Say what can only be said to a running QEMU, ask what only it knows, and let the guest run: all in one write."""
+    orders = [
+        (order.name, order.arguments or None)
+        for device in run.live.devices.in_launch_order()
+        for order in device.after_start(ctx)
+    ]
+    commands = [*devices.questions(), *orders, *([] if paused else [("cont", None)])]
+    devices.learn(run, await run.talk().pipeline(commands))
 
 
 def _settle(driver: DomainDriver, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:

@@ -230,7 +230,7 @@ TRANSITIONS: Mapping[Cause, Transition] = {
     Cause.GUEST_SHUTDOWN: _row("rpcs", State.SHUTDOWN, "unknown", (Happening.SHUTDOWN, "guest")),
     Cause.HOST_SHUTDOWN: _row("rpcs", State.SHUTDOWN, "unknown", (Happening.SHUTDOWN, "host")),
     Cause.UNKNOWN_SHUTDOWN: _row("rpcs", State.SHUTDOWN, "unknown", (Happening.SHUTDOWN, "finished")),
-    Cause.REBOOTED: _row("rpds", State.RUNNING, "booted", (Happening.RESUMED, "unpaused")),
+    Cause.REBOOTED: _row("rpds", State.RUNNING, "booted"),
     Cause.IO_ERROR: _row("rp", State.PAUSED, "ioerror", (Happening.SUSPENDED, "ioerror")),
     Cause.WATCHDOG: _row("rp", State.PAUSED, "watchdog", (Happening.SUSPENDED, "watchdog")),
     Cause.PANIC: _row("rps", State.CRASHED, "panicked", (Happening.CRASHED, "panicked")),

@@ -114,6 +114,7 @@ def finish(driver: DomainDriver, guest: Guest, run: Run) -> None:
     cause = run.stop_cause or (Cause.POWERED_OFF if guest.state is State.SHUTDOWN else Cause.QEMU_DIED)
     notices = guest.turn(cause)
     release(run)
+    driver.ports.release(run.ports)
     _note_in_log(driver, guest, cause)
     driver.store.clean(run.where)
     if cause is not Cause.DESTROY:

@@ -1,0 +1,60 @@
+"""Connecting a client to a guest's display through a descriptor, without the network."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.errors import InternalError, InvalidArgumentError, LibvirtError
+from guesthouse.model.domain.devices.graphics import Graphics
+from guesthouse.qemu.json_value import Sendable
+
+_NAME = "graphicsfd"
+
+
+def pair() -> tuple[int, int]:
+    """The two ends of a connection."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return ours.detach(), theirs.detach()
+
+
+def close(descriptors: Sequence[int]) -> None:
+    """Let go of descriptors."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+async def hand_over(guest: Guest, index: int, descriptor: int, *, skip: bool) -> None:
+    """As `connect`, and close the descriptor."""
+    try:
+        await connect(guest, index, descriptor, skip=skip)
+    finally:
+        os.close(descriptor)
+
+
+async def connect(guest: Guest, index: int, descriptor: int, *, skip: bool) -> None:
+    """Make `descriptor` a client of the display with this index; `skip` its authentication."""
+    guest.live()
+    async with modifying(guest):
+        run = guest.live()
+        protocol = _protocol(run.live.devices.graphics, index)
+        monitor = run.talk()
+        await monitor.execute("getfd", {"fdname": _NAME}, fd=descriptor)
+        arguments: dict[str, Sendable] = {"protocol": protocol, "fdname": _NAME, "skipauth": skip}
+        try:
+            await monitor.execute("add_client", arguments)
+        except LibvirtError:
+            await monitor.execute("closefd", {"fdname": _NAME})
+            raise
+
+
+def _protocol(displays: Sequence[Graphics], index: int) -> str:
+    if index >= len(displays):
+        raise InternalError(f"No graphics backend with index {index}")
+    kind = displays[index].type
+    if kind not in ("vnc", "spice"):
+        raise InvalidArgumentError(f"Can only open VNC or SPICE graphics backends, not {kind}")
+    return kind

@@ -1,0 +1,52 @@
+"""What has to be there before QEMU can start: ports, sockets' names, a key file, helper programs."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain import ports
+from guesthouse.drivers.domain.run import Run
+from guesthouse.errors import OperationFailedError
+from guesthouse.host.child import run as run_child
+from guesthouse.host.files import write_atomic
+from guesthouse.model.domain.devices import passt
+from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.graphics import Graphics
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+_MASTER_KEY_SIZE = 32
+_HELPER_DEADLINE = 10.0
+
+
+def prepare_devices(driver: DomainDriver, run: Run, ctx: DeviceContext) -> None:
+    """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
+    for channel in run.live.devices.channels:
+        channel.prepare(ctx)
+    for graphics in run.live.devices.graphics:
+        graphics.prepare(ctx)
+        if graphics.on_network:
+            _choose_ports(driver.ports, run, graphics)
+    write_atomic(run.where.private / "master-key.aes", secrets.token_bytes(_MASTER_KEY_SIZE), durable=False)
+
+
+def _choose_ports(known: ports.Ports, run: Run, graphics: Graphics) -> None:
+    address = graphics.listens[0].address or "127.0.0.1"
+    if graphics.autoport:
+        graphics.port = known.acquire(ports.DISPLAY, address)
+        run.ports.append(graphics.port)
+    if graphics.websocket == -1:
+        graphics.websocket = known.acquire(ports.WEBSOCKET, address)
+        run.ports.append(graphics.websocket)
+
+
+async def start_helpers(run: Run, ctx: DeviceContext) -> None:
+    """Start the passt of every card that wants one; each ends by itself when QEMU closes its socket."""
+    for interface in run.live.devices.interfaces:
+        if interface.uses_passt:
+            finished = await run_child(passt.arguments(interface, ctx), deadline=_HELPER_DEADLINE)
+            if not finished.ok:
+                said = finished.errors.decode("utf-8", "replace").strip()
+                raise OperationFailedError(f"Could not start 'passt': {said[-500:] or finished.exit}")

@@ -1,0 +1,49 @@
+"""Procedures that a guest's own agent answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.domain import agent, flags
+from guesthouse.drivers.domain.procedures_wire import find
+from guesthouse.errors import Code, LibvirtError, Origin
+from guesthouse.rpc.procedure import Procedure
+from guesthouse.rpc.procedures import domain_agent as rpc
+from guesthouse.rpc.xdr import Struct
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+#: `virDomainGetHostnameFlags`.
+_FROM_LEASE, _FROM_AGENT = 1, 2
+
+#: `VIR_DOMAIN_TIME_SYNC`.
+_SYNC = 1
+
+
+async def _hostname(driver: DomainDriver, _: Caller, args: rpc.DomainGetHostnameArgs) -> Struct:
+    flags.check(args.flags, _FROM_LEASE | _FROM_AGENT, "qemuDomainGetHostname")
+    guest = find(driver, args.dom)
+    if args.flags == _FROM_LEASE:
+        guest.live()
+        raise LibvirtError(f"no hostname found for domain {guest.name}", code=Code.NO_HOSTNAME, domain=Origin.QEMU)
+    return rpc.DomainGetHostnameRet(await agent.hostname(guest))
+
+
+async def _get_time(driver: DomainDriver, _: Caller, args: rpc.DomainGetTimeArgs) -> Struct:
+    flags.check(args.flags, 0, "qemuDomainGetTime")
+    return rpc.DomainGetTimeRet(*await agent.get_time(find(driver, args.dom)))
+
+
+async def _set_time(driver: DomainDriver, _: Caller, args: rpc.DomainSetTimeArgs) -> None:
+    flags.check(args.flags, _SYNC, "qemuDomainSetTime")
+    guest = find(driver, args.dom)
+    await agent.set_time(guest, args.seconds, args.nseconds, from_rtc=bool(args.flags & _SYNC))
+
+
+TABLE: dict[Procedure, Handler[DomainDriver]] = {
+    rpc.DOMAIN_GET_HOSTNAME: read(_hostname),
+    rpc.DOMAIN_GET_TIME: read(_get_time),
+    rpc.DOMAIN_SET_TIME: write(_set_time),
+}

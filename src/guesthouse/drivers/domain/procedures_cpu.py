@@ -1,0 +1,123 @@
+"""Procedures about a guest's processors: how many, where they run, and how they are scheduled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller, Handler, read
+from guesthouse.drivers.domain import facts, flags, metadata, processors
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.procedures_wire import find
+from guesthouse.errors import InvalidArgumentError, OperationInvalidError
+from guesthouse.rpc.procedure import Procedure
+from guesthouse.rpc.procedures import domain_cpu as rpc
+from guesthouse.rpc.procedures import domain_tuning as tuning
+from guesthouse.rpc.types import TypedParam, llong_param, ullong_param
+from guesthouse.rpc.xdr import Struct
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+#: `VIR_DOMAIN_VCPU_MAXIMUM` and `VIR_DOMAIN_VCPU_GUEST`.
+_MAXIMUM, _GUEST = 4, 8
+
+_IMPACT = flags.LIVE | flags.CONFIG
+
+#: `VIR_TYPED_PARAM_STRING_OKAY`: none of these answers has strings.
+_STRINGS = 4
+
+#: What the kernel gives a process that nobody limits: the weight of cgroup v2, microseconds, and no quota.
+_WEIGHT, _PERIOD, _NO_QUOTA = 100, 100_000, 18446744073709551
+
+_MAPS_LIMIT = 8_388_608
+
+
+def _max_vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetMaxVcpusArgs) -> Struct:
+    guest = find(driver, args.dom)
+    guest.live()
+    return rpc.DomainGetMaxVcpusRet(guest.current.vcpu.maximum)
+
+
+def _vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Struct:
+    flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST, "qemuDomainGetVcpusFlags")
+    guest = find(driver, args.dom)
+    vcpu = metadata.one_definition(guest, args.flags & _IMPACT).vcpu
+    if args.flags & _GUEST and not guest.active:
+        raise InvalidArgumentError("vCPU count provided by the guest agent can only be requested for live domains")
+    return rpc.DomainGetVcpusFlagsRet(vcpu.maximum if args.flags & _MAXIMUM else vcpu.online)
+
+
+def _vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusArgs) -> Struct:
+    guest = find(driver, args.dom)
+    if guest.run is None:
+        raise OperationInvalidError("cannot retrieve vcpu information for inactive domain")
+    _check_map(args.maxinfo, args.maplen)
+    threads = facts.threads(guest.run)[: max(args.maxinfo, 0)]
+    info = [
+        rpc.VcpuInfo(number, facts.VCPU_RUNNING, thread.cpu_time, thread.processor)
+        for number, thread in enumerate(threads)
+    ]
+    maps = b"".join(processors.bitmap(processors.affinity(thread), args.maplen) for thread in threads)
+    return rpc.DomainGetVcpusRet(info, maps)
+
+
+def _vcpu_pin_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpuPinInfoArgs) -> Struct:
+    flags.check(args.flags, _IMPACT, "qemuDomainGetVcpuPinInfo")
+    domain = metadata.one_definition(find(driver, args.dom), args.flags)
+    _check_map(args.ncpumaps, args.maplen)
+    number = min(max(args.ncpumaps, 0), domain.vcpu.maximum)
+    one = processors.bitmap(processors.allowed(domain), args.maplen)
+    return rpc.DomainGetVcpuPinInfoRet(one * number, number)
+
+
+def _emulator_pin_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetEmulatorPinInfoArgs) -> Struct:
+    flags.check(args.flags, _IMPACT, "qemuDomainGetEmulatorPinInfo")
+    domain = metadata.one_definition(find(driver, args.dom), args.flags)
+    _check_map(1, args.maplen)
+    return rpc.DomainGetEmulatorPinInfoRet(processors.bitmap(processors.allowed(domain), args.maplen), 1)
+
+
+def _check_map(count: int, length: int) -> None:
+    """Refuse an answer that could not be sent."""
+    if length < 0 or max(count, 0) * length > _MAPS_LIMIT:
+        raise InvalidArgumentError(f"a map of {count} times {length} bytes is too large")
+
+
+def _scheduler_type(driver: DomainDriver, _: Caller, args: tuning.DomainGetSchedulerTypeArgs) -> Struct:
+    return tuning.DomainGetSchedulerTypeRet("posix", len(_scheduler(find(driver, args.dom), live=False)))
+
+
+def _scheduler_parameters(driver: DomainDriver, _: Caller, args: tuning.DomainGetSchedulerParametersArgs) -> Struct:
+    guest = find(driver, args.dom)
+    return tuning.DomainGetSchedulerParametersRet(_scheduler(guest, live=guest.active)[: max(args.nparams, 0)])
+
+
+def _scheduler_parameters_flags(
+    driver: DomainDriver, _: Caller, args: tuning.DomainGetSchedulerParametersFlagsArgs
+) -> Struct:
+    flags.check(args.flags, _IMPACT | _STRINGS, "qemuDomainGetSchedulerParametersFlags")
+    guest = find(driver, args.dom)
+    metadata.one_definition(guest, args.flags & _IMPACT)
+    live, _config = metadata.chosen(guest, args.flags & _IMPACT)
+    return tuning.DomainGetSchedulerParametersFlagsRet(_scheduler(guest, live=live)[: max(args.nparams, 0)])
+
+
+def _scheduler(_: Guest, *, live: bool) -> list[TypedParam]:
+    """The parameters, in libvirt's order. Nothing is limited, since no definition can say so yet."""
+    period, quota = (_PERIOD, _NO_QUOTA) if live else (0, 0)
+    params = [ullong_param("cpu_shares", _WEIGHT if live else 0)]
+    for what in ("vcpu", "emulator", "global", "iothread"):
+        params += (ullong_param(f"{what}_period", period), llong_param(f"{what}_quota", quota))
+    return params
+
+
+TABLE: dict[Procedure, Handler[DomainDriver]] = {
+    rpc.DOMAIN_GET_MAX_VCPUS: read(_max_vcpus),
+    rpc.DOMAIN_GET_VCPUS_FLAGS: read(_vcpus_flags),
+    rpc.DOMAIN_GET_VCPUS: read(_vcpus),
+    rpc.DOMAIN_GET_VCPU_PIN_INFO: read(_vcpu_pin_info),
+    rpc.DOMAIN_GET_EMULATOR_PIN_INFO: read(_emulator_pin_info),
+    tuning.DOMAIN_GET_SCHEDULER_TYPE: read(_scheduler_type),
+    tuning.DOMAIN_GET_SCHEDULER_PARAMETERS: read(_scheduler_parameters),
+    tuning.DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS: read(_scheduler_parameters_flags),
+}

@@ -1,0 +1,79 @@
+"""Procedures for a guest's keyboard, screen and power button's neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.domain import flags, graphics, keys, lifecycle, screenshot
+from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.procedures_wire import find
+from guesthouse.errors import InvalidArgumentError
+from guesthouse.rpc.procedure import Procedure
+from guesthouse.rpc.procedures import domain_devices as rpc
+from guesthouse.rpc.xdr import Struct
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+_SKIP_AUTHENTICATION = 1
+
+
+async def _send_key(driver: DomainDriver, _: Caller, args: rpc.DomainSendKeyArgs) -> None:
+    flags.check(args.flags, 0, "qemuDomainSendKey")
+    guest = find(driver, args.dom)
+    keys.translate(args.codeset, args.keycodes)
+    guest.live()
+    async with modifying(guest):
+        await keys.press(guest, args.codeset, args.holdtime, args.keycodes)
+
+
+async def _inject_nmi(driver: DomainDriver, _: Caller, args: rpc.DomainInjectNmiArgs) -> None:
+    flags.check(args.flags, 0, "qemuDomainInjectNMI")
+    await lifecycle.inject_nmi(find(driver, args.dom))
+
+
+async def _wakeup(driver: DomainDriver, _: Caller, args: rpc.DomainPmWakeupArgs) -> None:
+    flags.check(args.flags, 0, "qemuDomainPMWakeup")
+    await lifecycle.wake(find(driver, args.dom))
+
+
+async def _screenshot(driver: DomainDriver, caller: Caller, args: rpc.DomainScreenshotArgs) -> Struct:
+    flags.check(args.flags, 0, "qemuDomainScreenshot")
+    guest = find(driver, args.dom)
+    picture = screenshot.Picture()
+    picture.begin(caller.open_stream(picture))
+    descriptor, mime = await screenshot.take(guest, args.screen)
+    picture.load(descriptor)
+    return rpc.DomainScreenshotRet(mime)
+
+
+async def _open_graphics(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenGraphicsArgs) -> None:
+    flags.check(args.flags, _SKIP_AUTHENTICATION, "qemuDomainOpenGraphics")
+    descriptors = caller.take_fds()
+    try:
+        if len(descriptors) != 1:
+            raise InvalidArgumentError("exactly one file descriptor must be passed")
+        guest = find(driver, args.dom)
+        await graphics.connect(guest, args.idx, descriptors[0], skip=bool(args.flags & _SKIP_AUTHENTICATION))
+    finally:
+        graphics.close(descriptors)
+
+
+def _open_graphics_fd(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenGraphicsFdArgs) -> Awaitable[None]:
+    flags.check(args.flags, _SKIP_AUTHENTICATION, "qemuDomainOpenGraphicsFD")
+    ours, theirs = graphics.pair()
+    caller.reply_fds([ours])
+    guest = find(driver, args.dom)
+    return graphics.hand_over(guest, args.idx, theirs, skip=bool(args.flags & _SKIP_AUTHENTICATION))
+
+
+TABLE: dict[Procedure, Handler[DomainDriver]] = {
+    rpc.DOMAIN_SEND_KEY: write(_send_key),
+    rpc.DOMAIN_INJECT_NMI: write(_inject_nmi),
+    rpc.DOMAIN_PM_WAKEUP: write(_wakeup),
+    rpc.DOMAIN_SCREENSHOT: read(_screenshot),
+    rpc.DOMAIN_OPEN_GRAPHICS: write(_open_graphics),
+    rpc.DOMAIN_OPEN_GRAPHICS_FD: write(_open_graphics_fd),
+}

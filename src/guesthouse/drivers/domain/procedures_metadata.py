@@ -1,0 +1,31 @@
+"""Procedures for titles, descriptions and the metadata of applications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.domain import flags, metadata
+from guesthouse.drivers.domain.procedures_wire import find
+from guesthouse.rpc.procedure import Procedure
+from guesthouse.rpc.procedures import domain as rpc
+from guesthouse.rpc.xdr import Struct
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+
+def _get(driver: DomainDriver, _: Caller, args: rpc.DomainGetMetadataArgs) -> Struct:
+    flags.check(args.flags, flags.LIVE | flags.CONFIG, "qemuDomainGetMetadata")
+    return rpc.DomainGetMetadataRet(metadata.get(find(driver, args.dom), args.type, args.uri, args.flags))
+
+
+async def _set(driver: DomainDriver, _: Caller, args: rpc.DomainSetMetadataArgs) -> None:
+    guest = find(driver, args.dom)
+    await metadata.set_(driver, guest, args.type, args.metadata, args.key, args.uri, args.flags)
+
+
+TABLE: dict[Procedure, Handler[DomainDriver]] = {
+    rpc.DOMAIN_GET_METADATA: read(_get),
+    rpc.DOMAIN_SET_METADATA: write(_set),
+}

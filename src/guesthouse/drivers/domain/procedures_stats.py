@@ -1,0 +1,212 @@
+"""Procedures that count: processor time, memory, disks, networks, and all of it for all guests at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller, Handler, Reply, read, write
+from guesthouse.drivers.domain import block_info, devices, facts, filters, flags, polling, statistics
+from guesthouse.drivers.domain.balloon import set_period
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.procedures_wire import counted, find, handle_bytes, uint
+from guesthouse.drivers.domain.run import Run
+from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError
+from guesthouse.rpc.procedure import Procedure
+from guesthouse.rpc.procedures import domain as basic
+from guesthouse.rpc.procedures import domain_stats as rpc
+from guesthouse.rpc.procedures import domain_tuning as tuning
+from guesthouse.rpc.types import Encoded, TypedParam, llong_param, ullong_param
+from guesthouse.rpc.xdr import Struct
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
+
+_STRINGS = 4
+_NOWAIT, _BACKING, _ENFORCE = 1 << 29, 1 << 30, 1 << 31
+_STATS_FILTERS = 0xFF
+
+#: Name of a parameter of BLOCK_STATS_FLAGS and QEMU's counter, in libvirt's order.
+_BLOCK_PARAMS = (
+    ("wr_bytes", "wr_bytes"),
+    ("wr_operations", "wr_operations"),
+    ("rd_bytes", "rd_bytes"),
+    ("rd_operations", "rd_operations"),
+    ("flush_operations", "flush_operations"),
+    ("wr_total_times", "wr_total_time_ns"),
+    ("rd_total_times", "rd_total_time_ns"),
+    ("flush_total_times", "flush_total_time_ns"),
+)
+
+
+def _all_stats(driver: DomainDriver, _: Caller, args: rpc.ConnectGetAllDomainStatsArgs) -> Reply | Awaitable[Reply]:
+    flags.check(args.flags, _STATS_FILTERS | _NOWAIT | _BACKING | _ENFORCE, "qemuConnectGetAllDomainStats")
+    statistics.check(args.stats, enforce=bool(args.flags & _ENFORCE))
+    named = [driver.registry.by_uuid.get(dom.uuid) for dom in args.doms]
+    if args.doms and None in named:
+        missing = args.doms[named.index(None)]
+        raise NoSuchDomainError(f"no domain with matching uuid ({missing.name})")
+    guests = filters.select([guest for guest in named if guest] if args.doms else driver.registry, args.flags & 0xFF)
+    if not args.stats or args.stats & statistics.FROM_QEMU:
+        asked = [guest.run for guest in guests if guest.run is not None and polling.wants_monitor(guest.run)]
+        if asked:
+            return _all_stats_from_qemu(guests, args.stats, asked)
+    return _records(guests, args.stats)
+
+
+async def _all_stats_from_qemu(guests: list[Guest], groups: int, asked: list[Run]) -> Reply:
+    await polling.refresh(asked)
+    return _records([guest for guest in guests if not guest.removed], groups)
+
+
+def _records(guests: list[Guest], groups: int) -> Encoded:
+    return counted([_record(guest, groups) for guest in guests])
+
+
+def _record(guest: Guest, groups: int) -> bytes:
+    """One guest's record. That of a guest that is off changes only with its definition, and is kept."""
+    key = f"stats{groups}"
+    known = None if guest.active else guest.wire.get(key)
+    if isinstance(known, bytes):
+        return known
+    params = statistics.gather(guest, groups)
+    parts = [handle_bytes(guest), uint(len(params))]
+    for param in params:
+        TypedParam(*param).encode_into(parts)
+    data = b"".join(parts)
+    if not guest.active:
+        guest.wire[key] = data
+    return data
+
+
+def _cpu_stats(driver: DomainDriver, _: Caller, args: rpc.DomainGetCpuStatsArgs) -> Struct:
+    flags.check(args.flags, _STRINGS, "qemuDomainGetCPUStats")
+    guest = find(driver, args.dom)
+    guest.live()
+    if args.start_cpu != -1:
+        raise OperationInvalidError("cgroup CPUACCT controller is not mounted")
+    user, system = facts.cpu_times(guest)
+    params = [
+        ullong_param("cpu_time", user + system),
+        ullong_param("user_time", user),
+        ullong_param("system_time", system),
+    ]
+    if not args.nparams:
+        return rpc.DomainGetCpuStatsRet([], len(params))
+    return rpc.DomainGetCpuStatsRet(params[: args.nparams], min(len(params), args.nparams))
+
+
+async def _memory_stats(driver: DomainDriver, _: Caller, args: rpc.DomainMemoryStatsArgs) -> Struct:
+    flags.check(args.flags, 0, "qemuDomainMemoryStats")
+    guest = find(driver, args.dom)
+    await polling.refresh([guest.live()])
+    found = statistics.memory(guest, guest.live())[: args.maxStats]
+    return rpc.DomainMemoryStatsRet([rpc.DomainMemoryStat(tag, value) for tag, value in found])
+
+
+async def _disk_counters(guest: Guest, path: str) -> dict[str, int]:
+    run = guest.live()
+    disks = run.live.devices.disks
+    if path:
+        disk = devices.disk_named(run.live, path)
+        if disk is None:
+            raise InvalidArgumentError(f"invalid path: {path}")
+        disks = [disk]
+    await polling.refresh_or_fail(run)
+    total: dict[str, int] = {}
+    for disk in disks:
+        for name, value in statistics.disk_counters(run, disk).items():
+            total[name] = total.get(name, 0) + value
+    return total
+
+
+async def _block_stats(driver: DomainDriver, _: Caller, args: rpc.DomainBlockStatsArgs) -> Struct:
+    counters = await _disk_counters(find(driver, args.dom), args.path)
+    reads, bytes_read, writes, bytes_written = (
+        counters.get(name, 0) for name in ("rd_operations", "rd_bytes", "wr_operations", "wr_bytes")
+    )
+    return rpc.DomainBlockStatsRet(reads, bytes_read, writes, bytes_written, errs=-1)
+
+
+async def _block_stats_flags(driver: DomainDriver, _: Caller, args: rpc.DomainBlockStatsFlagsArgs) -> Struct:
+    flags.check(args.flags, _STRINGS, "qemuDomainBlockStatsFlags")
+    counters = await _disk_counters(find(driver, args.dom), args.path)
+    params = [llong_param(name, counters.get(key, 0)) for name, key in _BLOCK_PARAMS]
+    if not args.nparams:
+        return rpc.DomainBlockStatsFlagsRet([], len(params))
+    chosen = params[: max(args.nparams, 0)]
+    return rpc.DomainBlockStatsFlagsRet(chosen, len(chosen))
+
+
+async def _block_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetBlockInfoArgs) -> Struct:
+    flags.check(args.flags, 0, "qemuDomainGetBlockInfo")
+    info = await block_info.of(find(driver, args.dom), args.path)
+    return rpc.DomainGetBlockInfoRet(info.allocation, info.capacity, info.physical)
+
+
+async def _disk_errors(driver: DomainDriver, _: Caller, args: rpc.DomainGetDiskErrorsArgs) -> Struct:
+    flags.check(args.flags, 0, "qemuDomainGetDiskErrors")
+    guest = find(driver, args.dom)
+    run = guest.live()
+    if not args.maxerrors:
+        return rpc.DomainGetDiskErrorsRet([], len(run.live.devices.disks))
+    errors = [rpc.DomainDiskError(name, code) for name, code in await block_info.errors(run)][: args.maxerrors]
+    return rpc.DomainGetDiskErrorsRet(errors, len(errors))
+
+
+def _interface_stats(driver: DomainDriver, _: Caller, args: rpc.DomainInterfaceStatsArgs) -> Struct:
+    run = find(driver, args.dom).live()
+    for interface in run.live.devices.interfaces:
+        mac = interface.mac.address if interface.mac is not None else None
+        if args.device and args.device in (interface.target, mac):
+            counters = statistics.network_counters(interface.target) if interface.target else None
+            if counters is None:
+                raise OperationInvalidError(
+                    f"interface '{args.device}' has no device on the host", hint="a user-mode network is not counted"
+                )
+            return rpc.DomainInterfaceStatsRet(*counters)
+    raise InvalidArgumentError(f"'{args.device}' is not a known interface")
+
+
+async def _set_memory_stats_period(
+    driver: DomainDriver, _: Caller, args: tuning.DomainSetMemoryStatsPeriodArgs
+) -> None:
+    flags.check(args.flags, flags.LIVE | flags.CONFIG, "qemuDomainSetMemoryStatsPeriod")
+    await set_period(driver, find(driver, args.dom), args.period, args.flags)
+
+
+def _max_memory(driver: DomainDriver, _: Caller, args: tuning.DomainGetMaxMemoryArgs) -> Struct:
+    return tuning.DomainGetMaxMemoryRet(find(driver, args.dom).current.memory.kib)
+
+
+def _messages(driver: DomainDriver, _: Caller, args: rpc.DomainGetMessagesArgs) -> Struct:
+    flags.check(args.flags, 7, "qemuDomainGetMessages")
+    find(driver, args.dom)
+    return rpc.DomainGetMessagesRet([])
+
+
+def _security_label(driver: DomainDriver, _: Caller, args: basic.DomainGetSecurityLabelArgs) -> Struct:
+    find(driver, args.dom)
+    return basic.DomainGetSecurityLabelRet(b"\0", 0)
+
+
+def _security_labels(driver: DomainDriver, _: Caller, args: basic.DomainGetSecurityLabelListArgs) -> Struct:
+    find(driver, args.dom)
+    return basic.DomainGetSecurityLabelListRet([], 0)
+
+
+TABLE: dict[Procedure, Handler[DomainDriver]] = {
+    rpc.CONNECT_GET_ALL_DOMAIN_STATS: read(_all_stats),
+    rpc.DOMAIN_GET_CPU_STATS: read(_cpu_stats),
+    rpc.DOMAIN_MEMORY_STATS: read(_memory_stats),
+    rpc.DOMAIN_BLOCK_STATS: read(_block_stats),
+    rpc.DOMAIN_BLOCK_STATS_FLAGS: read(_block_stats_flags),
+    rpc.DOMAIN_GET_BLOCK_INFO: read(_block_info),
+    rpc.DOMAIN_GET_DISK_ERRORS: read(_disk_errors),
+    rpc.DOMAIN_INTERFACE_STATS: read(_interface_stats),
+    rpc.DOMAIN_GET_MESSAGES: read(_messages),
+    tuning.DOMAIN_SET_MEMORY_STATS_PERIOD: write(_set_memory_stats_period),
+    tuning.DOMAIN_GET_MAX_MEMORY: read(_max_memory),
+    basic.DOMAIN_GET_SECURITY_LABEL: read(_security_label),
+    basic.DOMAIN_GET_SECURITY_LABEL_LIST: read(_security_labels),
+}
