@@ -17,6 +17,7 @@ from dataclasses import fields
 from guesthouse.drivers.api import DaemonSettings, Driver
 from guesthouse.drivers.connect import driver as connect_driver
 from guesthouse.drivers.domain import driver as domain_driver
+from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
 from guesthouse.rpc.procedure import Program
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 DriverMaker = Callable[[Places, DaemonSettings], Driver]
 
 #: The drivers of `guesthoused`, in the order in which they start; they stop in the opposite one.
-DRIVERS: tuple[DriverMaker, ...] = (connect_driver.create, domain_driver.create)
+DRIVERS: tuple[DriverMaker, ...] = (connect_driver.create, storage_driver.create, domain_driver.create)
 
 #: Settings that SIGHUP changes in a running daemon; the others take effect at its next start.
 _RELOADED = frozenset(

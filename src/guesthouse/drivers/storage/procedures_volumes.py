@@ -1,0 +1,111 @@
+"""Procedures about volumes, and pools and volumes on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.api import Caller, Handler, read
+from guesthouse.drivers.storage import volumes
+from guesthouse.drivers.storage.registry import NoVolumeError, StoragePool
+from guesthouse.errors import InvalidArgumentError
+from guesthouse.qemu.directory import Entry
+from guesthouse.rpc.procedure import Procedure
+from guesthouse.rpc.procedures import storage_vol as rpc
+from guesthouse.rpc.types import NonnullStoragePool, NonnullStorageVol
+from guesthouse.rpc.xdr import Struct
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.storage.driver import StorageDriver
+
+#: `virStorageVolInfoFlags`: give the file's length instead of what it takes on disk.
+_GET_PHYSICAL = 1
+
+
+def find(driver: StorageDriver, pool: NonnullStoragePool) -> StoragePool:
+    """The pool that a call is about. Raises `NoPoolError`."""
+    return driver.registry.with_uuid(pool.uuid, pool.name)
+
+
+def handle(pool: StoragePool) -> NonnullStoragePool:
+    """The pool's name on the wire."""
+    return NonnullStoragePool(pool.name, pool.uuid)
+
+
+def _volume(pool: StoragePool, entry: Entry) -> NonnullStorageVol:
+    return NonnullStorageVol(pool.name, entry.name, volumes.path_of(pool, entry))
+
+
+def _num(driver: StorageDriver, _: Caller, args: rpc.StoragePoolNumOfVolumesArgs) -> Struct:
+    pool = find(driver, args.pool)
+    pool.need(active=True)
+    return rpc.StoragePoolNumOfVolumesRet(len(pool.volumes))
+
+
+def _list(driver: StorageDriver, _: Caller, args: rpc.StoragePoolListVolumesArgs) -> Struct:
+    pool = find(driver, args.pool)
+    pool.need(active=True)
+    return rpc.StoragePoolListVolumesRet(list(pool.volumes)[: max(args.maxnames, 0)])
+
+
+def _list_all(driver: StorageDriver, _: Caller, args: rpc.StoragePoolListAllVolumesArgs) -> Struct:
+    if args.flags:
+        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storagePoolListAllVolumes")
+    pool = find(driver, args.pool)
+    pool.need(active=True)
+    found = [_volume(pool, entry) for entry in pool.volumes.values()]
+    return rpc.StoragePoolListAllVolumesRet(found if args.need_results else [], len(found))
+
+
+def _by_name(driver: StorageDriver, _: Caller, args: rpc.StorageVolLookupByNameArgs) -> Struct:
+    pool = find(driver, args.pool)
+    return rpc.StorageVolLookupByNameRet(_volume(pool, pool.volume(args.name)))
+
+
+def _by_key(driver: StorageDriver, _: Caller, args: rpc.StorageVolLookupByKeyArgs) -> Struct:
+    try:
+        return rpc.StorageVolLookupByKeyRet(_volume(*volumes.at_path(driver.registry, args.key)))
+    except NoVolumeError:
+        raise NoVolumeError(f"no storage vol with matching key {args.key}") from None
+
+
+def _by_path(driver: StorageDriver, _: Caller, args: rpc.StorageVolLookupByPathArgs) -> Struct:
+    return rpc.StorageVolLookupByPathRet(_volume(*volumes.at_path(driver.registry, args.path)))
+
+
+async def _get_info(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetInfoArgs) -> Struct:
+    entry = await volumes.look_again(driver.registry.named(args.vol.pool), args.vol.name)
+    return rpc.StorageVolGetInfoRet(volumes.TYPES[entry.kind], entry.capacity, entry.allocation)
+
+
+async def _get_info_flags(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetInfoFlagsArgs) -> Struct:
+    if args.flags & ~_GET_PHYSICAL:
+        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storageVolGetInfoFlags")
+    entry = await volumes.look_again(driver.registry.named(args.vol.pool), args.vol.name)
+    taken = entry.size if args.flags & _GET_PHYSICAL else entry.allocation
+    return rpc.StorageVolGetInfoFlagsRet(volumes.TYPES[entry.kind], entry.capacity, taken)
+
+
+async def _get_xml(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetXmlDescArgs) -> Struct:
+    if args.flags:
+        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storageVolGetXMLDesc")
+    pool = driver.registry.named(args.vol.pool)
+    return rpc.StorageVolGetXmlDescRet(volumes.describe(pool, await volumes.look_again(pool, args.vol.name)))
+
+
+def _get_path(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetPathArgs) -> Struct:
+    pool = driver.registry.named(args.vol.pool)
+    return rpc.StorageVolGetPathRet(volumes.path_of(pool, pool.volume(args.vol.name)))
+
+
+TABLE: dict[Procedure, Handler[StorageDriver]] = {
+    rpc.STORAGE_POOL_NUM_OF_VOLUMES: read(_num),
+    rpc.STORAGE_POOL_LIST_VOLUMES: read(_list),
+    rpc.STORAGE_POOL_LIST_ALL_VOLUMES: read(_list_all),
+    rpc.STORAGE_VOL_LOOKUP_BY_NAME: read(_by_name),
+    rpc.STORAGE_VOL_LOOKUP_BY_KEY: read(_by_key),
+    rpc.STORAGE_VOL_LOOKUP_BY_PATH: read(_by_path),
+    rpc.STORAGE_VOL_GET_INFO: read(_get_info),
+    rpc.STORAGE_VOL_GET_INFO_FLAGS: read(_get_info_flags),
+    rpc.STORAGE_VOL_GET_XML_DESC: read(_get_xml),
+    rpc.STORAGE_VOL_GET_PATH: read(_get_path),
+}

@@ -1,0 +1,109 @@
+"""Pools of files with stock virsh: what virt-install and virt-manager need to use an image where it lies."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET  # our own daemon's documents
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon, need
+
+pytestmark = pytest.mark.stock
+
+
+@pytest.fixture
+def images(short_path: Path) -> Path:
+    need("virsh", "qemu-img")
+    folder = short_path / "images"
+    folder.mkdir()
+    for arguments in (["base.qcow2", "64M"], ["-b", "base.qcow2", "-F", "qcow2", "over.qcow2"]):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *arguments], check=True, cwd=folder)
+    (folder / "raw.img").write_bytes(bytes(1024))
+    return folder
+
+
+def define(daemon: Daemon, path: Path, name: str = "p") -> None:
+    daemon.virsh("pool-define-as", name, "dir", "--target", str(path))
+
+
+def refusal(daemon: Daemon, *command: str) -> str:
+    done = daemon.virsh(*command, check=False)
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_the_life_of_a_pool(daemon: Daemon, images: Path) -> None:
+    define(daemon, images)
+    assert "inactive" in daemon.virsh("pool-info", "p").stdout
+    assert "storage pool 'p' is not active" in refusal(daemon, "vol-list", "p")
+    daemon.virsh("pool-start", "p")
+    assert "storage pool 'p' is already active" in refusal(daemon, "pool-start", "p")
+    assert "storage pool 'p' is still active" in refusal(daemon, "pool-undefine", "p")
+    assert "Storage source conflict with pool: 'p'" in refusal(
+        daemon, "pool-define-as", "q", "dir", "--target", str(images)
+    )
+    (images / "new.img").write_bytes(bytes(10))
+    assert "new.img" not in daemon.virsh("vol-list", "p").stdout
+    daemon.virsh("pool-refresh", "p")
+    assert "new.img" in daemon.virsh("vol-list", "p").stdout
+    daemon.virsh("pool-destroy", "p")
+    daemon.virsh("pool-undefine", "p")
+    assert "no storage pool with matching name 'p'" in refusal(daemon, "pool-info", "p")
+    assert (images / "raw.img").exists()
+
+
+def test_volumes(daemon: Daemon, images: Path) -> None:
+    define(daemon, images)
+    daemon.virsh("pool-start", "p")
+    over = str(images / "over.qcow2")
+    root = ET.fromstring(daemon.virsh("vol-dumpxml", "over.qcow2", "p").stdout)
+    assert root.findtext("capacity") == str(64 * 1024 * 1024)
+    assert root.findtext("key") == root.findtext("target/path") == over
+    assert root.findtext("backingStore/path") == str(images / "base.qcow2")
+    assert daemon.virsh("vol-path", "over.qcow2", "--pool", "p").stdout.strip() == over
+    assert daemon.virsh("vol-pool", over).stdout.strip() == "p"
+    assert "1.00 KiB" in daemon.virsh("vol-info", "raw.img", "p").stdout
+    assert "no storage vol with matching path '/nope'" in refusal(daemon, "vol-info", "/nope")
+    (images / "raw.img").unlink()
+    assert "No such file or directory" in refusal(daemon, "vol-info", "raw.img", "p")
+
+
+def test_a_pools_directory_is_made_and_removed(daemon: Daemon, short_path: Path) -> None:
+    path = short_path / "made"
+    define(daemon, path)
+    assert f"cannot open directory '{path}': No such file or directory" in refusal(daemon, "pool-start", "p")
+    daemon.virsh("pool-build", "p")
+    assert path.stat().st_mode & 0o777 == 0o711
+    daemon.virsh("pool-delete", "p")
+    assert not path.exists()
+
+
+def test_pools_outlive_the_daemon(daemon: Daemon, images: Path, short_path: Path) -> None:
+    define(daemon, images)
+    daemon.virsh("pool-start", "p")
+    other = short_path / "other"
+    shutil.copytree(images, other)
+    daemon.virsh("pool-create-as", "transient", "dir", "--target", str(other))
+    marked = short_path / "marked"
+    marked.mkdir()
+    define(daemon, marked, "marked")
+    daemon.virsh("pool-autostart", "marked")
+    daemon.kill()
+    daemon.start()
+    rows = [line.split() for line in daemon.virsh("pool-list", "--all", "--details").stdout.splitlines()[2:] if line]
+    assert [row[:4] for row in rows] == [
+        ["marked", "running", "yes", "yes"],
+        ["p", "running", "no", "yes"],
+        ["transient", "running", "no", "no"],
+    ]
+    assert "over.qcow2" in daemon.virsh("vol-list", "transient").stdout
+
+
+def test_a_read_only_client_may_look_and_not_touch(daemon: Daemon, images: Path) -> None:
+    define(daemon, images)
+    assert "p" in daemon.virsh("pool-list", "--all", readonly=True).stdout
+    done = daemon.virsh("pool-start", "p", readonly=True, check=False)
+    assert "read only access prevents virStoragePoolCreate" in done.stderr
