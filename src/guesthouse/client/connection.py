@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from time import monotonic
 
+from guesthouse.client.destination import destination
 from guesthouse.client.transport import ClosedError, UnixTransport
-from guesthouse.client.uri import ConnectionUri, endpoint
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.rpc.client import (
     PING,
@@ -98,21 +98,7 @@ class Connection:
         `keepalive` is the seconds of silence before a ping, and how many pings may stay unanswered; 0 seconds turn
         it off. `trace` is told the name of every call.
         """
-        from guesthouse.client.settings import load, resolve_alias
-
-        settings = load(surroundings.config)
-        default = settings.get("uri_default")
-        name = name or surroundings.default or (default if isinstance(default, str) else "")
-        uri = ConnectionUri(resolve_alias(settings, name)) if name else None
-        if uri is not None and uri.transport != "unix":
-            raise LibvirtError(
-                f"the transport '{uri.transport}' is not supported yet",
-                code=Code.CONFIG_UNSUPPORTED,
-                domain=Origin.REMOTE,
-                hint="connect over a unix socket, with a URI such as qemu:///system",
-            )
-        mode = settings.get("remote_mode")
-        where = endpoint(uri, surroundings, readonly=readonly, mode=mode if isinstance(mode, str) else "")
+        uri, where = destination(name, surroundings, readonly=readonly)
         connection = cls(UnixTransport.connect(where, surroundings.daemon), keepalive=keepalive, trace=trace)
         try:
             connection._greet(uri.open_name if uri else "", readonly=readonly)

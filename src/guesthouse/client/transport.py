@@ -14,6 +14,8 @@ from guesthouse.errors import Code, LibvirtError, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from socket import socket as Socket
+
     from guesthouse.client.uri import Endpoint
 
 #: Seconds until a socket that accepts nobody is given up.
@@ -87,6 +89,12 @@ class UnixTransport:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def detach(self) -> Socket:
+        """Hand the connected socket over, as the standard library's kind, for an event loop."""
+        import socket
+
+        return socket.socket(fileno=self._socket.detach())
 
 
 def _system_error(text: str, number: int) -> LibvirtError:
