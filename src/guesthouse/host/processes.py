@@ -89,7 +89,10 @@ class Process:
         return forget
 
     async def wait(self, deadline: float) -> Exit | None:
-        """Wait at most `deadline` seconds for the end. Returns how it ended, or None when it still runs."""
+        """Wait at most `deadline` seconds for the end. Returns how it ended, or None when it still runs.
+
+        May return before those who `watch` have been called.
+        """
         if self.poll() is not None:
             return self.exit
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -32,6 +32,7 @@ def test_exit_codes_and_signals() -> None:
         process = spawn(["/bin/sh", "-c", "exit 7"])
         process.watch(seen.append)
         assert await process.wait(5) == Exit(code=7)
+        await asyncio.sleep(0.01)  # a wait that finds the end by looking returns before the watchers are called
         assert seen == [process]
         process.watch(seen.append)
         await asyncio.sleep(0.01)
