@@ -53,7 +53,19 @@ class StreamOut(Protocol):
 
     @property
     def congested(self) -> bool:
-        """Whether the client reads slower than we send; a driver then stops until `StreamIn.drained`."""
+        """Whether the client reads slower than we send; a driver then stops until `StreamIn.drained`.
+
+        Always so once the stream is over.
+        """
+
+    def pause_input(self) -> None:
+        """Take no more from the client for now: the driver has to write what it has first.
+
+        Some is kept by the server, and then the client has to wait. An abort still comes through.
+        """
+
+    def resume_input(self) -> None:
+        """Go on after `pause_input`; what was kept comes first, from a later turn of the loop."""
 
 
 class StreamIn(ABC):

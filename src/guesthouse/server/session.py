@@ -102,6 +102,7 @@ class Session:
         #: What was read with the last bytes and is not to be handled yet.
         self._backlog: deque[Event] = deque()
         self._streams: dict[int, Stream] = {}
+        self._full_streams: set[int] = set()
         self._fds: list[int] = []
         self._current: Call | None = None
         self._extras: Extras | None = None
@@ -209,7 +210,7 @@ class Session:
 
     def _check_alive(self) -> None:
         self._alive_timer = self._loop.call_later(self.service.keepalive_interval, self._check_alive)
-        if self._heard or self._waiting:  # while calls wait for their turn we may be the ones who do not read
+        if self._heard or self._waiting or self._full_streams:  # we may be the ones who do not read
             self._heard = False
             self._unheard = 0
         elif self._unheard >= self.service.keepalive_count:
@@ -418,7 +419,8 @@ class Session:
 
     def _read_if_possible(self) -> None:
         """Read from the client or not, as what is pending allows."""
-        wanted = not (self._leaving or self._output.congested or len(self._waiting) >= self.service.dispatch.limit)
+        full = len(self._waiting) >= self.service.dispatch.limit or self._full_streams
+        wanted = not (full or self._leaving or self._output.congested)
         if self._closed or wanted == self._reading:
             return
         self._reading = wanted
@@ -457,6 +459,15 @@ class Session:
     def forget_stream(self, serial: int) -> None:
         """The stream is over."""
         self._streams.pop(serial, None)
+        self.stream_full(serial, False)
+
+    def stream_full(self, serial: int, full: bool) -> None:
+        """A stream holds as much input as it may, or has room again."""
+        if full:
+            self._full_streams.add(serial)
+        else:
+            self._full_streams.discard(serial)
+        self._read_if_possible()
 
     def _other(self, event: Event) -> None:
         """What is no call. Packets for a stream that is gone are dropped; a `Pong` was heard, and that is all."""

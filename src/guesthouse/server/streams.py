@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Protocol
 
@@ -27,8 +28,9 @@ log = logging.getLogger(__name__)
 
 #: How long small writes are gathered, in seconds.
 _GATHER = 0.002
-#: Bytes that may be kept before the reply is out.
+#: Bytes that may be kept before the reply is out, and that may come in before the driver wants them.
 _HOLD = 1 << 20
+_HOLD_PACKETS = 1024
 
 
 class Connection(Protocol):
@@ -46,6 +48,9 @@ class Connection(Protocol):
     def forget_stream(self, serial: int) -> None:
         """The stream is over."""
 
+    def stream_full(self, serial: int, full: bool) -> None:
+        """The stream holds as much input as it may, or has room again."""
+
     def run(self, work: Coroutine[object, object, None]) -> None:
         """Run something in a task of the session's own."""
 
@@ -60,9 +65,12 @@ class Stream:
         "_ended",
         "_held",
         "_held_bytes",
+        "_inbox",
+        "_inbox_bytes",
         "_incoming",
         "_loop",
         "_over",
+        "_paused",
         "_timer",
         "_was_congested",
     )
@@ -76,6 +84,10 @@ class Stream:
         #: Packets made before the reply went out; None afterwards.
         self._held: list[bytes] | None = []
         self._held_bytes = 0
+        #: What the client sent while the driver did not want it.
+        self._inbox: deque[StreamData | StreamHole | StreamFinish | StreamAbort] = deque()
+        self._inbox_bytes = 0
+        self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         #: The driver has said that no more data follows.
         self._ended = False
@@ -128,6 +140,16 @@ class Stream:
         self._was_congested = self._connection.congested or self._held_bytes > _HOLD
         return self._was_congested
 
+    def pause_input(self) -> None:
+        """Keep what the client sends, as far as there is room; then the client has to wait."""
+        self._paused = True
+
+    def resume_input(self) -> None:
+        """Hand over what was kept, and what comes."""
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._hand_over)
+
     # -- for the session --------------------------------------------------------------------------
 
     def release(self) -> None:
@@ -150,6 +172,26 @@ class Stream:
         """A packet of the client's."""
         if self._over:
             return
+        if not (self._paused or self._inbox) or isinstance(event, StreamAbort):
+            self._handle(event)
+            return
+        self._inbox.append(event)
+        if isinstance(event, StreamData):
+            self._inbox_bytes += len(event.data)
+        if self._inbox_bytes > _HOLD or len(self._inbox) > _HOLD_PACKETS:
+            self._connection.stream_full(self._call.serial, True)
+
+    def _hand_over(self) -> None:
+        """Handle what was kept, unless the driver pauses again."""
+        while self._inbox and not self._paused and not self._over:
+            event = self._inbox.popleft()
+            if isinstance(event, StreamData):
+                self._inbox_bytes -= len(event.data)
+            self._handle(event)
+        if not self._inbox and not self._over:
+            self._connection.stream_full(self._call.serial, False)
+
+    def _handle(self, event: StreamData | StreamHole | StreamFinish | StreamAbort) -> None:
         if isinstance(event, StreamFinish):
             self._close(keep_serial=True)
             self._connection.run(self._finish())
@@ -216,6 +258,7 @@ class Stream:
 
     def _close(self, *, keep_serial: bool = False) -> None:
         self._over = True
+        self._inbox.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -67,6 +67,7 @@ class Echo(StreamIn):
     def __init__(self, driver: Sample) -> None:
         self.driver = driver
         self.out: StreamOut | None = None
+        self.slow = False
 
     def received(self, data: bytes) -> None:
         assert self.out is not None
@@ -77,6 +78,11 @@ class Echo(StreamIn):
             self.out.end()
         elif data == b"fail":
             self.out.fail(ValueError("on demand"))
+
+    def drained(self) -> None:
+        if self.slow and self.out is not None:
+            self.out.pause_input()
+            asyncio.get_running_loop().call_later(0.5, self.out.resume_input)
 
     def abort(self) -> None:
         self.driver.aborts += 1
@@ -129,6 +135,7 @@ async def events(driver: Sample, caller: Caller, args: object) -> None:
 def console(driver: Sample, caller: Caller, args: DomainOpenConsoleArgs) -> None:
     incoming = Flood(driver) if args.flags & FLOOD else Echo(driver)
     incoming.out = caller.open_stream(incoming)
+    incoming.slow = args.dev_name == "slow"
     incoming.out.send(b"welcome ")
     if args.dev_name == "refused":
         raise ValueError("no such console")

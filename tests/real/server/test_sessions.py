@@ -253,6 +253,36 @@ def test_small_writes_are_gathered(wire: Wire) -> None:
     assert packets < 100
 
 
+def test_a_stream_whose_driver_does_not_want_more_yet(daemon: Daemon, wire: Wire) -> None:
+    serial = console(wire, "slow")  # takes nothing for half a second
+    assert wire.answer(serial) == b""
+    assert stream_data(wire, serial, 8) == b"welcome "
+    before, start = daemon.memory(), time.monotonic()
+    sent = 0
+    wire.socket.settimeout(0.2)
+    with contextlib.suppress(TimeoutError):
+        while sent < 20:  # 5 MB: more than is kept
+            wire.stream(DOMAIN_OPEN_CONSOLE, serial, CONTINUE, bytes([sent]) * 262120)
+            sent += 1
+    assert 4 <= sent < 20
+    assert daemon.memory() - before < 4 << 20
+    wire.socket.settimeout(10)
+    data = stream_data(wire, serial, sent * 262120)
+    assert time.monotonic() - start > 0.4
+    assert data[: sent * 262120] == b"".join(bytes([number]) * 262120 for number in range(sent))
+
+
+def test_a_stream_is_aborted_while_its_driver_wants_no_more(wire: Wire) -> None:
+    serial = console(wire, "slow")
+    wire.answer(serial)
+    stream_data(wire, serial, 8)
+    wire.stream(DOMAIN_OPEN_CONSOLE, serial, CONTINUE, b"not wanted")
+    wire.stream(DOMAIN_OPEN_CONSOLE, serial, ERROR)
+    header, payload = wire.packet()
+    assert (header.type, header.status, payload) == (STREAM, OK, b"")
+    assert wire.counters()["aborts"] == 1
+
+
 def test_a_stream_is_aborted(wire: Wire) -> None:
     serial = console(wire)
     wire.answer(serial)
