@@ -2,10 +2,11 @@
 
 A case is a `<devices>` element as libvirt writes it, so it is read and written back to the letter. `NAME.args` has one
 option a line, `NAME.qmp` one monitor command a line, first those that make the devices, then those of `after_start`.
-`GUESTHOUSE_REGENERATE=1` writes both anew; the difference is then to be reviewed.
+`REGENERATE=1` writes both anew; the difference is then to be reviewed.
 
 A name begins with the machine: `q35` and `pc` cases are also given to a real QEMU, `host` cases (a PC) need things of
-the host that a test has not got. The controllers of `q35-controllers` and `pc-controllers` are there in every case of
+the host that a test has not got, or a running guest, and
+`shape` cases are not realised. The controllers of `q35-controllers` and `pc-controllers` are there in every case of
 the machine that is not about controllers.
 """
 
@@ -27,7 +28,8 @@ from guesthouse.model.xmltext import Lines
 
 FOLDER = Path(__file__).parent / "devices"
 CASES = sorted(path.stem for path in FOLDER.glob("*.xml"))
-REGENERATE = os.environ.get("GUESTHOUSE_REGENERATE") == "1"
+REALISED = [name for name in CASES if not name.startswith("shape-")]
+REGENERATE = os.environ.get("REGENERATE") == "1"
 MACHINES = {"q35": "pc-q35-10.0", "pc": "pc-i440fx-10.0", "host": "pc-i440fx-10.0"}
 
 
@@ -76,8 +78,8 @@ def source(name: str) -> str:
     return (FOLDER / f"{name}.xml").read_text()
 
 
-def context(devices: Devices, machine: str) -> DeviceContext:
-    """A context for devices on a machine of `MACHINES`, aliases assigned."""
+def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceContext:
+    """A context for devices on a machine of `MACHINES`, with aliases assigned and the boot orders of the elements."""
     ctx = DeviceContext(
         capabilities(),
         machine=MACHINES[machine],
@@ -89,7 +91,8 @@ def context(devices: Devices, machine: str) -> DeviceContext:
         passt_dir="/sockets",
         short_name="1-guest",
     )
-    assign_aliases(devices, ctx)
+    if assign:
+        assign_aliases(devices, ctx)
     ctx.boot = {
         device.alias.name: boot.order
         for device in devices.all()
@@ -105,7 +108,7 @@ def assign_aliases(devices: Devices, ctx: DeviceContext) -> None:
         for index, device in enumerate(devices.of(field)):
             name = device.default_alias(index, ctx)
             if name and device.alias is None:
-                device.alias = new(Alias, name=name)
+                setattr(device, "alias", new(Alias, name=name))  # noqa: B010 - the base class declares it without a slot
 
 
 def realised(name: str) -> tuple[DeviceContext, list[Device]]:

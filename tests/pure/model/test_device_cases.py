@@ -16,17 +16,17 @@ def test_what_is_read_is_written(name: str) -> None:
     assert cases.text_of(cases.parse(cases.source(name)), Style(live=True)) == cases.source(name)
 
 
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize("name", cases.REALISED)
 def test_command_line(name: str) -> None:
     _compare(cases.FOLDER / f"{name}.args", cases.arguments(name))
 
 
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize("name", cases.REALISED)
 def test_monitor_commands(name: str) -> None:
     _compare(cases.FOLDER / f"{name}.qmp", cases.commands(name))
 
 
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize("name", cases.REALISED)
 def test_both_forms_say_the_same(name: str) -> None:
     """The JSON of an option is the monitor's argument."""
     sent = [json.loads(line)["arguments"] for line in cases.commands(name).splitlines()]
@@ -36,7 +36,7 @@ def test_both_forms_say_the_same(name: str) -> None:
             assert json.loads(value) in sent
 
 
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize("name", cases.REALISED)
 def test_undo_names_what_was_made(name: str) -> None:
     for identity, undo in cases.undone(name):
         if undo is not None:

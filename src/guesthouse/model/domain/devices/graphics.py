@@ -33,7 +33,7 @@ def _parse_time(text: str) -> datetime:
 
 
 def _format_time(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%S")
+    return value.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 #: A point in time, in UTC, without a zone.

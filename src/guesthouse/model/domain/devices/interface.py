@@ -256,6 +256,16 @@ class Interface(Device):
 
     def check(self, ctx: DeviceContext) -> None:
         """The kind of network is one that we have, and the options fit it and the model."""
+        self._check_type()
+        if self.type in _SOCKETS:
+            self._check_socket()
+        ctx.need(_driver_of(self.model or ""), f"network card model '{self.model}'")
+        self._check_backend()
+        self._check_addresses()
+        if self.driver is not None:
+            self._check_driver(self.driver)
+
+    def _check_type(self) -> None:
         if self.type in _NEEDS_HOST:
             raise UnsupportedConfigError(
                 f"network interface type '{self.type}' is not supported: there is no network driver for "
@@ -264,13 +274,6 @@ class Interface(Device):
             )
         if self.type in ("internal", "null"):
             raise UnsupportedConfigError(f"network device type '{self.type}' is not supported by this hypervisor")
-        if self.type in _SOCKETS:
-            self._check_socket()
-        ctx.need(_driver_of(self.model or ""), f"network card model '{self.model}'")
-        self._check_backend()
-        self._check_addresses()
-        if self.driver is not None:
-            self._check_driver(self.driver)
 
     def _check_socket(self) -> None:
         source = self.source
@@ -331,7 +334,8 @@ class Interface(Device):
         return f"{ctx.passt_dir}/{ctx.short_name}-{self.name}.socket"
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
-        """The network backend and the card."""
+        """The network backend and the card. Raises `UnsupportedConfigError` for a network that is not there."""
+        self._check_type()
         netdev = (_user(self, ctx) if self.type == "user" else _socket(self)) | {"id": self.netdev}
         return [Netdev(netdev), QemuDevice(self._front_end(ctx))]
 

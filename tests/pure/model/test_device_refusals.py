@@ -1,0 +1,184 @@
+"""What cannot be honoured is refused by name, with libvirt's codes and, where it has them, its texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from guesthouse.errors import LibvirtError
+from tests.pure.model import device_cases as cases
+
+XML_ERROR = 27
+UNSUPPORTED = 67
+
+DISK = "<disk type='file'{0}><driver name='qemu' type='raw'{1}/><source file='/i'/><target dev='{2}'/>{3}</disk>"
+CARD = "<interface type='{0}'><mac address='52:54:00:00:00:01'/>{1}<model type='{2}'/>{3}</interface>"
+VIRTIO_PORT = "<target type='virtio' name='x'/>"
+
+#: Machine, elements, code, part of the text.
+REFUSED: list[tuple[str, str, int, str]] = [
+    # What belongs to another layer yet, or to another QEMU.
+    ("q35", CARD.format("network", "<source network='default'/>", "virtio", ""), UNSUPPORTED, "'network'"),
+    ("q35", CARD.format("bridge", "<source bridge='br0'/>", "virtio", ""), UNSUPPORTED, "'bridge'"),
+    ("q35", CARD.format("direct", "<source dev='eth0' mode='bridge'/>", "virtio", ""), UNSUPPORTED, "'direct'"),
+    ("q35", CARD.format("ethernet", "", "virtio", ""), UNSUPPORTED, "'ethernet'"),
+    ("q35", CARD.format("null", "", "virtio", ""), UNSUPPORTED, "'null'"),
+    ("q35", "<graphics type='spice' tlsPort='-1'/>", UNSUPPORTED, "spice graphics are not supported"),
+    ("q35", "<channel type='spicevmc'>" + VIRTIO_PORT + "</channel>", UNSUPPORTED, "unsupported chardev 'spicevmc'"),
+    ("q35", "<disk type='network'><source protocol='rbd'/></disk>", UNSUPPORTED, "disk type 'network'"),
+    ("q35", "<disk type='volume'><source pool='p'/></disk>", UNSUPPORTED, "disk type 'volume'"),
+    ("q35", "<audio id='1' type='pulseaudio'/>", UNSUPPORTED, "audio backend 'pulseaudio'"),
+    ("q35", "<redirdev bus='usb' type='spicevmc'/>", UNSUPPORTED, "element 'redirdev'"),
+    ("q35", "<hostdev mode='subsystem' type='pci'/>", UNSUPPORTED, "element 'hostdev'"),
+    ("q35", "<rng model='virtio'><backend model='egd'/></rng>", UNSUPPORTED, "egd"),
+    # Disks.
+    ("q35", DISK.format("", "", "vda", "<transient/>"), UNSUPPORTED, "element 'transient'"),
+    ("q35", DISK.format("", "", "xda", ""), XML_ERROR, "'xda'"),
+    ("q35", DISK.format("", "", "xvda", ""), UNSUPPORTED, "unsupported disk bus 'xen'"),
+    ("q35", DISK.format("", " io='native'", "vda", ""), UNSUPPORTED, "native I/O needs"),
+    ("q35", DISK.format("", " iothread='7'", "vda", ""), UNSUPPORTED, "iothread '7'"),
+    ("q35", DISK.format("", " queues='2'", "sda", ""), UNSUPPORTED, "bus='virtio'"),
+    ("q35", DISK.format("", " copy_on_read='on'", "vda", "<readonly/>"), UNSUPPORTED, "copy_on_read"),
+    ("q35", DISK.format("", " discard_no_unref='on'", "vda", ""), UNSUPPORTED, "discard_no_unref"),
+    ("q35", DISK.format(" device='lun'", "", "sda", ""), UNSUPPORTED, "only valid for block type"),
+    ("q35", DISK.format(" device='floppy'", "", "fda", ""), UNSUPPORTED, "floppy"),
+    ("q35", DISK.format(" device='cdrom'", "", "vda", ""), UNSUPPORTED, "device='cdrom'"),
+    ("q35", DISK.format(" model='virtio'", "", "sda", ""), UNSUPPORTED, "model 'virtio'"),
+    ("pc", DISK.format("", "", "hda", "<readonly/>"), UNSUPPORTED, "readonly ide disks are not supported"),
+    ("q35", DISK.format("", "", "vda", "<wwn>5000c50015ea71ad</wwn>"), UNSUPPORTED, "wwn"),
+    ("q35", DISK.format("", "", "vda", "<vendor>ACME</vendor>"), UNSUPPORTED, "vendor"),
+    ("q35", DISK.format("", "", "vda", "<product>ACME</product>"), UNSUPPORTED, "product"),
+    ("q35", DISK.format("", "", "sda", "<product>0123456789abcdefg</product>"), XML_ERROR, "16"),
+    ("q35", DISK.format("", "", "vda", "<serial>a,b</serial>"), XML_ERROR, "unsafe"),
+    ("q35", DISK.format("", "", "vda' rotation_rate='1", ""), UNSUPPORTED, "rotation rate"),
+    ("q35", DISK.format("", "", "vda' removable='on", ""), UNSUPPORTED, "removable"),
+    ("q35", "<disk type='file'><source file='rel'/><target dev='vda'/></disk>", XML_ERROR, "'file'"),
+    ("q35", "<disk type='file'><source dev='/dev/x'/><target dev='vda'/></disk>", XML_ERROR, "type 'file'"),
+    ("q35", "<disk type='file'><target dev='vda'/></disk>", 19, "vda"),
+    (
+        "q35",
+        DISK.format("", "", "vda", "<backingStore type='file'><source file='/b'/></backingStore>"),
+        XML_ERROR,
+        "missing disk backing store format",
+    ),
+    (
+        "q35",
+        DISK.format(
+            "", "", "vda", "<iotune><total_iops_sec>1</total_iops_sec><read_iops_sec>1</read_iops_sec></iotune>"
+        ),
+        XML_ERROR,
+        "cannot be set at the same time",
+    ),
+    # Network cards.
+    ("q35", CARD.format("user", "", "nope", ""), UNSUPPORTED, "'nope'"),
+    ("q35", CARD.format("user", "", "virtio", "<mtu size='1400'/>"), UNSUPPORTED, "MTU"),
+    ("q35", CARD.format("user", "", "virtio", "<driver queues='4'/>"), UNSUPPORTED, "Multiqueue"),
+    ("q35", CARD.format("user", "", "virtio", "<driver name='vhost'/>"), UNSUPPORTED, "vhost"),
+    ("q35", CARD.format("user", "", "virtio", "<driver rx_queue_size='300'/>"), UNSUPPORTED, "power of two"),
+    ("q35", CARD.format("user", "", "e1000", "<driver queues='1'/>"), UNSUPPORTED, "'e1000'"),
+    ("q35", CARD.format("user", "<portForward proto='tcp'/>", "virtio", ""), UNSUPPORTED, "portForward"),
+    ("q35", CARD.format("user", "<source dev='eth0'/>", "virtio", ""), UNSUPPORTED, "'dev'"),
+    ("q35", CARD.format("user", "<ip address='10.0.0.1'/><ip address='10.0.0.2'/>", "virtio", ""), UNSUPPORTED, "IPv4"),
+    ("q35", CARD.format("user", "<ip address='10.0.0.1' prefix='30'/>", "virtio", ""), XML_ERROR, "4-27"),
+    ("q35", CARD.format("user", "<ip address='10.0.0.1' family='ipv6'/>", "virtio", ""), XML_ERROR, "10.0.0.1"),
+    ("q35", CARD.format("server", "", "virtio", ""), XML_ERROR, "'port'"),
+    ("q35", "<interface type='user'><mac address='53:54:00:00:00:01'/></interface>", XML_ERROR, "multicast"),
+    # Serial ports, consoles, channels.
+    ("q35", "<serial type='file'/>", XML_ERROR, "Missing source path attribute for char device"),
+    ("q35", "<serial type='unix'/>", XML_ERROR, "Missing source path attribute for char device"),
+    ("q35", "<serial type='tcp'><source host='h'/></serial>", XML_ERROR, "Missing source service attribute"),
+    ("q35", "<serial type='pty'><protocol type='raw'/></serial>", XML_ERROR, "'protocol'"),
+    ("q35", "<serial type='tcp'><source host='h' service='1' tls='yes'/></serial>", UNSUPPORTED, "TLS"),
+    ("q35", "<serial type='nmdm'/>", UNSUPPORTED, "'nmdm'"),
+    ("q35", "<serial type='pty'><target type='sclp-serial'/></serial>", UNSUPPORTED, "'sclp-serial'"),
+    ("q35", "<console type='pty'><target type='xen'/></console>", UNSUPPORTED, "xen"),
+    ("q35", "<channel type='pty'><target type='xen'/></channel>", UNSUPPORTED, "'xen'"),
+    ("q35", "<channel type='unix'><target type='virtio' name='../x'/></channel>", XML_ERROR, "'../x'"),
+    ("q35", "<channel type='unix'><target type='virtio' name='..'/></channel>", XML_ERROR, "'..'"),
+    # Controllers.
+    ("q35", "<controller type='ide' index='0'/>", UNSUPPORTED, "IDE controllers are unsupported"),
+    ("q35", "<controller type='usb' index='0' model='lsilogic'/>", XML_ERROR, "'lsilogic'"),
+    ("q35", "<controller type='usb' index='0' model='qemu-xhci' ports='16'/>", UNSUPPORTED, "'15'"),
+    ("q35", "<controller type='usb' index='0' model='ehci' ports='4'/>", UNSUPPORTED, "'ports'"),
+    ("q35", "<controller type='scsi' index='0' model='buslogic'/>", UNSUPPORTED, "buslogic"),
+    ("q35", "<controller type='scsi' model='lsilogic'><driver queues='2'/></controller>", UNSUPPORTED, "virtio-scsi"),
+    ("q35", "<controller type='pci' index='1' model='pci-expander-bus'/>", UNSUPPORTED, "pci-expander-bus"),
+    ("pc", "<controller type='pci' index='1' model='pcie-root'/>", XML_ERROR, "index 0"),
+    (
+        "q35",
+        "<controller type='pci' index='1' model='pcie-root-port'><model name='pxb'/></controller>",
+        UNSUPPORTED,
+        "'pxb'",
+    ),
+    # Displays, sound, input and the rest.
+    ("q35", "<graphics type='vnc' port='80'/>", UNSUPPORTED, "vnc port must be in range [5900,65535]"),
+    ("q35", "<graphics type='vnc' passwd='012345678'/>", UNSUPPORTED, "only 8 permitted"),
+    ("q35", "<graphics type='vnc' connected='fail'/>", UNSUPPORTED, "'keep'"),
+    ("q35", "<graphics type='vnc'><listen type='network' network='n'/></graphics>", UNSUPPORTED, "virtual network"),
+    ("q35", "<graphics type='vnc'><listen type='none'/><listen type='none'/></graphics>", UNSUPPORTED, "multiple"),
+    ("q35", "<graphics type='vnc' listen='a'><listen type='address' address='b'/></graphics>", XML_ERROR, "match"),
+    ("q35", "<video><model type='xen'/></video>", UNSUPPORTED, "'xen'"),
+    ("q35", "<video><model type='vga'/></video>", UNSUPPORTED, "primary"),
+    ("q35", "<video><model type='virtio'><acceleration accel3d='yes'/></model></video>", UNSUPPORTED, "accel3d"),
+    ("q35", "<video><driver name='vhostuser'/><model type='virtio'/></video>", UNSUPPORTED, "vhostuser"),
+    ("q35", "<sound model='pcspk'/>", UNSUPPORTED, "'pcspk'"),
+    ("q35", "<sound model='ac97'><codec type='duplex'/></sound>", UNSUPPORTED, "codec"),
+    ("q35", "<sound model='ich9'><audio id='9'/></sound>", UNSUPPORTED, "'9'"),
+    ("q35", "<input type='tablet' bus='ps2'/>", UNSUPPORTED, "ps2 bus does not support tablet"),
+    ("q35", "<input type='evdev'/>", XML_ERROR, "Missing dev path"),
+    ("q35", "<watchdog model='diag288'/>", UNSUPPORTED, "diag288"),
+    ("pc", "<watchdog model='itco'/>", UNSUPPORTED, "q35"),
+    ("q35", "<memballoon model='xen'/>", UNSUPPORTED, "xen"),
+    ("q35", "<memballoon model='none'><stats period='1'/></memballoon>", UNSUPPORTED, "'none'"),
+    ("q35", "<panic model='s390'/>", UNSUPPORTED, "s390"),
+    # Addresses.
+    ("q35", "<hub type='usb'><address type='ccw' cssid='0xfe'/></hub>", UNSUPPORTED, "type 'ccw'"),
+    ("q35", "<hub type='usb'><address type='usb' bus='0' port='1,2'/></hub>", XML_ERROR, "'1,2'"),
+    ("q35", "<hub type='usb'><address type='pci' slot='0x20'/></hub>", XML_ERROR, "'0x20'"),
+    ("q35", "<hub type='usb'><alias name='ua-,x'/></hub>", XML_ERROR, "'ua-,x'"),
+]
+
+#: Devices that this QEMU has not got.
+ABSENT = frozenset({"nope", "diag288"})
+
+
+class AllBut(cases.Everything):
+    """All names but some."""
+
+    def __contains__(self, name: object) -> bool:
+        return name not in ABSENT
+
+
+def judge(machine: str, text: str) -> None:
+    """Read the elements, fill them in and check them."""
+    devices = cases.parse(f"<devices>{text}</devices>")
+    ctx = cases.context(devices, machine, assign=False)
+    ctx.qemu = cases.capabilities(AllBut())
+    for device in devices.all():
+        device.defaults(ctx)
+        device.check(ctx)
+
+
+@pytest.mark.parametrize(("machine", "text", "code", "part"), REFUSED)
+def test_refused(machine: str, text: str, code: int, part: str) -> None:
+    with pytest.raises(LibvirtError) as caught:
+        judge(machine, text)
+    assert caught.value.code == code
+    assert part in caught.value.message
+
+
+def test_every_device_of_the_cases_is_accepted() -> None:
+    """The refusals above are not because everything is refused."""
+    for name in cases.REALISED:
+        ctx, devices = cases.realised(name)
+        for device in devices:
+            if not (name == "host-display" and type(device).__name__ == "Graphics"):
+                device.check(ctx)
+
+
+def test_what_this_qemu_has_not_got_is_named() -> None:
+    devices = cases.parse("<devices><video><model type='qxl' primary='yes'/></video></devices>")
+    ctx = cases.context(devices, "q35", assign=False)
+    ctx.qemu = cases.capabilities(frozenset())
+    with pytest.raises(LibvirtError, match="video type 'qxl' is not supported by this QEMU binary") as caught:
+        devices.videos[0].check(ctx)
+    assert caught.value.code == UNSUPPORTED
