@@ -39,6 +39,8 @@ from guesthouse.model.qemu_capabilities import TCG, CpuModel, QemuCapabilities
 from guesthouse.model.qemu_capabilities import Machine as QemuMachine
 from guesthouse.model.sysinfo import HostSysinfo, format_sysinfo
 from guesthouse.places import Places
+from guesthouse.qemu.accel import KvmStatus
+from guesthouse.qemu.catalogue import Catalogue
 from tests.support.host_tree import two_nodes, write
 
 NEHALEM = "<cpu><arch>x86_64</arch><model>Nehalem</model></cpu>"
@@ -365,22 +367,23 @@ def test_comparing_with_a_host_of_files(node: Node) -> None:
     assert compare_with_host(host_cpu(node), NEHALEM, fail=False, validate=False) == 0
 
 
-async def _never() -> bool:
-    return False
+async def _no_kvm() -> KvmStatus:
+    return KvmStatus(False, "not in this test")
 
 
 def _choose(program: str | None, *rest: str | None, capabilities: QemuCapabilities | None = None) -> Choice:
     """`Emulators.choose` where every program is the one that `capabilities` describes."""
 
-    class Known(Emulators):
-        def program(self, arch: str) -> str | None:
-            return None if arch == "aarch64" else "/usr/bin/qemu-system-x86_64"
-
+    class Known(Catalogue):
         async def capabilities(self, program: str) -> QemuCapabilities:
             return capabilities or qemu(program)
 
+    class Installed(Emulators):
+        def program(self, arch: str) -> str | None:
+            return None if arch == "aarch64" else "/usr/bin/qemu-system-x86_64"
+
     async def run() -> Choice:
-        return await Known(None, _never, "x86_64").choose(program, *rest)
+        return await Installed(Known(None, _no_kvm), "x86_64").choose(program, *rest)
 
     return asyncio.run(run())
 
@@ -413,15 +416,6 @@ def test_choosing_wrong(question: tuple[str | None, ...], code: int, text: str) 
 def test_a_32_bit_emulator_does_not_serve_64_bit_guests() -> None:
     with pytest.raises(LibvirtError, match="Emulator '/q' does not support arch 'x86_64'"):
         _choose("/q", "x86_64", None, None, capabilities=qemu("/q", "i386"))
-
-
-def test_a_missing_program() -> None:
-    async def run() -> None:
-        await Emulators(None, _never, "x86_64").capabilities("/nonexistent/qemu")
-
-    with pytest.raises(LibvirtError, match="Cannot check QEMU binary /nonexistent/qemu: No such file") as caught:
-        asyncio.run(run())
-    assert caught.value.code == Code.SYSTEM_ERROR
 
 
 def test_the_hosts_uuid_is_made_once(tmp_path: Path) -> None:
@@ -457,37 +451,5 @@ def test_the_driver_on_a_host_without_qemu(tmp_path: Path, monkeypatch: pytest.M
             assert "<guest>" not in await driver.capabilities_document()
         await driver.reload()
         await driver.stop()
-
-    asyncio.run(run())
-
-
-def test_a_probe_that_failed_is_tried_again(tmp_path: Path) -> None:
-    """Callers that ask at once share a probe; a failure is told to all of them and not remembered."""
-    program = tmp_path / "qemu"
-    program.write_text("#!/bin/sh\nexit 3\n")
-    program.chmod(0o755)
-    asked = 0
-
-    class Counting(Emulators):
-        async def _probe(self, program: str) -> QemuCapabilities:
-            nonlocal asked
-            asked += 1
-            mine = asked
-            await asyncio.sleep(0.2)  # the callers' own checks of the file run in threads
-            if mine == 1:
-                raise LibvirtError("no")
-            return qemu(program)
-
-    async def run() -> None:
-        emulators = Counting(None, _never, "x86_64")
-        first = await asyncio.gather(*(emulators.capabilities(str(program)) for _ in range(3)), return_exceptions=True)
-        assert [type(answer) for answer in first] == [LibvirtError] * 3
-        again = await asyncio.gather(*(emulators.capabilities(str(program)) for _ in range(3)))
-        assert asked == 2
-        assert again[0] is again[2]
-        emulators.forget()
-        await emulators.capabilities(str(program))
-        assert asked == 3
-        await emulators.close()
 
     asyncio.run(run())

@@ -17,6 +17,8 @@ from guesthouse.host.sysfs import HostTree
 from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.document import parse_domain
+from guesthouse.qemu.accel import KvmStatus
+from guesthouse.qemu.catalogue import Catalogue
 
 pytestmark = [
     pytest.mark.real,
@@ -51,12 +53,12 @@ FEATURES = {
 NOT_SETTINGS = {"backingStoreInput", "hyperv"}
 
 
-async def _no() -> bool:
-    return False
+async def _no_kvm() -> KvmStatus:
+    return KvmStatus(False, "not in this test")
 
 
 def choices(arch: str, machine: str) -> Choice:
-    return asyncio.run(Emulators(None, _no, "x86_64").choose(None, arch, "qemu", machine))
+    return asyncio.run(Emulators(Catalogue(None, _no_kvm), "x86_64").choose(None, arch, "qemu", machine))
 
 
 def define(chosen: Choice, devices: str = "", settings: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import uuid
@@ -22,7 +21,7 @@ from guesthouse.host.files import write_atomic
 from guesthouse.host.identity import canonical_hostname, dmi_uuid, machine_uuid, valid_uuid
 from guesthouse.host.sysfs import HostTree, read_text
 from guesthouse.model.sysinfo import HostSysinfo, format_sysinfo
-from guesthouse.qemu.accel import KvmStatus, probe_kvm
+from guesthouse.qemu.catalogue import Catalogue
 from guesthouse.qemu.firmware import directories, read, supported
 
 if TYPE_CHECKING:
@@ -33,31 +32,10 @@ if TYPE_CHECKING:
     from guesthouse.places import Places
     from guesthouse.rpc.procedure import Procedure
 
-
 log = logging.getLogger(__name__)
 
 #: How many documents about guests are kept; one is 60 to 150 kB and takes milliseconds to make.
 _DOCUMENTS = 8
-
-
-class KvmTrial:
-    """Whether KVM can run guests here; tried once, when it is first asked."""
-
-    def __init__(self) -> None:
-        self._trial: asyncio.Task[KvmStatus] | None = None
-
-    async def works(self) -> bool:
-        """Whether it can."""
-        if self._trial is None:
-            self._trial = asyncio.create_task(probe_kvm(), name="KVM trial")
-        return (await asyncio.shield(self._trial)).usable
-
-    async def close(self) -> None:
-        """End a trial that is under way; the next question tries again."""
-        trial, self._trial = self._trial, None
-        if trial is not None:
-            trial.cancel()
-            await asyncio.gather(trial, return_exceptions=True)
 
 
 class ConnectDriver:
@@ -70,9 +48,8 @@ class ConnectDriver:
         self._cpu: tuple[CpuCounts, CpuDefinition] | None = None
         self._sections: dict[str, tuple[QemuCapabilities, str]] = {}
         self._documents: dict[tuple[object, ...], tuple[QemuCapabilities, str]] = {}
-        self._kvm = KvmTrial()
         self.node = Node(tree)
-        self.emulators = Emulators(places.cache, self._kvm.works, self.node.arch)
+        self.emulators = Emulators(Catalogue.at(places.cache), self.node.arch)
         #: The host's name, with its domain where the resolver knew it at start.
         self.hostname = os.uname().nodename
         #: The host's UUID, which two hosts of a migration must not share.
@@ -97,14 +74,12 @@ class ConnectDriver:
         """Look at the host and its QEMUs anew."""
         self._cpu = None
         self.node = Node(self._tree)
-        self.emulators.forget()
-        await self._kvm.close()
+        self.emulators.catalogue.forget()
         self.hostname = await canonical_hostname()
 
     async def stop(self) -> None:
         """End probes that are under way."""
-        await self.emulators.close()
-        await self._kvm.close()
+        await self.emulators.catalogue.close()
 
     def host_cpu(self) -> CpuDefinition:
         """The host's processor; found out once for each way in which processors are online."""
@@ -133,14 +108,14 @@ class ConnectDriver:
     async def hypervisor_version(self) -> int:
         """The default emulator's version as libvirt counts it; 0 without an emulator."""
         program = self.emulators.program(self.node.arch)
-        return (await self.emulators.capabilities(program)).version_number if program is not None else 0
+        return (await self.emulators.catalogue.capabilities(program)).version_number if program is not None else 0
 
     async def capabilities_document(self) -> str:
         """`<capabilities>`. A program that cannot be asked has no guests."""
         sections = []
         for arch, program in sorted(self.emulators.installed().items()):
             try:
-                known = await self.emulators.capabilities(program)
+                known = await self.emulators.catalogue.capabilities(program)
             except LibvirtError as error:
                 log.warning("%s serves no guests: %s", program, error.message)
                 continue

@@ -1,25 +1,18 @@
-"""The installed QEMUs: which program serves which architecture, and what each can do.
-
-A program is probed when it is first asked about; callers that ask at the same time share one probe. The answer is kept
-until the program's file changes (`guesthouse.qemu.probe` keeps it on disk as well).
-"""
+"""The installed QEMUs: which program serves which architecture, and what a client's question about one stands for."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin, UnsupportedConfigError
+from guesthouse.errors import InvalidArgumentError, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.domain.machines import FAMILIES, is_known
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities
-from guesthouse.qemu.probe import probe
+from guesthouse.qemu.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 #: Every architecture that libvirt knows.
 _NAMES: Final = """
@@ -36,9 +29,6 @@ GUEST_TYPES: Final = {"qemu": TCG, "kvm": KVM}
 
 #: The end of a program's name, where it is not the architecture.
 _PROGRAM_SUFFIX: Final = {"i686": "i386", "armv6l": "arm", "armv7l": "arm", "ppc64le": "ppc64", "mipsel": "mipsel"}
-
-#: How long the file system of a program may take to answer.
-_STAT_SECONDS: Final = 5.0
 
 _FAMILIES: Final = (frozenset({"i686", "x86_64"}), frozenset({"armv6l", "armv7l", "aarch64"}))
 
@@ -69,13 +59,11 @@ class Choice:
 
 
 class Emulators:
-    """The installed QEMUs. `kvm_works` says whether KVM can really run a guest here."""
+    """The installed QEMUs, by what they are good for; `catalogue` asks them."""
 
-    def __init__(self, cache: Path | None, kvm_works: Callable[[], Awaitable[bool]], host_arch: str) -> None:
-        self._cache = cache
-        self._kvm_works = kvm_works
+    def __init__(self, catalogue: Catalogue, host_arch: str) -> None:
+        self.catalogue = catalogue
         self._host_arch = host_arch
-        self._probes: dict[tuple[str, int], asyncio.Task[QemuCapabilities]] = {}
 
     def installed(self) -> dict[str, str]:
         """Architecture to program, of every architecture whose guests can be described and that has one."""
@@ -90,46 +78,6 @@ class Emulators:
         if arch == self._host_arch:
             names += ["/usr/libexec/qemu-kvm", "qemu-kvm"]
         return next((program for name in names if (program := shutil.which(name))), None)
-
-    async def capabilities(self, program: str) -> QemuCapabilities:
-        """What `program` can do. Raises `LibvirtError` (38, 1) where it cannot be run or is no QEMU."""
-        try:
-            async with asyncio.timeout(_STAT_SECONDS):
-                # In a thread, because a client names the path, and it may lead to a file system that hangs.
-                changed = (await asyncio.to_thread(os.stat, program)).st_mtime_ns
-        except (OSError, ValueError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else str(error)) or "the file system does not answer"
-            raise LibvirtError(
-                f"Cannot check QEMU binary {program}: {reason}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU
-            ) from None
-        key = (program, changed)
-        task = self._probes.get(key)
-        if task is None:
-            self._probes = {other: known for other, known in self._probes.items() if other[0] != program}
-            task = self._probes[key] = asyncio.create_task(self._probe(program), name=f"probe {program}")
-            task.add_done_callback(lambda ended: self._forget_failed(key, ended))
-        return await asyncio.shield(task)
-
-    def _forget_failed(self, key: tuple[str, int], ended: asyncio.Task[QemuCapabilities]) -> None:
-        """A program that could not be asked is asked again next time, and none of them piles up."""
-        failed = ended.cancelled() or ended.exception() is not None
-        if failed and self._probes.get(key) is ended:
-            del self._probes[key]
-
-    async def _probe(self, program: str) -> QemuCapabilities:
-        return await probe(program, self._cache, kvm=await self._kvm_works())
-
-    def forget(self) -> None:
-        """Ask every program anew at the next question."""
-        self._probes.clear()
-
-    async def close(self) -> None:
-        """Wait for probes that still run, so that no QEMU outlives the daemon for a question."""
-        running = [task for task in self._probes.values() if not task.done()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        self._probes.clear()
 
     async def choose(
         self, program: str | None, arch: str | None, guest_type: str | None, machine: str | None
@@ -149,7 +97,7 @@ class Emulators:
             raise UnsupportedConfigError(
                 f"unable to find any emulator to serve '{wanted}' architecture", domain=Origin.QEMU
             )
-        capabilities = await self.capabilities(found)
+        capabilities = await self.catalogue.capabilities(found)
         _check_architecture(capabilities, wanted)
         kind = guest_type or ("kvm" if capabilities.kvm else "qemu")
         if kind not in GUEST_TYPES:
