@@ -40,6 +40,8 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 _SLOT: Final = "guesthouse.slot"
+#: What XML takes for white space; Python's `strip` would take more.
+_SPACE: Final = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +441,7 @@ def _bind_leaf(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         _no_content(node, reading)
         text = node.text or ""
-        _take(values, field, _convert(kind, text if kind.keeps_space else text.strip(), node, None), node)
+        _take(values, field, _convert(kind, text if kind.keeps_space else text.strip(_SPACE), node, None), node)
 
     form = _written(kind)
 
@@ -456,7 +458,7 @@ def _bind_leaves(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
 
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         _no_content(node, reading)
-        cast(list[object], values.setdefault(field, [])).append(_convert(kind, (node.text or "").strip(), node, None))
+        cast(list[object], values.setdefault(field, [])).append(_convert(kind, (node.text or "").strip(_SPACE), node, None))
 
     form = _written(kind)
 
@@ -571,6 +573,11 @@ def _bind_raw(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
 def fragment_text(node: etree._Element) -> str:
     """A subtree as text that stands by itself: its namespaces declared on it, nothing after it."""
     node.tail = None
+    around = node.getparent()
+    if around is not None and around.nsmap:
+        # Only a tree of its own can be freed of the namespaces that the document around it declares.
+        node = etree.fromstring(etree.tostring(node))
+        etree.cleanup_namespaces(node)
     return etree.tostring(node, encoding="unicode", pretty_print=True).rstrip("\n")
 
 
@@ -661,10 +668,10 @@ def read(cls: type[C], node: etree._Element, reading: Reading) -> C:
 def _read_content(plan: _Plan, node: etree._Element, values: Values, reading: Reading) -> None:
     text = node.text
     if plan.content is not None:
-        if text is not None and (stripped := text.strip()):
+        if text is not None and (stripped := text.strip(_SPACE)):
             values[plan.content[0]] = _convert(plan.content[1], stripped, node, None)
-    elif text is not None and text.strip():
-        raise reading.refuse(node, f"the text '{text.strip()[:40]}'")
+    elif text is not None and text.strip(_SPACE):
+        raise reading.refuse(node, f"the text '{text.strip(_SPACE)[:40]}'")
 
 
 def write(item: object, lines: Lines, style: Style) -> None:

@@ -5,11 +5,16 @@ libvirt's where it has them.
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
+from guesthouse.model.domain.cpu import Cache, Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.qemu_capabilities import KVM
 
 _MIB = 1 << 20
+#: So many processors a PC can have without an IOMMU that has wide interrupt destinations.
+_WITHOUT_IOMMU = 255
+#: The level of cache that QEMU can emulate.
+_EMULATED_LEVEL = 3
 
 
 def check(domain: Domain, ctx: DeviceContext) -> None:
@@ -19,11 +24,14 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     """
     _check_processors(domain, ctx)
     _check_machine_features(domain, ctx)
-    _check_firmware(domain)
+    _check_actions(domain)
+    _check_firmware(domain, ctx)
     _check_timers(domain, ctx)
     _check_sysinfo(domain)
     if len(domain.sysinfo) > 1:
         raise UnsupportedConfigError("only one <sysinfo type='smbios'> is supported")
+    if domain.os.bios is not None and domain.os.bios.use_serial and not domain.devices.serials:
+        raise XmlError("need at least one serial port to use BIOS serial output")
     aliases: set[str] = set()
     for device in domain.devices.all():
         device.check(ctx)
@@ -37,9 +45,16 @@ def _check_processors(domain: Domain, ctx: DeviceContext) -> None:
     machine = ctx.qemu.machine(ctx.machine)
     if machine is not None and domain.vcpu.maximum > machine.max_cpus:
         raise UnsupportedConfigError(f"Maximum CPUs greater than specified machine type limit {machine.max_cpus}")
+    if domain.vcpu.maximum > _WITHOUT_IOMMU:
+        raise UnsupportedConfigError(
+            f"more than {_WITHOUT_IOMMU} vCPUs require extended interrupt mode enabled on the iommu device"
+        )
     cpu = domain.cpu
-    if cpu is None:
-        return
+    if cpu is not None:
+        _check_cpu(domain, cpu, ctx)
+
+
+def _check_cpu(domain: Domain, cpu: Cpu, ctx: DeviceContext) -> None:
     if cpu.topology is not None and cpu.topology.total != domain.vcpu.maximum:
         raise UnsupportedConfigError("CPU topology doesn't match maximum vcpu count")
     if cpu.mode == "host-passthrough" and ctx.accel != KVM:
@@ -48,12 +63,28 @@ def _check_processors(domain: Domain, ctx: DeviceContext) -> None:
             "hypervisor",
             hint="use mode='maximum'",
         )
-    if cpu.maxphysaddr is not None and cpu.maxphysaddr.limit is not None and cpu.maxphysaddr.mode == "emulate":
+    address = cpu.maxphysaddr
+    if address is not None and address.limit is not None and address.mode == "emulate":
         raise UnsupportedConfigError("attribute 'limit' is only supported for maxphysaddr mode 'passthrough'")
-    if cpu.cache is not None and cpu.cache.mode == "passthrough" and cpu.mode not in ("host-passthrough", "maximum"):
+    if address is not None and address.bits is not None and address.mode == "passthrough":
         raise UnsupportedConfigError(
-            "CPU cache mode 'passthrough' can only be used with 'host-passthrough' / 'maximum' CPU mode"
+            "CPU maximum physical address bits number specification cannot be used with mode='passthrough'"
         )
+    if cpu.cache is not None:
+        _check_cache(cpu, cpu.cache)
+
+
+def _check_cache(cpu: Cpu, cache: Cache) -> None:
+    if cache.mode == "emulate":
+        if cache.level != _EMULATED_LEVEL:
+            raise UnsupportedConfigError(f"CPU cache mode 'emulate' can only be used with level='{_EMULATED_LEVEL}'")
+        return
+    if cache.mode == "passthrough" and cpu.mode not in ("host-passthrough", "maximum"):
+        raise UnsupportedConfigError(
+            "CPU cache mode 'passthrough' can only be used with 'host-passthrough' / 'maximum' CPUs"
+        )
+    if cache.level is not None:
+        raise UnsupportedConfigError(f"unsupported CPU cache level for mode '{cache.mode}'")
 
 
 def _check_machine_features(domain: Domain, ctx: DeviceContext) -> None:
@@ -62,6 +93,8 @@ def _check_machine_features(domain: Domain, ctx: DeviceContext) -> None:
         return
     if features.hap is not None:
         raise UnsupportedConfigError("feature 'hap' is not supported by QEMU guests", hint="remove <hap>")
+    if features.vmport and features.ps2 is False:
+        raise UnsupportedConfigError("vmport feature requires the ps2 feature not to be disabled")
     if features.ioapic is not None and ctx.accel != KVM:
         raise UnsupportedConfigError("I/O APIC tuning is not supported for this guest", hint="it needs KVM")
     smm = features.smm
@@ -72,14 +105,28 @@ def _check_machine_features(domain: Domain, ctx: DeviceContext) -> None:
             raise UnsupportedConfigError("SMM TSEG size must be divisible by 1 MiB")
 
 
-def _check_firmware(domain: Domain) -> None:
+def _check_actions(domain: Domain) -> None:
+    """What may happen to a guest that stops: QEMU cannot keep one that has powered off, nor rename one."""
+    if "rename-restart" in (domain.on_poweroff, domain.on_reboot, domain.on_crash):
+        raise UnsupportedConfigError(
+            "qemu driver doesn't support the 'rename-restart' action for 'on_reboot'/'on_poweroff'/'on_crash'"
+        )
+    if "preserve" in (domain.on_poweroff, domain.on_reboot):
+        raise UnsupportedConfigError("qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'")
+    if domain.on_poweroff == "restart" and domain.on_reboot == "destroy":
+        raise UnsupportedConfigError(
+            "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'"
+        )
+
+
+def _check_firmware(domain: Domain, ctx: DeviceContext) -> None:
     loader = domain.os.loader
-    if loader is None:
-        return
     acpi = domain.features is not None and domain.features.acpi
-    if loader.type == "pflash" and not acpi:
-        raise UnsupportedConfigError("ACPI must be enabled in order to use UEFI", hint="add <acpi/> to <features>")
-    if loader.secure:
+    if (domain.os.firmware == "efi" or (loader is not None and loader.type == "pflash")) and not acpi:
+        raise UnsupportedConfigError("UEFI requires ACPI on this architecture", hint="add <acpi/> to <features>")
+    if loader is not None and loader.secure:
+        if not ctx.q35:
+            raise UnsupportedConfigError("Secure boot is supported with q35 machine types only")
         smm = domain.features.smm if domain.features is not None else None
         if smm is None or not smm.state:
             raise UnsupportedConfigError("Secure boot requires SMM feature enabled")

@@ -5,7 +5,7 @@ Format: https://libvirt.org/formatdomain.html#cpu-model-and-topology
 
 from __future__ import annotations
 
-from guesthouse.errors import Origin, UnsupportedConfigError, XmlError
+from guesthouse.errors import Origin, XmlError
 from guesthouse.model.binding import attr, default, element, many, one, opt, opt_content, opt_leaf
 from guesthouse.model.kinds import ON_OFF, TEXT, integer, matching, one_of
 
@@ -18,7 +18,7 @@ class CpuModel:
 
     fallback: str | None = opt(one_of("allow", "forbid"))
     vendor_id: str | None = opt(matching(r"[^,]{12}", "12 characters without a comma"))
-    name: str | None = opt_content(TEXT)
+    name: str | None = opt_content(matching(r"[A-Za-z0-9_.+-]+", "the name of a CPU model"))
 
     def parsed(self) -> None:
         """A fallback belongs to a name."""
@@ -107,5 +107,3 @@ class Cpu:
             if feature.name in seen:
                 raise XmlError(f"CPU feature '{feature.name}' specified more than once", domain=Origin.CPU)
             seen.add(feature.name)
-        if self.cache is not None and self.cache.level is not None and self.cache.mode == "passthrough":
-            raise UnsupportedConfigError("CPU cache mode 'passthrough' applies to the whole cache: remove its level")

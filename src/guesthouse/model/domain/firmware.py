@@ -5,12 +5,12 @@ Format: https://libvirt.org/formatdomain.html#guest-firmware; descriptors: QEMU'
 
 from __future__ import annotations
 
-from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.features import Features, Smm
-from guesthouse.model.domain.os import FirmwareFeature, FirmwareFeatures, Loader, Nvram
+from guesthouse.model.domain.os import FirmwareFeature, FirmwareFeatures, Loader, Nvram, Os
 
 
 def fill(domain: Domain, defaults: Defaults) -> None:
@@ -41,26 +41,37 @@ def fill(domain: Domain, defaults: Defaults) -> None:
 
 def _check(domain: Domain) -> None:
     boot = domain.os
-    loader = boot.loader
+    wanted = boot.firmware_features.wanted() if boot.firmware_features is not None else {}
     if boot.firmware is None:
-        if boot.firmware_features is not None and boot.firmware_features.features:
-            raise XmlError("cannot use feature-based firmware autoselection when firmware autoselection is disabled")
-        if loader is None or loader.path is None:
-            if loader is not None:
-                raise XmlError("no loader path specified and firmware auto selection disabled")
-            if boot.nvram is not None:
-                raise XmlError("NVRAM configuration is only supported with a loader", hint="set firmware='efi'")
+        _check_by_hand(boot)
+    elif wanted.get("enrolled-keys") and wanted.get("secure-boot") is False:
+        raise _wrong(
+            "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' is disabled"
+        )
+    elif boot.nvram is not None and boot.firmware != "efi":
+        raise _wrong(f"firmware type '{boot.firmware}' does not support nvram")
+    loader = boot.loader
     if loader is None:
         return
     if loader.type == "rom" and (loader.readonly is False or loader.secure or boot.nvram is not None):
         raise UnsupportedConfigError("ROM loader type cannot be used with readonly='no', secure='yes' or NVRAM")
-    if loader.stateless:
-        if loader.readonly is False:
-            raise XmlError("Only pflash loader type permits read-write firmware", hint="remove stateless or readonly")
-        if boot.nvram is not None:
-            raise XmlError("NVRAM is not permitted when loader is stateless")
-    if boot.nvram is not None and loader.readonly is False:
-        raise XmlError("NVRAM is not permitted when loader is read-write")
+    if loader.stateless and boot.nvram is not None:
+        raise _wrong("NVRAM is not permitted when loader is stateless")
+    if loader.readonly is False and (boot.nvram is not None or loader.stateless):
+        raise _wrong("NVRAM is not permitted when loader is read-write")
+
+
+def _check_by_hand(boot: Os) -> None:
+    if boot.firmware_features is not None:
+        raise _wrong("cannot use feature-based firmware autoselection when firmware autoselection is disabled")
+    if boot.loader is not None and boot.loader.path is None:
+        raise _wrong("no loader path specified and firmware auto selection disabled")
+    if boot.nvram is not None and boot.loader is None:
+        raise _wrong("NVRAM is only there with a loader", hint="set firmware='efi' on <os>")
+
+
+def _wrong(text: str, hint: str = "") -> LibvirtError:
+    return LibvirtError(text, code=Code.XML_DETAIL, domain=Origin.DOMAIN, hint=hint)
 
 
 def _wish(domain: Domain, kind: str) -> FirmwareWish:
