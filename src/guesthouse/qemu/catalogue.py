@@ -57,7 +57,7 @@ class Catalogue:
 
     async def capabilities(self, program: str) -> QemuCapabilities:
         """What `program` can do. Raises `LibvirtError` (38, 1) where it cannot be run or is no QEMU."""
-        key = (program, await _changed(program))
+        key = (program, await self._changed(program))
         task = self._probes.get(key)
         if task is None:
             self._probes = {other: known for other, known in self._probes.items() if other[0] != program}
@@ -96,14 +96,19 @@ class Catalogue:
             trial.cancel()
             await asyncio.gather(trial, return_exceptions=True)
 
+    async def _changed(self, program: str) -> int:
+        """When the program's file last changed.
 
-async def _changed(program: str) -> int:
-    """When the program's file last changed. In a thread: a client may name a path on a file system that hangs."""
-    try:
-        async with asyncio.timeout(_STAT_SECONDS):
-            return (await asyncio.to_thread(os.stat, program)).st_mtime_ns
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else str(error)) or "the file system does not answer"
-        raise LibvirtError(
-            f"Cannot check QEMU binary {program}: {reason}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU
-        ) from None
+        In a thread, because a client may name a path on a file system that hangs; one that has answered before is
+        taken to go on doing so.
+        """
+        try:
+            if self.known(program) is not None:
+                return os.stat(program).st_mtime_ns
+            async with asyncio.timeout(_STAT_SECONDS):
+                return (await asyncio.to_thread(os.stat, program)).st_mtime_ns
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else str(error)) or "its file system does not answer"
+            raise LibvirtError(
+                f"Cannot check QEMU binary {program}: {reason}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU
+            ) from None

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from guesthouse.drivers.api import DaemonSettings, Handler
-from guesthouse.drivers.domain.emulators import Emulators
 from guesthouse.drivers.domain.events import Events
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.places import Places
+from guesthouse.qemu.catalogue import Catalogue
 from guesthouse.rpc.procedure import Procedure
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,11 @@ AUTOSTART_WIDTH = 4
 class DomainSettings:
     """What the daemon's configuration says about guests.
 
-    `defaults` is the host's side of a definition; `kvm` whether KVM was seen working; `autostart` False keeps guests
-    off that are marked to start with the daemon.
+    `defaults` is the host's side of a definition; `autostart` False keeps guests off that are marked to start with
+    the daemon.
     """
 
     defaults: Defaults = field(default_factory=Defaults)
-    kvm: bool = False
     autostart: bool = True
 
 
@@ -50,7 +49,7 @@ class DomainDriver:
         self.store = Store(places)
         self.registry = Registry()
         self.events = Events()
-        self.emulators = Emulators(places.cache, kvm=settings.kvm)
+        self.emulators = Catalogue.at(places.cache)
         self.ports = Ports()
         self.table = table
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.
