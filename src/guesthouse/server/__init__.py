@@ -1,1 +1,1 @@
-"""The daemon: sockets, sessions, limits, dispatch. `main` is `guesthoused`; `daemon` puts the parts together."""
+"""The daemon: sockets, sessions, limits, dispatch. `main` is `guesthoused`; `start` and `daemon` put it together."""
