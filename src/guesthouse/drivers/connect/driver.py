@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import uuid
@@ -48,6 +50,7 @@ class ConnectDriver:
         self._cpu: tuple[CpuCounts, CpuDefinition] | None = None
         self._sections: dict[str, tuple[QemuCapabilities, str]] = {}
         self._documents: dict[tuple[object, ...], tuple[QemuCapabilities, str]] = {}
+        self._asking: asyncio.Task[None] | None = None
         self.node = Node(tree)
         self.emulators = Emulators(Catalogue.at(places.cache), self.node.arch)
         #: The host's name, with its domain where the resolver knew it at start.
@@ -66,9 +69,16 @@ class ConnectDriver:
         return cast("dict[Procedure, Handler[object]]", TABLE)
 
     async def start(self) -> None:
-        """Find out who the host is."""
+        """Find out who the host is. The default QEMU is asked in the background, so that no client waits for it."""
         self.host_uuid = find_host_uuid(self._places, self._settings, self._tree)
+        self._asking = asyncio.create_task(self._ask_default(), name="ask the default QEMU")
         self.hostname = await canonical_hostname()
+
+    async def _ask_default(self) -> None:
+        program = self.emulators.program(self.node.arch)
+        if program is not None:
+            with contextlib.suppress(LibvirtError):  # told to the client that asks
+                await self.emulators.catalogue.capabilities(program)
 
     async def reload(self) -> None:
         """Look at the host and its QEMUs anew."""
@@ -79,6 +89,9 @@ class ConnectDriver:
 
     async def stop(self) -> None:
         """End probes that are under way."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
         await self.emulators.catalogue.close()
 
     def host_cpu(self) -> CpuDefinition:
