@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import ports
@@ -21,15 +23,25 @@ _MASTER_KEY_SIZE = 32
 _HELPER_DEADLINE = 10.0
 
 
-def prepare_devices(driver: DomainDriver, run: Run, ctx: DeviceContext) -> None:
+def prepare_devices(driver: DomainDriver, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
-    for channel in run.live.devices.channels:
-        channel.prepare(ctx)
     for graphics in run.live.devices.graphics:
-        graphics.prepare(ctx)
         if graphics.on_network:
             _choose_ports(driver.ports, run, graphics)
     write_atomic(run.where.private / "master-key.aes", secrets.token_bytes(_MASTER_KEY_SIZE), durable=False)
+
+
+async def drop_missing_media(driver: DomainDriver, run: Run) -> None:
+    """Leave out the images that may be missing (`startupPolicy='optional'`) and are: drives stay, but empty."""
+    disks = run.live.devices.disks
+    for disk in list(disks):
+        source = disk.source
+        if source is None or source.startup_policy != "optional" or source.path is None:
+            continue
+        if not await driver.in_thread(Path(source.path).exists):
+            disk.source = None
+            if not disk.removable_medium:
+                disks.remove(disk)
 
 
 def _choose_ports(known: ports.Ports, run: Run, graphics: Graphics) -> None:
@@ -46,7 +58,8 @@ async def start_helpers(run: Run, ctx: DeviceContext) -> None:
     """Start the passt of every card that wants one; each ends by itself when QEMU closes its socket."""
     for interface in run.live.devices.interfaces:
         if interface.uses_passt:
-            finished = await run_child(passt.arguments(interface, ctx), deadline=_HELPER_DEADLINE)
+            command = passt.arguments(interface, ctx, run_as=(0, os.getegid()) if os.geteuid() == 0 else None)
+            finished = await run_child(command, deadline=_HELPER_DEADLINE)
             if not finished.ok:
                 said = finished.errors.decode("utf-8", "replace").strip()
                 raise OperationFailedError(f"Could not start 'passt': {said[-500:] or finished.exit}")

@@ -25,7 +25,7 @@ from guesthouse.drivers.domain.states import Cause
 from guesthouse.errors import Code, LibvirtError, OperationInvalidError, Origin
 from guesthouse.host.processes import Process
 from guesthouse.model.domain.aliases import assign_aliases
-from guesthouse.model.domain.command_line import realise
+from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
@@ -114,8 +114,10 @@ async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabi
         accel="kvm" if run.live.type == "kvm" else "tcg",
         vnc_listen=driver.settings.defaults.vnc_listen,
     )
+    await preparing.drop_missing_media(driver, run)
+    prepare(run.live, context)
     devices_context = launch_context(run.live, context)
-    preparing.prepare_devices(driver, run, devices_context)
+    preparing.prepare_devices(driver, run)
     await preparing.start_helpers(run, devices_context)
     command = realise(run.live, context)
     environment = {

@@ -16,9 +16,14 @@ def pid_file(interface: Interface, ctx: DeviceContext) -> str:
     return f"{ctx.passt_dir}/{ctx.short_name}-{interface.name}-passt.pid"
 
 
-def arguments(interface: Interface, ctx: DeviceContext) -> list[str]:
-    """The whole command. passt goes into the background when its socket listens, and ends when QEMU closes it."""
-    words = [PROGRAM, "--one-off", "--socket", interface.passt_socket(ctx), "--pid", pid_file(interface, ctx)]
+def arguments(interface: Interface, ctx: DeviceContext, *, run_as: tuple[int, int] | None = None) -> list[str]:
+    """The whole command. passt goes into the background when its socket listens, and ends when QEMU closes it.
+
+    `run_as` is the user and group that own the sockets' directory; it is needed where passt is started as root, because
+    it else becomes `nobody` before it writes its process id. It confines itself in either case.
+    """
+    words = [PROGRAM] if run_as is None else [PROGRAM, "--runas", "{}:{}".format(*run_as)]
+    words += ["--one-off", "--socket", interface.passt_socket(ctx), "--pid", pid_file(interface, ctx)]
     if interface.mtu is not None:
         words += ["--mtu", str(interface.mtu)]
     if interface.source is not None and interface.source.dev is not None:
