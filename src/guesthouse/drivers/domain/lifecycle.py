@@ -112,15 +112,15 @@ async def _ask(driver: DomainDriver, guest: Guest, ways: int, call: str, mode: s
             f"unsupported flags (0x{ways & ~3:x}) in function {call}", hint=f"such {what} not QEMU's"
         )
     run = guest.live()
-    async with modifying(guest, "shutdown" if mode == "powerdown" else "reboot"):
+    if ways & AGENT or (not ways and run.agent_connected):
+        try:
+            await agent.shut_down(guest, mode)
+        except LibvirtError:
+            if ways == AGENT:
+                raise
+        else:
+            return
+    async with modifying(guest, mode):
         run = guest.live()
-        if ways & AGENT or (not ways and run.agent_connected):
-            try:
-                await agent.shut_down(guest, mode)
-            except LibvirtError:
-                if ways == AGENT:
-                    raise
-            else:
-                return
         run.reboot_instead = reboot
         await run.talk().execute("system_powerdown")

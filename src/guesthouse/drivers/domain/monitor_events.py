@@ -61,11 +61,19 @@ def _resume(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None
 
 
 def _shutdown(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+    _tell_agent(run)
     by_guest = data.get("guest")
     power.shut_down(driver, guest, run, by_guest=by_guest if isinstance(by_guest, bool) else None)
 
 
+def _tell_agent(run: Run) -> None:
+    """The guest's agent is gone with its guest: whoever waits for its answer has it."""
+    if run.agent is not None:
+        run.agent.guest_ended()
+
+
 def _reset(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+    _tell_agent(run)
     if run.booted:
         run.reboot_instead = False
         driver.events.publish(EventId.REBOOT, guest)
@@ -76,11 +84,13 @@ def _panicked(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> No
 
 
 def _suspend(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+    _tell_agent(run)
     if change(driver, guest, run, Cause.SLEEP):
         driver.events.publish(EventId.PMSUSPEND, guest)
 
 
 def _suspend_disk(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+    _tell_agent(run)
     if change(driver, guest, run, Cause.SLEEP_TO_DISK):
         driver.events.publish(EventId.PMSUSPEND_DISK, guest)
 

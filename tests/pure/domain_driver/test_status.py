@@ -1,0 +1,46 @@
+"""Status files: ours and libvirt's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guesthouse.drivers.domain.states import Cause, State
+from guesthouse.drivers.domain.status import RUNNING, STOPPING, Status, format_status, parse_status
+from guesthouse.errors import XmlError
+
+XML = '<domain type="qemu" id="3"><name>a &amp; b</name></domain>'
+
+
+def test_what_is_written_is_read_back() -> None:
+    status = Status(
+        name="a & b", state=State.PAUSED, reason=5, pid=4711, start_time=99, monitor=Path("/x/mon'itor.sock"),
+        phase=STOPPING, autodestroy=True, cause=Cause.DESTROY, domain_xml=XML,
+    )  # fmt: skip
+    assert parse_status("a & b", format_status(status, "ioerror")) == status
+
+
+def test_a_file_of_libvirts_is_read() -> None:
+    text = (
+        "<!-- WARNING -->\n<domstatus state='running' reason='booted' pid='12'><taint flag='x'/>"
+        "<monitor path='/lib/domain-1-x/monitor.sock' type='unix'/>" + XML + "</domstatus>"
+    )
+    status = parse_status("x", text)
+    assert (status.pid, status.start_time, status.phase, status.reason) == (12, 0, RUNNING, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<domstatus/>",
+        "<domain/>",
+        "<domstatus state='dreaming' pid='1'><domain/></domstatus>",
+        "<domstatus state='running' pid='x'><domain/></domstatus>",
+        "<domstatus state='running' pid='1'><guesthouse cause='whim'/><domain/></domstatus>",
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(XmlError, match="status file of domain 'x'"):
+        parse_status("x", text)
