@@ -40,7 +40,7 @@ def processor(family: int = 0xC6, status: int = 0x41, wide: int = 0, clock: int 
         *(1, 3, family, 2, bytes([0x54, 6, 5, 0, 0xFF, 0xFB, 0xEB, 0xBF]), 3, 0x8C, clock, 4000, 2400, status, 1),
         *(0xFFFF, 0xFFFF, 0xFFFF, 4, 5, 6, 8, 8, 16, 4, wide),
     )
-    return structure(4, body, "CPU0", "Intel", "Intel(R) Xeon(R)", "ser", "asset", "part")
+    return structure(4, body, "CPU0", "Intel", "Intel(R) Xeon(R)", "SN1", "asset", "part")
 
 
 def memory(size: int = 0x4000, detail: int = 0x80, speed: int = 2400, wide: int = 0, kind: int = 0x1A) -> bytes:
@@ -88,7 +88,7 @@ def test_every_part() -> None:
             "external_clock": "100 MHz",
             "max_speed": "4000 MHz",
             "status": "Populated, Enabled",
-            "serial_number": "ser",
+            "serial_number": "SN1",
             "part_number": "part",
         },
     )
