@@ -160,7 +160,7 @@ class Daemon:
         log.info("reading the configuration again")
         self._notifier.reloading()
         try:
-            self._apply(self._reload_settings())
+            self._apply(await asyncio.to_thread(self._reload_settings))
             for driver in self._drivers:
                 await driver.reload()
         except LibvirtError as error:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Identity, Reply, StreamIn, StreamOut
 from guesthouse.errors import InternalError, LibvirtError
-from guesthouse.rpc.packet import FDS_MAX, FramingError
+from guesthouse.rpc.packet import FDS_MAX, REPLY_WITH_FDS, FramingError
 from guesthouse.rpc.server import (
     PING,
     PONG,
@@ -59,6 +59,8 @@ _MESSAGE_LIMIT = 16 << 20
 _OUTPUT_LIMIT = 96 << 20
 #: What an ended session has left of its protocol: enough to encode replies that go nowhere.
 _NO_PROTOCOL = ServerProtocol({})
+#: Where a packet's type is; all types fit into its last byte.
+_TYPE_BYTE = 19
 #: Seconds that the last replies of a closing connection may take.
 _FLUSH_SECONDS = 5.0
 
@@ -389,12 +391,11 @@ class Session:
 
     def _reply(self, call: Call, ret: Reply, extras: Extras) -> None:
         """A reply with descriptors or a stream behind it."""
-        fds, extras.reply = extras.reply, []
-        self.send(self.protocol.encode_reply(call, ret, len(fds)))
-        if self._closed:
-            _close_fds(fds)
-        else:
-            self._output.write_fds(fds)
+        packet = self.protocol.encode_reply(call, ret, len(extras.reply))
+        self.send(packet)
+        if extras.reply and packet[_TYPE_BYTE] == REPLY_WITH_FDS and not self._mute:
+            self._output.write_fds(extras.reply)
+            extras.reply = []
         if extras.stream is not None:
             extras.stream.release()
         extras.close()
