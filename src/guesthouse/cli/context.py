@@ -105,8 +105,13 @@ class Context:
     @property
     def connection(self) -> Connection:
         """The open connection; opened when it is first needed, and again after it broke."""
-        if self._connection is not None and not self._lost and self._connection.alive:
-            return self._connection
+        connection = self._connection
+        if connection is not None:
+            if self.interactive and not self._lost and not connection.check():
+                self.error(f"Disconnected from {self.uri or connection.known_uri} due to end of file")
+                self._lost = True
+            if connection.alive and not self._lost:
+                return connection
         return self.connect(self.uri, readonly=self.readonly)
 
     def connect(self, uri: str, *, readonly: bool, quietly: bool = False) -> Connection:

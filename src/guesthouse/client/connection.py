@@ -181,7 +181,7 @@ class Connection:
             left = None if deadline is None else deadline - monotonic()
             if left is not None and left <= 0:
                 return None
-            self._pump(left)
+            self._pump(left, idle=True)
         return self._messages.pop(0)
 
     # Streams
@@ -207,12 +207,21 @@ class Connection:
         interval = float(self._keepalive[0]) or SILENCE_MAX
         ready = select.select([own, *others], [], [], interval)[0]
         if not ready:
-            self._silence()
+            self._silence(idle=True)
         if own in ready:
             self._pump(0.0)
         return [one for one in ready if one != own]
 
     # The end
+
+    def check(self) -> bool:
+        """Take in what has come meanwhile, without waiting; False when the daemon has gone."""
+        if self.alive:
+            try:  # noqa: SIM105 - contextlib is not worth its import
+                self._pump(0.0, idle=True)
+            except ClosedError:
+                pass
+        return self.alive
 
     def close(self) -> None:
         """Say goodbye and close. Never raises: a connection that is closed may break."""
@@ -245,15 +254,18 @@ class Connection:
         interval, count = self._keepalive
         return float(interval * (count + 1)) if interval else SILENCE_MAX
 
-    def _pump(self, timeout: float | None) -> None:
-        """Read once, for at most `timeout` seconds or one keepalive interval; hand out what came."""
+    def _pump(self, timeout: float | None, *, idle: bool = False) -> None:
+        """Read once, for at most `timeout` seconds or one keepalive interval; hand out what came.
+
+        `idle` says that the daemon owes us nothing: it may be silent for ever, if it only answers pings.
+        """
         interval = float(self._keepalive[0]) or SILENCE_MAX
         wait = interval if timeout is None else min(timeout, interval)
         try:
             data = self._transport.receive(wait)
             if data is None:
                 if timeout is None or wait == interval:
-                    self._silence()
+                    self._silence(idle=idle)
                 return
             self._unanswered = 0
             for event in self._protocol.receive(data):
@@ -265,7 +277,7 @@ class Connection:
             self.drop()
             raise
 
-    def _silence(self) -> None:
+    def _silence(self, *, idle: bool) -> None:
         """Nothing came for one interval: ask for a sign of life, or give up.
 
         The first sign asked for is whether the daemon knows keepalive at all, since only then may it be pinged.
@@ -273,6 +285,8 @@ class Connection:
         from guesthouse.rpc.procedures import connect as rpc
 
         if not self._keepalive[0]:
+            if idle:
+                return
             raise ClosedError(f"the daemon has said nothing for {SILENCE_MAX:.0f} s")
         if self._unanswered > self._keepalive[1]:
             raise ClosedError("connection closed due to keepalive timeout")
@@ -301,6 +315,11 @@ class Connection:
                 waiting.append(event)
 
     # Objects
+
+    @property
+    def known_uri(self) -> str:
+        """The connection's URI as far as it is known without asking."""
+        return self._uri
 
     @property
     def uri(self) -> str:
