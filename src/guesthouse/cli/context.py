@@ -145,6 +145,12 @@ class Context:
         if connection is not None:
             connection.close()
 
+    def drop(self) -> None:
+        """Let the connection go without a word, whatever is still under way on it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+
     def note(self, error: LibvirtError) -> None:
         """Look whether an error means that the connection is gone; the next command then opens a new one."""
         broken = error.code == Code.SYSTEM_ERROR and error.domain in (Origin.REMOTE, Origin.RPC)

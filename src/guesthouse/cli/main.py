@@ -55,6 +55,9 @@ def run(argv: list[str], environment: dict[str, str]) -> int:
         from guesthouse.cli.shell import interact
 
         return interact(context)
+    except KeyboardInterrupt:
+        context.drop()
+        raise
     finally:
         context.disconnect()
 

@@ -56,6 +56,9 @@ OPEN_READONLY = 1
 #: Seconds of a daemon's silence after which a call is given up where keepalive is off.
 SILENCE_MAX = 3600.0
 
+#: Seconds that the daemon may take to say goodbye.
+CLOSE_TIMEOUT = 2.0
+
 #: Authentication that AUTH_LIST may ask for (libvirt's `remote_auth_type`).
 AUTH_NONE, AUTH_SASL, AUTH_POLKIT = range(3)
 
@@ -224,12 +227,15 @@ class Connection:
         return self.alive
 
     def close(self) -> None:
-        """Say goodbye and close. Never raises: a connection that is closed may break."""
+        """Say goodbye and close. Never raises, and waits for a daemon's answer no longer than `CLOSE_TIMEOUT`."""
         if self.alive:
             from guesthouse.rpc.procedures import connect as rpc
 
-            try:  # noqa: SIM105 - contextlib costs more than the close
-                self.call(rpc.CONNECT_CLOSE)
+            deadline = monotonic() + CLOSE_TIMEOUT
+            try:
+                serial = self.submit(rpc.CONNECT_CLOSE)
+                while serial not in self._replies and (left := deadline - monotonic()) > 0:
+                    self._pump(left, idle=True)
             except LibvirtError:
                 pass
         self.drop()
