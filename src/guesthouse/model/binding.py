@@ -274,11 +274,20 @@ def _convert(kind: Kind[T], text: str, node: etree._Element, name: str | None) -
     try:
         return kind.parse(text)
     except ValueError:
-        where = f"attribute '{name}' in element" if name else "element"
-        raise XmlError(
-            f"Invalid value for {where} '{node.tag}': '{text[:200]}'",
-            hint=f"it takes {kind.name}; line {node.sourceline}",
-        ) from None
+        raise _wrong_value(kind.name, text, node, name) from None
+
+
+def _wrong_value(expected: str, text: str, node: etree._Element, name: str | None) -> XmlError:
+    where = f"attribute '{name}' in element" if name else "element"
+    return XmlError(
+        f"Invalid value for {where} '{node.tag}': '{text[:200]}'", hint=f"it takes {expected}; line {node.sourceline}"
+    )
+
+
+def _not_of_kind(cls: type[object], field: str, node: etree._Element, name: str, text: str) -> XmlError:
+    """The error for an attribute; the kind is looked up only now, so that reading need not carry it."""
+    slot = cast(_Slot, next(item for item in dataclasses.fields(cls) if item.name == field).metadata[_SLOT])  # type: ignore[arg-type] # an element
+    return _wrong_value(cast(Kind[object], slot.kind).name, text, node, name)
 
 
 def _no_content(node: etree._Element, reading: Reading) -> None:
@@ -352,7 +361,7 @@ class _Plan:
         self.omit_empty = omit_empty
         self.drops = drops
         self.ready = False
-        self.attributes: dict[str, tuple[str, Kind[object]]] = {}
+        self.attributes: dict[str, tuple[str, Callable[[str], object]]] = {}
         self.children: dict[str, _Reader] = {}
         self.content: tuple[str, Kind[object]] | None = None
         self.required: list[tuple[str, str]] = []
@@ -426,7 +435,7 @@ def tag_of(cls: type[object]) -> str:
 
 def _bind_attribute(plan: _Plan, field: str, name: str, slot: _Slot) -> None:
     kind = cast(Kind[object], slot.kind)
-    plan.attributes[name] = (field, kind)
+    plan.attributes[name] = (field, kind.parse)
     guard = _GUARDS[slot.live, slot.secure]
     plan.add_attribute(field, name, _written(kind), guard)
 
@@ -458,7 +467,8 @@ def _bind_leaves(plan: _Plan, field: str, tag: str, slot: _Slot) -> None:
 
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
         _no_content(node, reading)
-        cast(list[object], values.setdefault(field, [])).append(_convert(kind, (node.text or "").strip(_SPACE), node, None))
+        entry = _convert(kind, (node.text or "").strip(_SPACE), node, None)
+        cast(list[object], values.setdefault(field, [])).append(entry)
 
     form = _written(kind)
 
@@ -638,15 +648,17 @@ def read(cls: type[C], node: etree._Element, reading: Reading) -> C:
     """
     plan = _plan(cls)
     values: Values = {}
-    attributes = plan.attributes
-    for key, text in node.attrib.items():
-        name = str(key)
-        entry = attributes.get(name)
+    for name, text in cast(list[tuple[str, str]], node.items()):
+        entry = plan.attributes.get(name)
         if entry is None:
             if "@" + name in plan.drops:
                 continue
             raise reading.refuse(node, f"attribute '{name}'")
-        values[entry[0]] = _convert(entry[1], str(text), node, name)
+        field, parse = entry
+        try:
+            values[field] = parse(text)
+        except ValueError:
+            raise _not_of_kind(cls, field, node, name, text) from None
     children = plan.children
     for child in node:
         tag = child.tag
@@ -655,7 +667,11 @@ def read(cls: type[C], node: etree._Element, reading: Reading) -> C:
             reader(child, values, reading)
         elif tag not in plan.drops:
             raise reading.refuse(node, f"element '{tag}'")
-    _read_content(plan, node, values, reading)
+    body = node.text
+    if body is not None and (body := body.strip(_SPACE)):
+        if plan.content is None:
+            raise reading.refuse(node, f"the text '{body[:40]}'")
+        values[plan.content[0]] = _convert(plan.content[1], body, node, None)
     for field, message in plan.required:
         if field not in values:
             raise XmlError(f"{message.format(node.tag)} (line {node.sourceline})")
@@ -663,15 +679,6 @@ def read(cls: type[C], node: etree._Element, reading: Reading) -> C:
     if plan.has_parsed:
         cast(_Parsed, made).parsed()
     return made
-
-
-def _read_content(plan: _Plan, node: etree._Element, values: Values, reading: Reading) -> None:
-    text = node.text
-    if plan.content is not None:
-        if text is not None and (stripped := text.strip(_SPACE)):
-            values[plan.content[0]] = _convert(plan.content[1], stripped, node, None)
-    elif text is not None and text.strip(_SPACE):
-        raise reading.refuse(node, f"the text '{text.strip(_SPACE)[:40]}'")
 
 
 def write(item: object, lines: Lines, style: Style) -> None:

@@ -56,36 +56,32 @@ _Q35_BRIDGE: Final = 0x1E
 _BRIDGELESS: Final = ("pci-root", "pcie-root")
 
 
-@dataclasses.dataclass(slots=True)
 class _Plug:
-    """A device that needs a PCI address, and what it needs of the bus."""
+    """A device that needs a PCI address, and what it needs of the bus.
 
-    device: Device
-    needs: int
+    `address` is its address, if that names a place. It is `open` if a PCI address is wanted: it has no address at all,
+    or one that leaves the place open. `usb2_function` is what a part of a USB 2 controller has to be of its slot.
+    """
 
-    @property
-    def address(self) -> PciAddress | None:
-        """The address, if it names a place."""
-        found = _address(self.device)
-        return found if isinstance(found, PciAddress) and found.assigned else None
+    __slots__ = ("address", "device", "needs", "open", "usb2_function")
 
-    @property
-    def open(self) -> bool:
-        """Whether a PCI address is wanted: no address at all, or one that leaves the place open."""
-        found = _address(self.device)
-        return found is None or (isinstance(found, PciAddress) and not found.assigned)
+    def __init__(self, device: Device, needs: int) -> None:
+        self.device = device
+        self.needs = needs
+        found = cast(Address | None, getattr(device, "address", None))
+        express = isinstance(found, PciAddress)
+        self.address: PciAddress | None = found if isinstance(found, PciAddress) and found.assigned else None
+        self.open = found is None or (express and self.address is None)
+        self.usb2_function = _USB2_FUNCTIONS.get(device.model or "") if isinstance(device, Controller) else None
 
     def put(self, place: Place, *, multifunction: bool | None = None) -> None:
         """Write the address into the definition."""
-        old = _address(self.device)
+        old = cast(Address | None, getattr(self.device, "address", None))
         if multifunction is None and isinstance(old, PciAddress):
             multifunction = old.multifunction
-        address = PciAddress.at(place.bus, place.slot, place.function, multifunction=multifunction)
-        self.device.address = address  # type: ignore[attr-defined] # what has a PCI connection has an address
-
-
-def _address(device: Device) -> Address | None:
-    return cast(Address | None, getattr(device, "address", None))
+        self.address = PciAddress.at(place.bus, place.slot, place.function, multifunction=multifunction)
+        self.open = False
+        self.device.address = self.address  # type: ignore[attr-defined] # what has a PCI connection has an address
 
 
 def _place(address: PciAddress) -> Place:
@@ -118,14 +114,15 @@ class _Assignment:
     def run(self) -> None:
         """Both passes, and what follows from the addresses."""
         plugs = list(self._plugs())
-        if any(plug.open for plug in plugs):
-            before = len(self._devices.controllers)
-            self._grow(plugs)
-            if len(self._devices.controllers) > before:
-                plugs = list(self._plugs())
-        buses = self._slots(plugs, growing=False)
-        self._place_chipset(buses, plugs)
-        self._place_rest(buses, plugs, write=True)
+        found = self._count(plugs) if any(plug.open for plug in plugs) else None
+        if found is not None:
+            for plug, place in found:
+                plug.put(place)
+        else:
+            plugs = list(self._plugs())
+            buses = self._slots(plugs, growing=False)
+            self._place_chipset(buses, plugs)
+            self._place_rest(buses, plugs)
         self._mark_functions(plugs)
         for controller in self._pci_controllers():
             self._complete(controller)
@@ -156,15 +153,19 @@ class _Assignment:
             needs |= slots.INTEGRATED
         return needs
 
-    def _grow(self, plugs: list[_Plug]) -> None:
-        """Find out which controllers are missing, and add them."""
+    def _count(self, plugs: list[_Plug]) -> list[tuple[_Plug, Place]] | None:
+        """The first pass: find out which controllers are missing, and add them.
+
+        Where none was, and nothing is kept free, the second pass would find the same places: then they are returned.
+        """
         highest = max((controller.index or 0 for controller in self._pci_controllers()), default=0)
+        before = len(self._devices.controllers)
         buses = self._slots(plugs, growing=True)
         self._place_chipset(buses, plugs)
         if not self._express and not all(bus.full for bus in buses.buses):
             # One slot stays free for a bridge, should the guest ever need more room.
             buses.reserve_next(slots.PCI | slots.AUTOASSIGN)
-        self._place_rest(buses, plugs, write=False)
+        found = [(plug, buses.reserve_next(plug.needs, plug.usb2_function)) for plug in plugs if plug.open]
         if highest == 0 and self._express and len(buses.buses) > 1:
             # Whoever leaves the ports to us gets a free one, for a device that is plugged in later.
             buses.reserve_next(slots.PCIE | slots.AUTOASSIGN)
@@ -174,6 +175,8 @@ class _Assignment:
             if controllers.ensure(self._devices, "pci", index, model) is not None:
                 buses.reserve_next(slots.CONTROLLER_NEEDS[model])
             index += 1
+        usb2 = any(plug.usb2_function is not None for plug, _place in found)
+        return found if self._express and len(self._devices.controllers) == before and not usb2 else None
 
     def _slots(self, plugs: list[_Plug], *, growing: bool) -> Slots:
         """The buses of the controllers that there are, with all given addresses taken."""
@@ -279,25 +282,17 @@ class _Assignment:
                 plug.put(Place(0, _Q35_AUDIO))
                 return
 
-    def _place_rest(self, buses: Slots, plugs: list[_Plug], *, write: bool) -> None:
+    def _place_rest(self, buses: Slots, plugs: list[_Plug]) -> None:
         for plug in plugs:
-            if not plug.open:
-                continue
-            device = plug.device
-            if isinstance(device, Controller) and device.model in _USB2_FUNCTIONS:
-                if write:
-                    self._place_usb2(buses, plugs, plug)
-                else:
-                    buses.reserve_next(plug.needs, _USB2_FUNCTIONS[device.model])
-                continue
-            place = buses.reserve_next(plug.needs)
-            if write:
-                plug.put(place)
+            if plug.open and plug.usb2_function is not None:
+                self._place_usb2(buses, plugs, plug)
+            elif plug.open:
+                plug.put(buses.reserve_next(plug.needs))
 
     def _place_usb2(self, buses: Slots, plugs: list[_Plug], plug: _Plug) -> None:
         """All parts of a USB 2 controller share a slot."""
         device = cast(Controller, plug.device)
-        function = _USB2_FUNCTIONS[device.model or ""]
+        function = plug.usb2_function or 0
         multifunction = True if function == 0 else None
         for other in plugs:
             part = other.device

@@ -208,17 +208,18 @@ class Controller(Device):
         """Fill in chassis and port of a PCI controller from its index and its address, as libvirt does."""
         if self.type != "pci" or self.model in ("pci-root", "pcie-root", "dmi-to-pci-bridge"):
             return
-        target = self.target or new(ControllerTarget)
-        if self.model == "pci-bridge" and target.chassis_nr is None:
-            target.chassis_nr = self.index
-        if self.model in ("pcie-root-port", "pcie-switch-downstream-port"):
-            target.chassis = self.index if target.chassis is None else target.chassis
-            if target.port is None and isinstance(self.address, PciAddress) and self.address.slot is not None:
+        if self.model == "pci-bridge":
+            self.target = self.target or new(ControllerTarget)
+            if self.target.chassis_nr is None:
+                self.target.chassis_nr = self.index
+        elif self.model in ("pcie-root-port", "pcie-switch-downstream-port"):
+            self.target = self.target or new(ControllerTarget)
+            if self.target.chassis is None:
+                self.target.chassis = self.index
+            if self.target.port is None and isinstance(self.address, PciAddress) and self.address.slot is not None:
                 function = self.address.function or 0
                 root = self.model == "pcie-root-port"
-                target.port = self.address.slot << 3 | function if root else self.address.slot
-        if target != new(ControllerTarget):
-            self.target = target
+                self.target.port = self.address.slot << 3 | function if root else self.address.slot
 
     def check(self, ctx: DeviceContext) -> None:
         """The model exists in this QEMU, fits the machine, and the options fit the model."""
