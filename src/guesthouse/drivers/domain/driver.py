@@ -16,6 +16,7 @@ from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.places import Places
+from guesthouse.qemu import firmware
 from guesthouse.qemu.catalogue import Catalogue
 from guesthouse.rpc.procedure import Procedure
 
@@ -114,8 +115,11 @@ def host_defaults(places: Places) -> Defaults:
     """What the host contributes to definitions, for the guests of `places`."""
     emulators = {"x86_64": "qemu-system-x86_64", "i686": "qemu-system-i386"}
     found = {arch: path for arch, name in emulators.items() if (path := shutil.which(name))}
+    descriptors = firmware.directories(places.config.parent if places.mode == "session" else None)
     return Defaults(
         emulators=found,
-        nvram=places.guest_lib / "nvram",
+        # Read each time that a definition asks: a firmware package may be installed while the daemon runs.
+        choose_firmware=lambda wish: firmware.chooser(firmware.read(descriptors))(wish),
+        nvram=places.nvram,
         channel_dir=str(places.guest_state / "channel"),
     )
