@@ -126,6 +126,7 @@ REFUSED: list[tuple[str, str, int, str]] = [
     ("q35", "<input type='tablet' bus='ps2'/>", UNSUPPORTED, "ps2 bus does not support tablet"),
     ("q35", "<input type='evdev'/>", XML_ERROR, "Missing dev path"),
     ("q35", "<watchdog model='diag288'/>", UNSUPPORTED, "diag288"),
+    ("q35", "<watchdog model='ib700'><address type='isa' iobase='0x44'/></watchdog>", UNSUPPORTED, "address"),
     ("pc", "<watchdog model='itco'/>", UNSUPPORTED, "q35"),
     ("q35", "<memballoon model='xen'/>", UNSUPPORTED, "xen"),
     ("q35", "<memballoon model='none'><stats period='1'/></memballoon>", UNSUPPORTED, "'none'"),

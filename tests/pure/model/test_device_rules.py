@@ -148,6 +148,21 @@ def test_two_first_videos() -> None:
         cases.parse(f"<devices>{text}</devices>").settle_displays()
 
 
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("<watchdog model='itco'/><watchdog model='ib700' action='pause'/>", "different actions"),
+        ("<watchdog model='ib700'/><watchdog model='ib700'/>", "one watchdog with model 'ib700'"),
+        ("<audio id='1' type='none'/><audio id='1' type='none'/>", "unique"),
+    ],
+)
+def test_devices_that_contradict_each_other(text: str, part: str) -> None:
+    devices = cases.parse(f"<devices>{text}</devices>")
+    with pytest.raises(LibvirtError, match=part) as caught:
+        devices.check_together()
+    assert caught.value.code == 67
+
+
 def test_images_are_numbered_from_the_last_disk_on() -> None:
     devices = cases.parse(cases.source("q35-disk-images"))
     assert devices.number_disk_layers() == 7

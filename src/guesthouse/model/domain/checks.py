@@ -32,6 +32,7 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
         raise UnsupportedConfigError("only one <sysinfo type='smbios'> is supported")
     if domain.os.bios is not None and domain.os.bios.use_serial and not domain.devices.serials:
         raise XmlError("need at least one serial port to use BIOS serial output")
+    domain.devices.check_together()
     aliases: set[str] = set()
     for device in domain.devices.all():
         device.check(ctx)

@@ -170,6 +170,17 @@ class Devices:
         if not self.audios:
             self.audios.append(new(Audio, id=1, type="none"))
 
+    def check_together(self) -> None:
+        """Raise `UnsupportedConfigError` where devices contradict each other."""
+        if len({watchdog.action for watchdog in self.watchdogs}) > 1:
+            raise UnsupportedConfigError("watchdogs with different actions are not supported with this QEMU binary")
+        models = [watchdog.model for watchdog in self.watchdogs]
+        for model in models:
+            if models.count(model) > 1:
+                raise UnsupportedConfigError(f"domain can only have one watchdog with model '{model}'")
+        if len(set(self.audio_ids())) < len(self.audios):
+            raise UnsupportedConfigError("the ids of <audio> backends must be unique")
+
     def number_disk_layers(self, first: int = 1) -> int:
         """Number the images of all disks from `first` on, the last disk first, as libvirt does; the next number is
         returned, for disks that are plugged in later.

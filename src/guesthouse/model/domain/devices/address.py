@@ -216,8 +216,3 @@ def drive_props(address: DriveAddress, bus: str, ctx: DeviceContext) -> Props:
     except KeyError:
         raise XmlError(f"address type='drive' is not supported for bus '{bus}'") from None
     return form(address, ctx)
-
-
-def narrow_scsi(model: str | None) -> bool:
-    """Whether a SCSI controller of this model addresses a disk by its unit alone."""
-    return model in _NARROW_SCSI

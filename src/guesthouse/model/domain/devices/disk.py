@@ -22,15 +22,16 @@ from guesthouse.model.domain.devices.base import (
     virtio_connection,
     virtio_props,
 )
+from guesthouse.model.domain.devices.disk_options import BlockIo, DiskDriver, Geometry
 from guesthouse.model.domain.devices.storage import (
     CACHE_MODES,
-    FORMATS,
     STORAGE_TYPE,
     BackingStore,
     Layer,
     Source,
 )
-from guesthouse.model.kinds import ON_OFF, PROSE, UINT, ULL, integer, matching, one_of
+from guesthouse.model.domain.devices.throttling import IoTune
+from guesthouse.model.kinds import ON_OFF, PROSE, integer, matching, one_of
 from guesthouse.model.qemu_objects import Blockdev, Command, Json, Option, Props, QemuObject, without_none
 from guesthouse.model.qemu_objects import Device as QemuDevice
 
@@ -54,56 +55,6 @@ def name_index(name: str) -> int:
     raise XmlError(f"Unknown disk name '{name}' and no address specified")
 
 
-@element("driver")
-class DiskDriver:
-    """How the image is read and written."""
-
-    name: str | None = opt(one_of("qemu"))
-    type: str | None = opt(one_of(*FORMATS))
-    cache: str | None = opt(one_of("default", *CACHE_MODES))
-    error_policy: str | None = opt(one_of("default", "stop", "report", "ignore", "enospace"))
-    rerror_policy: str | None = opt(one_of("default", "stop", "report", "ignore"))
-    io: str | None = opt(one_of("native", "threads", "io_uring"))
-    ioeventfd: bool | None = opt(ON_OFF)
-    event_idx: bool | None = opt(ON_OFF)
-    copy_on_read: bool | None = opt(ON_OFF)
-    discard: str | None = opt(one_of("unmap", "ignore"))
-    iothread: int | None = opt(integer(1, 2**32 - 1))
-    detect_zeroes: str | None = opt(one_of("off", "on", "unmap"))
-    discard_no_unref: bool | None = opt(ON_OFF)
-    queues: int | None = opt(integer(1, 65535))
-    queue_size: int | None = opt(integer(1, 65535))
-    iommu: bool | None = opt(ON_OFF)
-    ats: bool | None = opt(ON_OFF)
-    packed: bool | None = opt(ON_OFF)
-    page_per_vq: bool | None = opt(ON_OFF)
-
-    def parsed(self) -> None:
-        """`default` says nothing: it is the same as no attribute."""
-        for name in ("cache", "error_policy", "rerror_policy"):
-            if getattr(self, name) == "default":
-                setattr(self, name, None)
-
-
-@element("geometry")
-class Geometry:
-    """The geometry that a BIOS is told, in cylinders, heads and sectors."""
-
-    cyls: int = attr(UINT)
-    heads: int = attr(UINT)
-    secs: int = attr(UINT)
-    trans: str | None = opt(one_of("auto", "none", "lba"))
-
-
-@element("blockio")
-class BlockIo:
-    """Sizes of blocks in bytes, as the guest sees them."""
-
-    logical_block_size: int | None = opt(UINT)
-    physical_block_size: int | None = opt(UINT)
-    discard_granularity: int | None = opt(UINT)
-
-
 @element("target")
 class DiskTarget:
     """What the disk is called, and the bus it is on. The name gives the order on the bus, not the guest's name."""
@@ -113,68 +64,6 @@ class DiskTarget:
     tray: str | None = opt(one_of("closed", "open"))
     removable: bool | None = opt(ON_OFF)
     rotation_rate: int | None = opt(integer(1, 65534))
-
-
-@element("iotune")
-class IoTune:
-    """Limits of the drive's traffic, in bytes and requests a second; `*_max_length` are the seconds of a burst."""
-
-    total_bytes_sec: int | None = opt_leaf(ULL)
-    read_bytes_sec: int | None = opt_leaf(ULL)
-    write_bytes_sec: int | None = opt_leaf(ULL)
-    total_iops_sec: int | None = opt_leaf(ULL)
-    read_iops_sec: int | None = opt_leaf(ULL)
-    write_iops_sec: int | None = opt_leaf(ULL)
-    total_bytes_sec_max: int | None = opt_leaf(ULL)
-    read_bytes_sec_max: int | None = opt_leaf(ULL)
-    write_bytes_sec_max: int | None = opt_leaf(ULL)
-    total_iops_sec_max: int | None = opt_leaf(ULL)
-    read_iops_sec_max: int | None = opt_leaf(ULL)
-    write_iops_sec_max: int | None = opt_leaf(ULL)
-    size_iops_sec: int | None = opt_leaf(ULL)
-    group_name: str | None = opt_leaf(matching(r"[^\x00-\x1f]{1,128}", "a name"))
-    total_bytes_sec_max_length: int | None = opt_leaf(ULL)
-    read_bytes_sec_max_length: int | None = opt_leaf(ULL)
-    write_bytes_sec_max_length: int | None = opt_leaf(ULL)
-    total_iops_sec_max_length: int | None = opt_leaf(ULL)
-    read_iops_sec_max_length: int | None = opt_leaf(ULL)
-    write_iops_sec_max_length: int | None = opt_leaf(ULL)
-
-    def parsed(self) -> None:
-        """A total excludes the limits of one direction."""
-        for what in ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"):
-            single = getattr(self, f"read_{what}") or getattr(self, f"write_{what}")
-            if getattr(self, f"total_{what}") and single:
-                raise XmlError(f"total and read/write {what} cannot be set at the same time")
-
-    def arguments(self, name: str, alias: str) -> Props:
-        """The arguments of `block_set_io_throttle` for the drive with this QOM name."""
-        props: Props = {"id": name}
-        for field, argument in _THROTTLE.items():
-            props[argument] = getattr(self, field) or 0
-        for field, argument in _THROTTLE_BURSTS.items():
-            value = getattr(self, field)
-            if value:
-                props[argument] = value
-        if self.size_iops_sec:
-            props["iops_size"] = self.size_iops_sec
-        return props | {"group": self.group_name or f"drive-{alias}"}
-
-
-#: Limit to the argument of `block_set_io_throttle`, which wants all of these.
-_THROTTLE: Final = {
-    "total_bytes_sec": "bps",
-    "read_bytes_sec": "bps_rd",
-    "write_bytes_sec": "bps_wr",
-    "total_iops_sec": "iops",
-    "read_iops_sec": "iops_rd",
-    "write_iops_sec": "iops_wr",
-}
-_THROTTLE_BURSTS: Final = {
-    f"{field}_max{suffix}": f"{argument}_max{suffix}"
-    for field, argument in _THROTTLE.items()
-    for suffix in ("", "_length")
-}
 
 
 @element("disk")

@@ -44,9 +44,11 @@ class Watchdog(Device):
 
     def check(self, ctx: DeviceContext) -> None:
         """The model exists on this machine."""
+        if self.address is not None and self.model != "i6300esb":
+            raise UnsupportedConfigError(f"{self.model} model of watchdog does not support configuring the address")
         if self.model == "itco":
             if not ctx.q35:
-                raise UnsupportedConfigError("iTCO watchdog is only supported with the q35 machine type")
+                raise UnsupportedConfigError("itco model of watchdog is only part of q35 machine")
         else:
             ctx.need(self.model, f"watchdog model '{self.model}'")
 
