@@ -175,7 +175,7 @@ class Devices:
         if len({watchdog.action for watchdog in self.watchdogs}) > 1:
             raise UnsupportedConfigError("watchdogs with different actions are not supported with this QEMU binary")
         models = [watchdog.model for watchdog in self.watchdogs]
-        for model in models:
+        for model in ("itco", "ib700"):
             if models.count(model) > 1:
                 raise UnsupportedConfigError(f"domain can only have one watchdog with model '{model}'")
         if len(set(self.audio_ids())) < len(self.audios):
