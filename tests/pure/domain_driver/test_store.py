@@ -117,6 +117,18 @@ def test_a_run_is_cleaned_up(store: Store, tmp_path: Path) -> None:
     assert not where.channels.exists()
 
 
+def test_a_guest_called_driver_leaves_the_daemons_lock_alone(store: Store, tmp_path: Path) -> None:
+    lock = tmp_path / "run/qemu/driver.pid"
+    lock.write_text("1")
+    where = store.where(1, "driver")
+    store.make_room(where)
+    store.write_status(where, "<domstatus/>", 4711)
+    store.clean(where)
+    store.forget_status("driver")
+    store.sweep_runs(set())
+    assert lock.read_text() == "1"
+
+
 def test_runs_of_nobody_are_swept(store: Store) -> None:
     kept, lost = store.where(1, "kept"), store.where(2, "lost")
     for where in (kept, lost):

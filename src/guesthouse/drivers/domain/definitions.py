@@ -124,6 +124,7 @@ async def rename(driver: DomainDriver, guest: Guest, name: str) -> None:
             raise OperationInvalidError("Can't rename domain to itself")
         if name in driver.registry.by_name:
             raise OperationInvalidError(f"domain with name '{name}' already exists")
+        driver.registry.check_readable(name)
         domain = copy(guest.definition)
         domain.name = name
         intent = Intent("rename", guest.name, guest.uuid_text, new_name=name)

@@ -5,6 +5,7 @@
     status `starting`        its QEMU is ended, its files removed: the start never happened
     status `stopping`        ended for the cause that stands there
     status `running`         QEMU alive: taken up. Dead: known as off
+    status that is no use    QEMU alive: left running, with its files; reported. Dead: forgotten
     QEMU without a status    a start cut off before its pid was known: ended
     directories, pid files   of nobody: removed
 
@@ -31,6 +32,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.host.processes import Process, adopt
 from guesthouse.host.procfs import start_time
 from guesthouse.model.domain.complete import complete, find_emulator
+from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import parse_domain
 from guesthouse.qemu.json_value import as_object, text_of
 from guesthouse.qemu.monitor import Monitor
@@ -61,17 +63,19 @@ async def recover(driver: DomainDriver) -> None:
     await driver.in_thread(driver.store.replay)
     await _load_definitions(driver)
     kept: set[Path] = set()
+    homes = await driver.in_thread(_find_homes, driver.store.private_root)
     pending = []
     for name, text in driver.store.read_statuses().items():
         try:
             status = parse_status(name, text)
-            pending.append(asyncio.ensure_future(_take_up(driver, status, kept)))
+            live = parse_domain(status.domain_xml, live=True)
         except LibvirtError as error:
-            log.error("%s", error.message)
-            driver.store.forget_status(name)
+            _leave_alone(driver, name, error.message, homes, kept)
+        else:
+            pending.append(asyncio.ensure_future(_take_up(driver, status, live, kept)))
     if pending:
         await asyncio.gather(*pending)
-    await _end_strays(driver)
+    await _end_strays(driver, homes, kept)
     driver.store.sweep_runs(kept)
 
 
@@ -87,7 +91,8 @@ async def _load_definitions(driver: DomainDriver) -> None:
         try:
             await _load(driver, name, text)
         except LibvirtError as error:
-            log.error("the definition of domain '%s' cannot be used: %s", name, error.message)
+            log.error("the definition of domain '%s' cannot be used, and is left alone: %s", name, error.message)
+            driver.registry.unreadable[name] = error.message
 
 
 async def _load(driver: DomainDriver, name: str, text: str) -> None:
@@ -104,15 +109,29 @@ async def _load(driver: DomainDriver, name: str, text: str) -> None:
     driver.registry.add(guest)
 
 
-async def _take_up(driver: DomainDriver, status: Status, kept: set[Path]) -> None:
+def _leave_alone(driver: DomainDriver, name: str, reason: str, homes: dict[int, Path], kept: set[Path]) -> None:
+    """A status file that cannot be used: if its QEMU runs, nothing of it is touched, and nobody gets its name."""
+    pid = next((pid for pid, home in homes.items() if driver.store.is_home(name, home)), None)
+    if pid is None:
+        log.warning("the status of domain '%s', which does not run, cannot be used: %s", name, reason)
+        driver.store.forget_status(name)
+        return
+    log.error("domain '%s' runs as process %d, is left alone and cannot be managed: %s", name, pid, reason)
+    where = driver.store.run_at(name, homes[pid])
+    kept |= {where.private, where.channels, where.pid}
+    driver.registry.unreadable[name] = reason
+    if (known := driver.registry.by_name.get(name)) is not None:
+        driver.registry.remove(known)
+
+
+async def _take_up(driver: DomainDriver, status: Status, live: Domain, kept: set[Path]) -> None:
     """One status file."""
     process = _process_of(status)
-    live = parse_domain(status.domain_xml, live=True)
     known = driver.registry.by_name.get(status.name)
     guest = known if known is not None else Guest(live, persistent=False)
     where = driver.store.where(live.id if live.id is not None else 0, status.name)
     if status.monitor != Path():
-        where = Where(status.monitor.parent, where.channels, where.status, where.pid)
+        where = driver.store.run_at(status.name, status.monitor.parent)
     if process is None or status.phase != RUNNING:
         await _finish_off(driver, guest, status, process, where)
         return
@@ -219,29 +238,36 @@ async def _ask(driver: DomainDriver, guest: Guest, run: Run) -> None:
     statusfile.save(driver, guest, run)
 
 
-async def _end_strays(driver: DomainDriver) -> None:
+async def _end_strays(driver: DomainDriver, homes: dict[int, Path], kept: set[Path]) -> None:
     """End every QEMU whose home is in our directories and that belongs to no guest."""
     ours = {guest.run.pid for guest in driver.registry if guest.run is not None}
-    strays = await driver.in_thread(_find_strays, os.fsencode(driver.store.private_root), ours)
-    for process in strays:
-        log.warning("process %d is a QEMU of ours that belongs to no guest; it is ended", process.pid)
+    for pid, home in homes.items():
+        started = start_time(pid)
+        if pid in ours or home in kept or started is None or _home(pid, driver.store.private_root) != home:
+            continue
+        if (process := adopt(pid, started)) is None:
+            continue
+        log.warning("process %d is a QEMU of ours that belongs to no guest; it is ended", pid)
         process.signal(signal.SIGKILL)
         await process.wait(_DEATH_DEADLINE)
         process.close()
 
 
-def _find_strays(root: bytes, ours: set[int]) -> list[Process]:
-    found = []
+def _find_homes(root: str) -> dict[int, Path]:
+    """The processes that are QEMUs of these places, each with its home: the directory of its run."""
+    found = {}
     for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) in ours:
-            continue
-        pid = int(entry.name)
-        if b"HOME=" + root in _read(pid, "environ") and b"qemu" in _read(pid, "cmdline").split(b"\0", 1)[0]:
-            started = start_time(pid)
-            process = adopt(pid, started) if started is not None else None
-            if process is not None:
-                found.append(process)
+        if entry.name.isdigit() and (home := _home(int(entry.name), root)) is not None:
+            found[int(entry.name)] = home
     return found
+
+
+def _home(pid: int, root: str) -> Path | None:
+    if b"qemu" not in _read(pid, "cmdline").split(b"\0", 1)[0]:
+        return None
+    mark = b"HOME=" + os.fsencode(root)
+    words = _read(pid, "environ").split(b"\0")
+    return next((Path(os.fsdecode(word.removeprefix(b"HOME="))) for word in words if word.startswith(mark)), None)
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -17,6 +17,8 @@ class Registry:
         self.by_name: dict[str, Guest] = {}
         self.by_uuid: dict[bytes, Guest] = {}
         self.by_id: dict[int, Guest] = {}
+        #: Names whose files are on disk but cannot be used, with the reason. They are nobody else's to take.
+        self.unreadable: dict[str, str] = {}
         self._last_id = 0
         #: Counts every change of the set of guests; cached answers about the whole compare it.
         self.version = 0
@@ -62,7 +64,17 @@ class Registry:
         other = self.by_name.get(definition.name)
         if other is not None:
             raise OperationFailedError(f"domain '{definition.name}' already exists with uuid {other.uuid_text}")
+        self.check_readable(definition.name)
         return None
+
+    def check_readable(self, name: str) -> None:
+        """Refuse a name whose files could not be read. Raises `OperationFailedError`."""
+        reason = self.unreadable.get(name)
+        if reason is not None:
+            raise OperationFailedError(
+                f"domain '{name}' exists, but cannot be managed: {reason}",
+                hint="choose another name, or mend or move its file and restart the daemon",
+            )
 
     def add(self, guest: Guest) -> None:
         """Take a new guest in; `match` has said that it is new."""

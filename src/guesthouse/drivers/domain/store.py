@@ -34,6 +34,12 @@ from guesthouse.places import Places
 #: No definition is larger; libvirt's clients cannot send one.
 SIZE_LIMIT = 4 * 1024 * 1024
 
+#: The lock that the daemon itself holds among the pid files of guests (`guesthouse.server.lock`).
+_LOCK = "driver.pid"
+
+#: The daemon's own lock stands beside the guests' pid files: `driver.pid`, as libvirt has it.
+_LOCK = "driver"
+
 #: How much of a name goes into the names of a run's directories; sockets' addresses have room for 107 bytes.
 SHORT_NAME = 20
 
@@ -66,7 +72,7 @@ class Store:
         self._lib = places.guest_lib
         self._channels = places.guest_state / "channel"
         self._journal = places.guest_lib / "guesthouse-journal"
-        self.nvram = places.guest_lib / "nvram"
+        self.nvram = places.nvram
 
     def prepare(self) -> None:
         """Make the directories, and sweep what dead writers left in them."""
@@ -204,7 +210,7 @@ class Store:
             private=self._lib / f"domain-{short}",
             channels=self._channels / short,
             status=self._state / f"{name}.xml",
-            pid=self._state / f"{name}.pid",
+            pid=self._pid_path(name),
         )
 
     def make_room(self, where: Where) -> None:
@@ -239,7 +245,21 @@ class Store:
     def forget_status(self, name: str) -> None:
         """Remove a status file that nothing else belongs to."""
         remove(self._state / f"{name}.xml")
-        remove(self._state / f"{name}.pid")
+        remove(self._pid_path(name))
+
+    def _pid_path(self, name: str) -> Path:
+        path = self._state / f"{name}.pid"
+        return path if path.name != _LOCK else self._state / f"domain-{_LOCK}"
+
+    def run_at(self, name: str, private: Path) -> Where:
+        """The files of a run that another daemon began, by the directory that is its QEMU's home."""
+        channels = self._channels / private.name.removeprefix("domain-")
+        return Where(private, channels, self._state / f"{name}.xml", self._pid_path(name))
+
+    def is_home(self, name: str, private: Path) -> bool:
+        """Whether a directory can be that of a run of the guest of this name."""
+        number, _, short = private.name.removeprefix("domain-").partition("-")
+        return private.parent == self._lib and number.isdigit() and short == _shorten(name)
 
     def sweep_runs(self, kept: set[Path]) -> None:
         """Remove the directories and pid files of runs that are not in `kept`."""
@@ -247,7 +267,7 @@ class Store:
             if directory not in kept:
                 shutil.rmtree(directory, ignore_errors=True)
         for path in self._state.glob("*.pid"):
-            if path not in kept:
+            if path not in kept and path.name != _LOCK:
                 remove(path)
 
     @property
