@@ -22,6 +22,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
 from guesthouse.rpc.procedure import Program
 from guesthouse.rpc.programs import QEMU, REMOTE
+from guesthouse.server import memory
 from guesthouse.server.activation import Notifier
 from guesthouse.server.builtin import EARLY, Builtin
 from guesthouse.server.dispatch import Dispatch
@@ -90,6 +91,7 @@ class Daemon:
                 await driver.start()
             gc.collect()
             gc.freeze()  # what is loaded now lives as long as the daemon; no need to look at it again
+            memory.settle()
             service.serve(self._listeners)
             self._watch_idleness()
             self._notifier.ready()
