@@ -224,6 +224,29 @@ domid -- alpha
 'echo a #comment'
 '# comment'
 help nosuch
+domblkerror alpha
+domblkinfo alpha
+domblkinfo alpha vda
+domblkinfo alpha vda --human
+domblkinfo alpha --all
+domblkinfo 'Beta two' --all --human
+domblkinfo alpha nosuch
+domblkstat alpha
+domblkstat alpha vda
+domblkstat alpha vda --human
+domblkstat 'Beta two' vda
+domifstat alpha nosuch
+dommemstat 'Beta two'
+dommemstat alpha --period -3
+dompmwakeup alpha
+nodesevinfo
+domjobinfo alpha
+domjobinfo 'Beta two'
+schedinfo 'Beta two'
+vcpucount alpha
+vcpucount 'Beta two'
+vcpuinfo 'Beta two'
+vcpuinfo 'Beta two' --pretty
 setvcpus alpha 0
 setvcpus alpha --maximum 3
 vcpucount alpha --live --config

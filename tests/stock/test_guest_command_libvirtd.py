@@ -140,6 +140,10 @@ domjobinfo web
 domdisplay web
 vncdisplay web
 send-key web KEY_A
+domblkinfo web --all
+domblkstat web
+dommemstat web --period 5
+domblkerror web
 schedinfo web
 domhostname web
 qemu-monitor-command web --hmp info version

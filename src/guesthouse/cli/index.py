@@ -24,6 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "vncdisplay",
     ),
     "domain_event": ("event",),
+    "domain_figures": ("domblkerror", "domblkinfo", "domblkstat", "domifstat", "dommemstat"),
     "domain_identity": (
         "domid",
         "domname",
@@ -38,6 +39,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "create",
         "define",
         "destroy",
+        "dompmwakeup",
         "domrename",
         "reboot",
         "reset",
@@ -85,6 +87,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "nodecpustats",
         "nodeinfo",
         "nodememstats",
+        "nodesevinfo",
         "sysinfo",
         "uri",
         "version",

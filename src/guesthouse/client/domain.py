@@ -365,6 +365,12 @@ class Domain:
 
         self.connection.call(family.DOMAIN_INJECT_NMI, family.DomainInjectNmiArgs(self.handle, 0))
 
+    def wake(self) -> None:
+        """Wake it from a sleep that it went into by itself."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        self.connection.call(family.DOMAIN_PM_WAKEUP, family.DomainPmWakeupArgs(self.handle, 0))
+
     # QEMU
 
     def monitor_command(self, command: str, flags: int) -> str:

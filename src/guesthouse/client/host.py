@@ -6,6 +6,7 @@ The functions are libvirt's `virConnect…` and `virNode…` functions under sho
 
 from __future__ import annotations
 
+from guesthouse.client.domain import STRING_OKAY
 from guesthouse.rpc.procedures import connect as rpc
 
 TYPE_CHECKING = False
@@ -166,6 +167,23 @@ def security_model(connection: Connection) -> tuple[str, str]:
 
     ret = connection.ask(node.NodeGetSecurityModelRet, node.NODE_GET_SECURITY_MODEL)
     return ret.model.rstrip(b"\0").decode(), ret.doi.rstrip(b"\0").decode()
+
+
+def sev_info(connection: Connection) -> list[TypedParam]:
+    """What the host offers of AMD SEV."""
+    from guesthouse.rpc.procedures import node
+
+    ret = connection.ask(node.NodeGetSevInfoRet, node.NODE_GET_SEV_INFO, node.NodeGetSevInfoArgs(0, STRING_OKAY))
+    args = node.NodeGetSevInfoArgs(ret.nparams, STRING_OKAY)
+    return connection.ask(node.NodeGetSevInfoRet, node.NODE_GET_SEV_INFO, args).params
+
+
+def free_pages(connection: Connection, sizes: list[int], cell: int) -> list[int]:
+    """How many pages of these sizes (KiB) are free in a NUMA cell (-1: in all together)."""
+    from guesthouse.rpc.procedures import node
+
+    args = node.NodeGetFreePagesArgs(sizes, cell, 1, 0)
+    return connection.ask(node.NodeGetFreePagesRet, node.NODE_GET_FREE_PAGES, args).counts
 
 
 def all_stats(

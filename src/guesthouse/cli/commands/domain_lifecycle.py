@@ -185,6 +185,14 @@ def run_domrename(context: Context, args: Arguments) -> None:
     context.remark("Domain successfully renamed\n")
 
 
+def run_dompmwakeup(context: Context, args: Arguments) -> None:
+    """Wake a guest."""
+    found = context.domain(args.need("domain"))
+    with context.during(f"Domain '{found.name}' could not be woken up"):
+        found.wake()
+    context.remark(f"Domain '{found.name}' successfully woken up")
+
+
 MODE = Option("mode", "string", "how: acpi, agent, initctl, signal, paravirt; several with commas", positional=True)
 CONSOLE = flag("console", "and attach to its console")
 PAUSED = flag("paused", "but leave its CPUs stopped")
@@ -238,6 +246,13 @@ COMMANDS = (
             flag("remove-logs", "and remove its logs"),
         ),
         description="Stop a guest as if its plug were pulled. Its definition stays.",
+    ),
+    Command(
+        "dompmwakeup",
+        "domain",
+        "wake a guest that sleeps",
+        run_dompmwakeup,
+        (domain(),),
     ),
     Command(
         "domrename",

@@ -222,6 +222,18 @@ def run_maxvcpus(context: Context, args: Arguments) -> None:
         context.print(f"{count}\n")
 
 
+def run_nodesevinfo(context: Context, args: Arguments) -> None:
+    """Print what the host offers of AMD SEV."""
+    from guesthouse.cli.params import shown, value
+
+    with context.during("Unable to get host SEV information"):
+        params = host.sev_info(context.connection)
+    if args.has("json"):
+        context.dump({one.field: value(one) for one in params})
+    else:
+        context.print("".join(f"{one.field:<18}: {shown(one)}\n" for one in params))
+
+
 COMMANDS = (
     Command(
         "freecell",
@@ -277,6 +289,13 @@ COMMANDS = (
         run_nodememstats,
         (Option("cell", "int", "of this NUMA cell", loose=True),),
         shape="{total, free, buffers, cached: KiB}",
+    ),
+    Command(
+        "nodesevinfo",
+        "host",
+        "print what the host offers of AMD SEV",
+        run_nodesevinfo,
+        shape="{field: value}",
     ),
     Command("sysinfo", "host", "print what the firmware says about the host", run_sysinfo),
     Command("uri", "host", "print the connection's URI", run_uri, shape="{uri}"),
