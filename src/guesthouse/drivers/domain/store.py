@@ -37,9 +37,6 @@ SIZE_LIMIT = 4 * 1024 * 1024
 #: The lock that the daemon itself holds among the pid files of guests (`guesthouse.server.lock`).
 _LOCK = "driver.pid"
 
-#: The daemon's own lock stands beside the guests' pid files: `driver.pid`, as libvirt has it.
-_LOCK = "driver"
-
 #: How much of a name goes into the names of a run's directories; sockets' addresses have room for 107 bytes.
 SHORT_NAME = 20
 
