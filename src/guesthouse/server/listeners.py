@@ -1,8 +1,9 @@
 """The daemon's listening sockets: which there are, how they come to be and how they go.
 
-Names and modes: libvirt's `libvirt-sock` and `libvirt-sock-ro`; in system mode also `virtqemud-sock` and its `-ro`,
-because clients prefer these where they exist. Without polkit the read-write socket is its owner's alone unless a group
-is configured; the read-only one is everybody's in system mode.
+Names and modes: libvirt's `libvirt-sock` and `libvirt-sock-ro`; but for `--root` also `virtqemud-sock` and its `-ro`,
+because clients prefer these where they exist. A session has no read-only ones: its user may do everything. Without
+polkit the read-write socket is its owner's alone unless a group is configured; the read-only one is everybody's in
+system mode.
 """
 
 from __future__ import annotations
@@ -72,11 +73,12 @@ def plan(places: Places, settings: Settings) -> list[Plan]:
         readonly = open_mode if places.mode == "system" else owner_mode
     if readwrite is None:
         readwrite = owner_mode
-    names = ("libvirt", "virtqemud") if places.mode == "system" else ("libvirt",)
+    names = ("libvirt",) if places.mode == "root" else ("libvirt", "virtqemud")
+    suffixes = ("",) if places.mode == "session" else ("", "-ro")
     return [
         Plan(directory / f"{name}-sock{suffix}", bool(suffix), readonly if suffix else readwrite, group)
         for name in names
-        for suffix in ("", "-ro")
+        for suffix in suffixes
     ]
 
 

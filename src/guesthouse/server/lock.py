@@ -60,8 +60,6 @@ class PlaceLock:
             numbers / "virtqemud.pid",
             places.guest_state / "driver.pid",
         ]
-        if places.mode == "session":
-            self._paths.append(places.guest_state / "run" / "driver.pid")
         self._held: list[tuple[Path, int]] = []
 
     def acquire(self) -> None:

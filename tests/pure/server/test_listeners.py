@@ -5,7 +5,6 @@ import socket
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,7 @@ def test_which_sockets_there_are() -> None:
         "virtqemud-sock-ro": 0o777,
     }
     assert modes(Places.under(Path("/x")), Settings()) == {"libvirt-sock": 0o700, "libvirt-sock-ro": 0o700}
+    assert modes(Places.session({"HOME": "/x"}), Settings()) == {"libvirt-sock": 0o700, "virtqemud-sock": 0o700}
     assert [each.readonly for each in plan(Places.system(), Settings())] == [False, True, False, True]
 
 
@@ -103,9 +103,10 @@ def test_the_lock_is_given_back(tmp_path: Path) -> None:
         assert (places.state / name).read_text() == str(os.getpid())
     lock.release()
     assert not list(places.state.glob("*.pid"))
-    again = PlaceLock(replace(places, mode="session"))
+    session = Places.session({"HOME": str(tmp_path)})
+    again = PlaceLock(session)
     again.acquire()
-    assert (places.state / "qemu/run/driver.pid").exists()
+    assert (session.state / "qemu/run/driver.pid").exists()
     again.release()
 
 

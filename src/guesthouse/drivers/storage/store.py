@@ -37,7 +37,7 @@ class PoolStore:
     def __init__(self, places: Places) -> None:
         self._definitions = places.config / "storage"
         self._autostart = self._definitions / "autostart"
-        self._state = places.state / "storage"
+        self._state = places.pool_state
 
     def prepare(self) -> None:
         """Make the directories, and sweep what dead writers left in them."""
