@@ -581,13 +581,18 @@ def _bind_raw(plan: _Plan, field: str, tag: str, _slot: _Slot) -> None:
 
 
 def fragment_text(node: etree._Element) -> str:
-    """A subtree as text that stands by itself: its namespaces declared on it, nothing after it."""
+    """A subtree as text that stands by itself: its namespaces declared on it, nothing after it.
+
+    Text of several lines is kept on one, so that indenting the lines never changes it.
+    """
     node.tail = None
     around = node.getparent()
     if around is not None and around.nsmap:
         # Only a tree of its own can be freed of the namespaces that the document around it declares.
         node = etree.fromstring(etree.tostring(node))
         etree.cleanup_namespaces(node)
+    if any("\n" in (part.text or "") or "\n" in (part.tail or "") for part in node.iter()):
+        return etree.tostring(node, encoding="unicode").replace("\n", "&#10;")
     return etree.tostring(node, encoding="unicode", pretty_print=True).rstrip("\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guesthouse.errors import XmlError
+from guesthouse.errors import Code, LibvirtError, Origin, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.controller import Controller
@@ -52,7 +52,8 @@ def ensure(devices: Devices, kind: str, index: int, model: str | None = None) ->
 def arrange(devices: Devices) -> None:
     """Put the controllers into libvirt's order and number those without an index.
 
-    Raises `XmlError` where two of a type have the same index, USB companions excepted.
+    Raises `XmlError` where two of a type have the same index, USB companions excepted, and a `LibvirtError` (code 35)
+    where companions have no master, or USB is disabled and not.
     """
     arranged: list[Controller] = []
     for controller in devices.controllers:
@@ -68,6 +69,15 @@ def arrange(devices: Devices) -> None:
         if key in seen and controller.type != "usb":
             raise XmlError(f"Multiple '{controller.type}' controllers with index '{controller.index}'")
         seen.add(key)
+    usb = [controller for controller in devices.controllers if controller.type == "usb"]
+    if len(usb) > 1 and any(item.model == "none" for item in usb):
+        raise LibvirtError(
+            "Can't add another USB controller: USB is disabled for this domain",
+            code=Code.XML_DETAIL,
+            domain=Origin.DOMAIN,
+        )
+    if {item.index for item in usb} != {item.index for item in usb if item.startport is None}:
+        raise LibvirtError("No master USB controller specified", code=Code.XML_DETAIL, domain=Origin.DOMAIN)
 
 
 def _number(devices: Devices) -> None:

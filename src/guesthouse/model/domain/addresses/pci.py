@@ -114,7 +114,7 @@ class _Assignment:
     def run(self) -> None:
         """Both passes, and what follows from the addresses."""
         plugs = list(self._plugs())
-        found = self._count(plugs) if any(plug.open for plug in plugs) else None
+        found = self._count(plugs) if self._incomplete(plugs) else None
         if found is not None:
             for plug, place in found:
                 plug.put(place)
@@ -126,6 +126,13 @@ class _Assignment:
         self._mark_functions(plugs)
         for controller in self._pci_controllers():
             self._complete(controller)
+
+    def _incomplete(self, plugs: list[_Plug]) -> bool:
+        """Whether a device has no address, or one on a bus that no controller gives."""
+        known = {controller.index for controller in self._pci_controllers()}
+        return len(known) <= max((index or 0 for index in known), default=-1) or any(
+            plug.open or (plug.address is not None and (plug.address.bus or 0) not in known) for plug in plugs
+        )
 
     def _plugs(self) -> Iterator[_Plug]:
         for controller in self._pci_controllers():

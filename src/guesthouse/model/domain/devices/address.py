@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.errors import InternalError, XmlError
-from guesthouse.model.binding import attr, default, element, new, opt
+from guesthouse.model.binding import default, element, new, opt
 from guesthouse.model.kinds import ON_OFF, UINT, Kind, hexadecimal, matching, one_of
 from guesthouse.model.qemu_objects import Props, without_none
 
@@ -28,6 +28,8 @@ class Address:
     """What all forms share."""
 
     __slots__ = ()
+
+    type: str
 
     def props(self, ctx: DeviceContext) -> Props:
         """The device's properties for this place."""
@@ -145,19 +147,6 @@ class MmioAddress(Address):
     type: str = default(one_of("virtio-mmio"), "virtio-mmio")
 
 
-@element("address")
-class DimmAddress(Address):
-    """A slot for a memory module."""
-
-    type: str = default(one_of("dimm"), "dimm")
-    slot: int = attr(UINT)
-    base: int | None = opt(hexadecimal(1, 2**64 - 1))
-
-    def props(self, ctx: DeviceContext) -> Props:
-        """`slot` and `addr`."""
-        return without_none({"slot": self.slot, "addr": self.base})
-
-
 #: The value of `type` to the form.
 ADDRESSES: Final[dict[str, type[Address]]] = {
     "pci": PciAddress,
@@ -167,7 +156,6 @@ ADDRESSES: Final[dict[str, type[Address]]] = {
     "ccid": CcidAddress,
     "isa": IsaAddress,
     "virtio-mmio": MmioAddress,
-    "dimm": DimmAddress,
 }
 
 #: SCSI controllers whose bus has ids and no logical units behind them.

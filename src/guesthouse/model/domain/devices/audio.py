@@ -35,7 +35,7 @@ _MODELS: Final[dict[str, tuple[str, Connection]]] = {
     "ich6": ("intel-hda", PCI),
     "ich9": ("ich9-intel-hda", PCI),
     "usb": ("usb-audio", Connection("usb")),
-    "sb16": ("sb16", NOWHERE),
+    "sb16": ("sb16", Connection("isa")),
 }
 _WITH_CODECS: Final = ("ich6", "ich9")
 _CODECS: Final = {"duplex": "hda-duplex", "micro": "hda-micro", "output": "hda-output"}

@@ -5,7 +5,7 @@ with `@element`, and answers these questions:
 
 - `connection`: what it is plugged into, for the address assignment;
 - `defaults`: what is filled in when a guest is defined, as libvirt fills it in, so that the hardware stays the same;
-- `check`: what cannot be honoured here, as an error that names the element;
+- `check`: what (beside an address on the wrong bus) cannot be honoured here, as an error that names the element;
 - `prepare`: what the guest gets when it starts, such as the path of a socket;
 - `objects`: the backends and the front end that realise it, the same for the command line and for hotplug;
 - `after_start`: what can only be said to a running QEMU.
@@ -22,13 +22,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol, cast
 
 from guesthouse.errors import InternalError, UnsupportedConfigError
-from guesthouse.model.binding import attr, choice, element, one, opt
+from guesthouse.model.binding import attr, choice, element, one, opt, tag_of
 from guesthouse.model.domain.devices.address import (
     ADDRESSES,
     Address,
+    CcidAddress,
     DriveAddress,
+    IsaAddress,
     MmioAddress,
     PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
     drive_props,
 )
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
@@ -135,6 +139,18 @@ class Connection:
         """Whether the device needs a PCI address."""
         return self.bus in ("pci", "pcie", "virtio") or self.bus.startswith(("pci-", "pcie-", "dmi-"))
 
+
+#: Bus to the form of its addresses, for those that are not PCI.
+_FITTING: Final[dict[str, type[Address]]] = {
+    "usb": UsbAddress,
+    "scsi": DriveAddress,
+    "sata": DriveAddress,
+    "ide": DriveAddress,
+    "fdc": DriveAddress,
+    "virtio-serial": VirtioSerialAddress,
+    "isa": IsaAddress,
+    "ccid": CcidAddress,
+}
 
 NOWHERE: Final = Connection("none")
 PCI: Final = Connection("pci")
@@ -254,6 +270,20 @@ class Device:
 
     def defaults(self, ctx: DeviceContext) -> None:
         """Fill in what the document leaves open."""
+
+    def check_address(self, ctx: DeviceContext) -> None:
+        """Raise `UnsupportedConfigError` for an address of another kind than the bus has."""
+        address = cast(Address | None, getattr(self, "address", None))
+        if address is None:
+            return
+        connection = self.connection(ctx)
+        fitting = PciAddress if connection.is_pci else _FITTING.get(connection.bus)
+        if isinstance(address, MmioAddress) and connection.bus == "virtio" and not ctx.x86:
+            return
+        if fitting is None or not isinstance(address, fitting):
+            raise UnsupportedConfigError(
+                f"address type='{address.type}' is not supported for this <{tag_of(type(self))}> device"
+            )
 
     def check(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError` or `XmlError` for what cannot be honoured."""

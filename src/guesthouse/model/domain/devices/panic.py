@@ -38,7 +38,9 @@ class Panic(Device):
 
     def connection(self, ctx: DeviceContext) -> Connection:
         """The ISA one has a fixed port; the PCI one sits on the root bus."""
-        return Connection("pci", integrated=True) if self.model == "pvpanic" else NOWHERE
+        if self.model == "pvpanic":
+            return Connection("pci", integrated=True)
+        return Connection("isa") if self.model == _ISA else NOWHERE
 
     def defaults(self, ctx: DeviceContext) -> None:
         """The ISA device on a PC, the PCI device elsewhere."""

@@ -200,6 +200,11 @@ class Console(CharacterDevice):
         """A virtio console is a port of a virtio-serial controller."""
         return NOWHERE if self.is_serial else Connection("virtio-serial")
 
+    def check_address(self, ctx: DeviceContext) -> None:
+        """The first console has its serial port's address, which is checked there."""
+        if not self.is_serial:
+            CharacterDevice.check_address(self, ctx)
+
     def set_path(self, path: str) -> None:
         """Remember the terminal; the first console also says it as `tty`."""
         CharacterDevice.set_path(self, path)
