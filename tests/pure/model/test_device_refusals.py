@@ -134,6 +134,10 @@ REFUSED: list[tuple[str, str, int, str]] = [
     # Addresses.
     ("q35", "<hub type='usb'><address type='ccw' cssid='0xfe'/></hub>", UNSUPPORTED, "type 'ccw'"),
     ("q35", "<hub type='usb'><address type='usb' bus='0' port='1,2'/></hub>", XML_ERROR, "'1,2'"),
+    ("q35", "<hub type='usb'><address type='pci' slot='2'/></hub>", UNSUPPORTED, "address type='pci'"),
+    ("q35", "<input type='mouse' bus='ps2'><address type='usb' bus='0'/></input>", UNSUPPORTED, "<input> device"),
+    ("q35", DISK.format("", "", "vda", "<address type='drive'/>"), UNSUPPORTED, "address type='drive'"),
+    ("q35", "<rng model='virtio'><backend model='builtin'/><address type='virtio-mmio'/></rng>", UNSUPPORTED, "mmio"),
     ("q35", "<hub type='usb'><address type='pci' slot='0x20'/></hub>", XML_ERROR, "'0x20'"),
     ("q35", "<hub type='usb'><alias name='ua-,x'/></hub>", XML_ERROR, "'ua-,x'"),
 ]
@@ -156,6 +160,7 @@ def judge(machine: str, text: str) -> None:
     ctx.qemu = cases.capabilities(AllBut())
     for device in devices.all():
         device.defaults(ctx)
+        device.check_address(ctx)
         device.check(ctx)
 
 
@@ -172,6 +177,7 @@ def test_every_device_of_the_cases_is_accepted() -> None:
     for name in cases.REALISED:
         ctx, devices = cases.realised(name)
         for device in devices:
+            device.check_address(ctx)
             if not (name == "host-display" and type(device).__name__ == "Graphics"):
                 device.check(ctx)
 

@@ -74,7 +74,6 @@ UNSEEN = {
     ("Devices", "emulator"): "it is no device",
     ("CcidAddress", "*"): "smartcards are not there yet",
     ("MmioAddress", "*"): "boards without PCI have no case",
-    ("DimmAddress", "*"): "memory modules are not there yet",
 }
 
 
