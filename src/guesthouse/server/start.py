@@ -18,7 +18,7 @@ import uvloop
 
 from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
-from guesthouse.server import activation, background, listeners, settings
+from guesthouse.server import activation, background, listeners, memory, settings
 from guesthouse.server import log as logs
 from guesthouse.server.confsyntax import ConfSyntaxError
 from guesthouse.server.daemon import Daemon, DriverMaker
@@ -47,6 +47,7 @@ def start(chosen: Options, makers: Sequence[DriverMaker]) -> int:
     """Run a daemon with these drivers until it ends; returns its exit status."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text("guesthoused", encoding="ascii")
+    memory.share_one_heap()
     try:
         return _run(chosen, makers)
     except LibvirtError as error:
