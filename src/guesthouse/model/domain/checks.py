@@ -4,23 +4,10 @@ libvirt's where it has them.
 
 from __future__ import annotations
 
-from typing import Final, cast
-
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.binding import tag_of
 from guesthouse.model.domain.cpu import Cache, Cpu
 from guesthouse.model.domain.definition import Domain
-from guesthouse.model.domain.devices.address import (
-    ADDRESSES,
-    Address,
-    CcidAddress,
-    DriveAddress,
-    IsaAddress,
-    PciAddress,
-    UsbAddress,
-    VirtioSerialAddress,
-)
-from guesthouse.model.domain.devices.base import Device, DeviceContext
+from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.qemu_capabilities import KVM
 
 _MIB = 1 << 20
@@ -48,37 +35,12 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     domain.devices.check_together()
     aliases: set[str] = set()
     for device in domain.devices.all():
-        _check_address(device, ctx)
         device.check_address(ctx)
         device.check(ctx)
         if device.alias is not None and device.alias.of_user:
             if device.alias.name in aliases:
                 raise XmlError(f"non unique alias detected: {device.alias.name}")
             aliases.add(device.alias.name)
-
-
-#: What a device is plugged into, to the form of address that it can have; PCI for what is not here.
-_ADDRESS_FORMS: Final[dict[str, tuple[type[Address], ...]]] = {
-    "none": (IsaAddress,),
-    "isa": (IsaAddress,),
-    "usb": (UsbAddress,),
-    "virtio-serial": (VirtioSerialAddress,),
-    "ccid": (CcidAddress,),
-    **dict.fromkeys(("scsi", "sata", "ide", "fdc"), (DriveAddress,)),
-}
-
-
-def _check_address(device: Device, ctx: DeviceContext) -> None:
-    address = cast(Address | None, getattr(device, "address", None))
-    if address is None:
-        return
-    bus = device.connection(ctx).bus
-    if not isinstance(address, _ADDRESS_FORMS.get(bus, (PciAddress,))):
-        form = next(name for name, form in ADDRESSES.items() if isinstance(address, form))
-        raise XmlError(
-            f"unexpected address type '{form}' for a <{tag_of(type(device))}>",
-            hint="leave the address out, and one is assigned" if bus != "none" else "this device has no address",
-        )
 
 
 def _check_processors(domain: Domain, ctx: DeviceContext) -> None:

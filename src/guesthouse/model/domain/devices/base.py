@@ -282,7 +282,8 @@ class Device:
             return
         if fitting is None or not isinstance(address, fitting):
             raise UnsupportedConfigError(
-                f"address type='{address.type}' is not supported for this <{tag_of(type(self))}> device"
+                f"address type='{address.type}' is not supported for this <{tag_of(type(self))}> device",
+                hint="leave the address out, and one is assigned" if fitting else "it has no address",
             )
 
     def check(self, ctx: DeviceContext) -> None:
