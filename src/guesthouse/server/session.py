@@ -19,7 +19,6 @@ from __future__ import annotations
 import array
 import asyncio
 import logging
-import os
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
@@ -38,6 +37,7 @@ from guesthouse.rpc.server import (
     ServerProtocol,
 )
 from guesthouse.rpc.xdr import Struct
+from guesthouse.server.calls import CallInProgress, Extras, close_fds
 from guesthouse.server.output import Output
 from guesthouse.server.streams import Stream
 
@@ -63,22 +63,6 @@ _NO_PROTOCOL = ServerProtocol({})
 _TYPE_BYTE = 19
 #: Seconds that the last replies of a closing connection may take.
 _FLUSH_SECONDS = 5.0
-
-
-class Extras:
-    """What a call has beside arguments and reply: descriptors in both directions, a stream."""
-
-    __slots__ = ("received", "reply", "stream")
-
-    def __init__(self, received: list[int]) -> None:
-        self.received = received
-        self.reply: list[int] = []
-        self.stream: Stream | None = None
-
-    def close(self) -> None:
-        """Close the descriptors that nobody took."""
-        _close_fds(self.received)
-        _close_fds(self.reply)
 
 
 class Session:
@@ -279,12 +263,12 @@ class Session:
                 received.frombytes(data[: len(data) - len(data) % received.itemsize])
                 self._fds += received
         if len(self._fds) > FDS_MAX:
-            _close_fds(self._fds)
+            close_fds(self._fds)
 
     def _call(self, call: Call) -> None:
         route = self._routes.get(call.procedure)
         if route is None:
-            _close_fds(self._take_fds(call.nfds))
+            close_fds(self._take_fds(call.nfds))
             self.send(self.protocol.encode_error(call, self.service.dispatch.missing(call.procedure, self.opened)))
             return
         extras = Extras(self._take_fds(call.nfds)) if call.nfds else None
@@ -473,7 +457,7 @@ class Session:
     def _other(self, event: Event) -> None:
         """What is no call. Packets for a stream that is gone are dropped; a `Pong` was heard, and that is all."""
         if isinstance(event, Refused):
-            _close_fds(self._take_fds(event.nfds))
+            close_fds(self._take_fds(event.nfds))
             self.send(event.packet)
         elif isinstance(event, Ping):
             self.send(PONG)
@@ -506,7 +490,7 @@ class Session:
         self._loop.remove_reader(self._socket)
         self._output.close()
         self._socket.close()
-        _close_fds(self._fds)
+        close_fds(self._fds)
         for _, _, extras in self._waiting:
             if extras is not None:
                 extras.close()
@@ -520,65 +504,3 @@ class Session:
                 log.exception("%r: what should follow its end failed", self)
         self._callbacks.clear()
         self.service.closed(self)
-
-
-class CallInProgress:
-    """The `drivers.api.Caller` of one coroutine handler: its session, and which call it is.
-
-    It equals its session, so that drivers may tell connections apart by their callers.
-    """
-
-    __slots__ = ("_call", "_extras", "_session")
-
-    def __init__(self, session: Session, call: Call, extras: Extras) -> None:
-        self._session = session
-        self._call = call
-        self._extras = extras
-
-    def __eq__(self, other: object) -> bool:
-        return other is self._session or (isinstance(other, CallInProgress) and other._session is self._session)
-
-    def __hash__(self) -> int:
-        return hash(self._session)
-
-    @property
-    def readonly(self) -> bool:
-        """Whether the connection was opened read-only."""
-        return self._session.readonly
-
-    @property
-    def identity(self) -> Identity:
-        """Who calls."""
-        return self._session.identity
-
-    @property
-    def local(self) -> bool:
-        """Whether descriptors can travel."""
-        return self._session.local
-
-    def send_message(self, procedure: Procedure, message: Struct | None) -> None:
-        """Send an event message."""
-        self._session.send_message(procedure, message)
-
-    def when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` once when the connection ends."""
-        return self._session.when_closed(callback)
-
-    def open_stream(self, incoming: StreamIn) -> StreamOut:
-        """Make this call a stream."""
-        return self._session.add_stream(self._call, self._extras, incoming)
-
-    def take_fds(self) -> list[int]:
-        """The descriptors that came with this call."""
-        taken, self._extras.received = self._extras.received, []
-        return taken
-
-    def reply_fds(self, fds: list[int]) -> None:
-        """Hand these descriptors over with the reply."""
-        self._extras.reply += fds
-
-
-def _close_fds(descriptors: list[int]) -> None:
-    """Close descriptors and empty the list."""
-    while descriptors:
-        os.close(descriptors.pop())
