@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Protocol, cast
 from xml.sax.saxutils import quoteattr
 
 import pytest
@@ -21,7 +21,18 @@ from guesthouse.model.kinds import Kind
 from guesthouse.model.xmltext import Lines
 from tests.pure.model import device_cases as cases
 
-Slot = binding._Slot
+
+class Slot(Protocol):
+    """What the binding keeps with a field."""
+
+    role: str
+    name: str | None
+    kind: Kind[object] | None
+    child: type[object] | None
+    within: str | None
+    required: bool
+    by: str
+    forms: dict[str, type[object]]
 
 
 def slots_of(cls: type[object]) -> dict[str, Slot]:
