@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from guesthouse.cli import registry
 from guesthouse.client import events, host
 from guesthouse.client.aio import AsyncConnection
 from guesthouse.client.connection import Connection
@@ -49,8 +50,10 @@ def served() -> Iterator[Daemon]:
         try:
             daemon.start()
             connection = Connection.open(daemon.uri, NOWHERE)
-            host.define(connection, GUEST.format(name="web"), 0).start()
-            connection.close()
+            try:
+                host.define(connection, GUEST.format(name="web"), 0).start()
+            finally:
+                connection.close()
             yield daemon
         finally:
             daemon.stop()
@@ -222,6 +225,18 @@ def test_the_console(served: Daemon, tmp_path: Path) -> None:
     assert terminal.end() == 0
 
 
+def test_a_guest_starts_under_its_console(served: Daemon, tmp_path: Path) -> None:
+    """Nothing that the firmware prints is missed: the guest waits until the console is there."""
+    served.guest("define", str(write(tmp_path, "fresh")))
+    terminal = Terminal([str(BIN / "guest"), "-c", served.uri, "start", "fresh", "--console"], environment(tmp_path))
+    terminal.expect(b"Connected to domain 'fresh'")
+    terminal.expect(b"SeaBIOS")
+    terminal.type(b"\x1d")
+    assert terminal.end() == 0
+    served.guest("destroy", "fresh")
+    served.guest("undefine", "fresh")
+
+
 def test_the_shell_at_a_terminal(served: Daemon, tmp_path: Path) -> None:
     terminal = Terminal([str(BIN / "guest"), "-c", served.uri], environment(tmp_path))
     terminal.expect(b"guest #")
@@ -272,6 +287,71 @@ def test_json(served: Daemon) -> None:
         assert read(*words, "--json") is not None, words
     stats = listed(read("domstats", "web", "--state", "--json"))
     assert stats[0]["stats"] == {"state.state": 1, "state.reason": 5}
+
+
+#: Every command that gives JSON, with arguments that make it.
+INFORMING = {
+    "list": ["--all", "--title"],
+    "domid": ["web"],
+    "domname": ["1"],
+    "domuuid": ["web"],
+    "domstate": ["web"],
+    "domcontrol": ["web"],
+    "dominfo": ["web"],
+    "domjobinfo": ["web"],
+    "domblklist": ["web"],
+    "domblkerror": ["web"],
+    "domblkinfo": ["web", "--all"],
+    "domblkstat": ["web"],
+    "domiflist": ["web"],
+    "dommemstat": ["web"],
+    "domstats": ["web"],
+    "desc": ["web"],
+    "metadata": ["web", "http://guest.example"],
+    "ttyconsole": ["web"],
+    "schedinfo": ["web"],
+    "vcpucount": ["web"],
+    "vcpuinfo": ["web"],
+    "event": ["--list"],
+    "uri": [],
+    "hostname": [],
+    "version": [],
+    "nodeinfo": [],
+    "nodecpumap": [],
+    "nodecpustats": [],
+    "nodememstats": [],
+    "freecell": [],
+    "maxvcpus": ["--type", "qemu"],
+    "cpu-models": ["x86_64"],
+    "hypervisor-cpu-models": ["--virttype", "qemu"],
+    "doctor": [],
+}
+
+#: Commands whose JSON needs what this guest or host does not have.
+ELSEWHERE = {
+    "domdisplay": "error: No graphical display found",
+    "vncdisplay": "error: Failed to get VNC port. Is this domain using VNC?",
+    "domhostname": "error: failed to get hostname",
+    "domtime": "error: ",
+    "domif-getlink": "error: Interface (dev: eth9) not found.",
+    "domifstat": "error: Failed to get interface stats web eth9",
+    "nodesevinfo": "error: Unable to get host SEV information",
+}
+
+
+def test_every_command_that_informs_gives_json(served: Daemon) -> None:
+    shaped = {command.name for command in registry.commands() if command.shape}
+    assert shaped == set(INFORMING) | set(ELSEWHERE)
+    for name, words in INFORMING.items():
+        done = served.guest(name, *words, "--json", check=False)
+        assert done.stderr == "", name
+        json.loads(done.stdout)
+        assert done.returncode == 0 or name == "doctor"
+    for name, error in ELSEWHERE.items():
+        device = ["eth9"] if name in ("domif-getlink", "domifstat") else []
+        words = [] if name == "nodesevinfo" else ["web", *device]
+        done = served.guest("--json", name, *words, check=False)
+        assert done.stderr.startswith(error), done.stderr
 
 
 def listed(value: object) -> list[dict[str, object]]:

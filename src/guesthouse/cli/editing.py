@@ -92,35 +92,49 @@ def _ask(context: Context, question: str, error: LibvirtError | None, *, can_rel
     if error is not None:
         context.report(error)
     letters = "y,n,i,f,?" if can_relax else "y,n,f,?"
-    while True:
-        context.print(f"\r{question} Try again? [{letters}]: ")
-        sys.stdout.flush()
-        answer = _key()
-        if answer == "?":
-            lines = ["", "y - yes, start editor again", "n - no, throw away my changes"]
-            if can_relax:
-                lines.append("i - turn off validation and try to redefine again")
-            lines += ["f - force, try to redefine again", "? - print this help"]
-            context.print("".join(f"{line}\r\n" for line in lines))
-        elif answer and answer in letters.split(","):
-            context.print("\r\n")
-            return answer
-        elif not answer:
-            return ""
+    with _Keys() as keys:
+        while True:
+            context.print(f"\r{question} Try again? [{letters}]: ")
+            sys.stdout.flush()
+            answer = keys.next()
+            if answer == "?":
+                _explain(context, can_relax=can_relax)
+            elif answer in letters.split(","):
+                context.print("\r\n")
+                return answer
+            elif not answer:
+                return ""
 
 
-def _key() -> str:
-    """One key, without waiting for the return key; empty at the end of the input."""
-    import termios
-    import tty
+def _explain(context: Context, *, can_relax: bool) -> None:
+    """Print what the letters of the choice mean."""
+    lines = ["", "y - yes, start editor again", "n - no, throw away my changes"]
+    if can_relax:
+        lines.append("i - turn off validation and try to redefine again")
+    lines += ["f - force, try to redefine again", "? - print this help"]
+    context.print("".join(f"{line}\r\n" for line in lines))
 
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        return os.read(descriptor, 1).decode("ascii", "replace").lower()
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+class _Keys:
+    """A block in which keys come one by one, without the return key. What was typed before it is not lost."""
+
+    def __enter__(self) -> _Keys:
+        import termios
+        import tty
+
+        self._descriptor = sys.stdin.fileno()
+        self._before = termios.tcgetattr(self._descriptor)
+        tty.setcbreak(self._descriptor, termios.TCSADRAIN)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import termios
+
+        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+
+    def next(self) -> str:
+        """The next key, as a small letter; empty at the end of the input."""
+        return os.read(self._descriptor, 1).decode("ascii", "replace").lower()
 
 
 class _Draft:

@@ -26,7 +26,7 @@ from guesthouse.rpc.client import (
     StreamFailure,
     StreamHole,
 )
-from guesthouse.rpc.packet import STREAM_CHUNK, FramingError
+from guesthouse.rpc.packet import FramingError
 from guesthouse.rpc.programs import QEMU, REMOTE
 from guesthouse.rpc.xdr import XdrError
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from guesthouse.client.domain import Domain
+    from guesthouse.client.stream import Stream, StreamEvent
     from guesthouse.client.uri import Surroundings
     from guesthouse.rpc.client import Event
     from guesthouse.rpc.procedure import Procedure
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from guesthouse.rpc.xdr import Struct
 
     StructT = TypeVar("StructT", bound=Struct)
-    StreamEvent = StreamData | StreamHole | StreamEnd | StreamFailure
 
 #: Feature numbers of CONNECT_SUPPORTS_FEATURE.
 FEATURE_TYPED_PARAM_STRING = 9
@@ -191,10 +191,12 @@ class Connection:
 
     def open_stream(self, procedure: Procedure, args: Struct | None = None) -> tuple[Struct | None, Stream]:
         """Make a call that opens a stream; returns its reply and the stream."""
+        from guesthouse.client.stream import Stream
+
         serial = self.submit(procedure, args)
-        self._streams[serial] = []
+        waiting = self._streams[serial] = []
         try:
-            return self.wait(serial), Stream(self, serial)
+            return self.wait(serial), Stream(self, self._protocol, serial, waiting)
         except LibvirtError:
             self._streams.pop(serial, None)
             raise
@@ -246,6 +248,18 @@ class Connection:
         self._transport.close()
 
     # Moving bytes
+
+    def send(self, packet: bytes) -> None:
+        """Send a whole packet that a stream has made."""
+        self._send(packet)
+
+    def pump(self) -> None:
+        """Wait for whatever comes next, and hand it out."""
+        self._pump(None)
+
+    def forget_stream(self, serial: int) -> None:
+        """Take nothing in for this stream any more."""
+        self._streams.pop(serial, None)
 
     def _send(self, packet: bytes) -> None:
         try:
@@ -370,75 +384,3 @@ class Connection:
 
         ret = self.ask(rpc.DomainLookupByNameRet, rpc.DOMAIN_LOOKUP_BY_NAME, rpc.DomainLookupByNameArgs(name))
         return self.domain(ret.dom)
-
-
-class Stream:
-    """An open stream: data both ways, then `finish`, or `abort`."""
-
-    def __init__(self, connection: Connection, serial: int) -> None:
-        self._connection = connection
-        self._serial = serial
-        self.ended = False
-
-    def send(self, data: bytes) -> None:
-        """Send data, of any length."""
-        for start in range(0, len(data), STREAM_CHUNK):
-            chunk = data[start : start + STREAM_CHUNK]
-            self._connection._send(self._connection._protocol.encode_stream_data(self._serial, chunk))
-
-    def received(self) -> list[bytes]:
-        """The data that has come so far, holes as zeros; `ended` tells whether more can come. Raises its failure."""
-        waiting = self._connection._streams.get(self._serial, [])
-        chunks: list[bytes] = []
-        while waiting:
-            event = waiting.pop(0)
-            if isinstance(event, StreamData):
-                if event.data:
-                    chunks.append(event.data)
-                else:
-                    self.ended = True
-            elif isinstance(event, StreamHole):
-                chunks.append(bytes(event.length))
-            elif isinstance(event, StreamFailure):
-                self.ended = True
-                self._connection._streams.pop(self._serial, None)
-                raise event.error
-            else:
-                self.ended = True
-        return chunks
-
-    def receive(self) -> bytes:
-        """The next data; empty at the end."""
-        while not (chunks := self.received()) and not self.ended:
-            self._connection._pump(None)
-        return b"".join(chunks)
-
-    def finish(self) -> None:
-        """Close in order: everything was sent and read."""
-        self._close(self._connection._protocol.encode_stream_finish)
-
-    def abort(self) -> None:
-        """Break off."""
-        self._close(self._connection._protocol.encode_stream_abort)
-
-    def _close(self, encode: Callable[[int], bytes]) -> None:
-        connection, serial = self._connection, self._serial
-        if serial not in connection._streams:
-            return
-        waiting = connection._streams[serial]
-        waiting.clear()
-        try:
-            connection._send(encode(serial))
-            while True:
-                while not waiting:
-                    connection._pump(None)
-                event = waiting.pop(0)
-                if isinstance(event, StreamFailure):
-                    raise event.error
-                if isinstance(event, StreamEnd):
-                    return
-        except KeyError:
-            return
-        finally:
-            connection._streams.pop(serial, None)
-            self.ended = True

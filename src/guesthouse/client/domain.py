@@ -12,7 +12,8 @@ from guesthouse.rpc.procedures import domain as rpc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from guesthouse.client.connection import Connection, Stream
+    from guesthouse.client.connection import Connection
+    from guesthouse.client.stream import Stream
     from guesthouse.rpc.procedures.domain_cpu import DomainGetVcpusRet
     from guesthouse.rpc.procedures.domain_save import DomainGetControlInfoRet, DomainGetJobStatsRet
     from guesthouse.rpc.types import NonnullDomain, TypedParam

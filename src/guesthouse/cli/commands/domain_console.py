@@ -13,8 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guesthouse.cli.context import Context
     from guesthouse.cli.grammar import Arguments
-    from guesthouse.client.connection import Connection, Stream
+    from guesthouse.client.connection import Connection
     from guesthouse.client.domain import Domain
+    from guesthouse.client.stream import Stream
 
 #: `virDomainConsoleFlags`.
 FORCE, SAFE = 1, 2
@@ -94,14 +95,14 @@ class _RawTerminal:
         self._handlers = {
             number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
         }
-        tty.setraw(sys.stdin.fileno())
+        tty.setraw(sys.stdin.fileno(), termios.TCSADRAIN)
         return self
 
     def __exit__(self, *_: object) -> None:
         import signal
         import termios
 
-        termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, self._before)
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
