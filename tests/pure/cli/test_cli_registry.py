@@ -113,9 +113,9 @@ def test_help_needs_no_daemon() -> None:
 
 
 def test_a_mistyped_command_is_corrected() -> None:
-    code, _, err = lines("lsit")
+    code, _, err = lines("dumpxm")
     assert code == 1
-    assert err == "error: unknown command: 'lsit'; did you mean list?\n"
+    assert err == "error: unknown command: 'dumpxm'; did you mean dumpxml?\n"
 
 
 def test_several_commands_and_the_code_of_the_last() -> None:
