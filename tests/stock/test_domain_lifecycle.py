@@ -264,3 +264,72 @@ def test_autostart_with_the_daemon(daemon: Daemon, tiny: str) -> None:
     assert len(daemon.guest_processes()) == 1
     daemon.start()
     assert state(daemon, tiny) == "running (booted)"
+
+
+def test_destroy_overtakes_a_start(daemon: Daemon, tiny: str) -> None:
+    script = """
+import threading
+other = libvirt.open(sys.argv[1])
+told = set()
+def begin():
+    try:
+        other.lookupByName("tiny").create()
+        told.add("started")
+    except libvirt.libvirtError as error:
+        told.add(error.get_error_code())
+dom = conn.lookupByName("tiny")
+for delay in range(0, 90, 6):
+    thread = threading.Thread(target=begin)
+    thread.start()
+    time.sleep(delay / 1000)
+    try:
+        dom.destroy()
+    except libvirt.libvirtError as error:
+        assert error.get_error_code() == 55
+    thread.join()
+    if dom.isActive():
+        dom.destroy()
+print(sorted(map(str, told)), dom.state())
+"""
+    assert daemon.python(script).stdout.endswith("[5, 2]\n")
+    assert daemon.guest_processes() == []
+    assert list((daemon.root / "lib/qemu").glob("domain-*")) == []
+
+
+def test_many_at_once(daemon: Daemon, short_path: Path) -> None:
+    names = [f"many{number}" for number in range(6)]
+    for name in names:
+        path = short_path / f"{name}.xml"
+        path.write_text(tiny_xml(name, memory=64))
+        daemon.virsh("define", str(path))
+    script = """
+import threading
+def each(call):
+    failed = []
+    def work(name):
+        connection = libvirt.open(sys.argv[1])
+        try:
+            call(connection.lookupByName(name))
+        except libvirt.libvirtError as error:
+            failed.append(str(error))
+    threads = [threading.Thread(target=work, args=[name]) for name in sys.argv[2:]]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert not failed, failed
+each(lambda dom: dom.create())
+print(conn.numOfDomains(), len(set(conn.listDomainsID())))
+each(lambda dom: dom.destroy())
+print(conn.numOfDomains())
+"""
+    assert daemon.python(script, *names).stdout.split() == ["6", "6", "0"]
+
+
+def test_rename_moves_everything(daemon: Daemon, tiny: str) -> None:
+    daemon.virsh("autostart", tiny)
+    daemon.virsh("domrename", tiny, "other")
+    assert daemon.virsh("list", "--all", "--name", "--autostart").stdout.split() == ["other"]
+    assert [path.name for path in (daemon.root / "etc/qemu/autostart").iterdir()] == ["other.xml"]
+    assert "cannot contain '/'" in fails(daemon, "domrename", "other", "a/b")
+    assert "Can't rename domain to itself" in fails(daemon, "domrename", "other", "other")
+    daemon.virsh("undefine", "other")
+    assert list((daemon.root / "etc/qemu/autostart").iterdir()) == []

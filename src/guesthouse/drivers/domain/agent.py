@@ -41,6 +41,7 @@ def attach(driver: DomainDriver, guest: Guest, run: Run) -> None:
 
     with contextlib.suppress(OSError):
         run.agent = Agent.connect(path, closed)
+    run.agent_connected = channel.target.state == "connected"
     if run.agent is not None and run.agent_connected:
         driver.events.publish(EventId.AGENT_LIFECYCLE, guest, _CONNECTED, _DOMAIN_STARTED)
 

@@ -28,6 +28,9 @@ T = TypeVar("T")
 #: How many guests that are marked for it are started at the same time when the daemon starts.
 AUTOSTART_WIDTH = 4
 
+#: How long the daemon's end waits for guests that end with their connection, in seconds.
+FAREWELL_SECONDS = 7.0
+
 
 @dataclass(frozen=True, slots=True)
 class DomainSettings:
@@ -57,6 +60,7 @@ class DomainDriver:
         self.definitions = asyncio.Lock()
         self.stopping = False
         self._tasks: set[asyncio.Task[object]] = set()
+        self._farewells: set[asyncio.Task[object]] = set()
 
     @property
     def busy(self) -> bool:
@@ -79,6 +83,8 @@ class DomainDriver:
         """Let go of all guests; they run on."""
         from guesthouse.drivers.domain import recovery
 
+        if self._farewells:
+            await asyncio.wait(list(self._farewells), timeout=FAREWELL_SECONDS)
         self.stopping = True
         for task in list(self._tasks):
             task.cancel()
@@ -91,6 +97,12 @@ class DomainDriver:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def farewell(self, work: Coroutine[object, object, object]) -> None:
+        """As `background`, for what has to be done before the daemon ends: guests that end with their connection."""
+        task = self.background(work)
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
 
     async def in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run what waits for a local disk."""

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain import agent, devices, monitor_events, power, statusfile, stopping
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.starting import INSTANCE_VARIABLE
 from guesthouse.drivers.domain.states import Cause, State
 from guesthouse.drivers.domain.status import RUNNING, STARTING, STOPPING, Status, parse_status
 from guesthouse.errors import LibvirtError
@@ -239,13 +240,14 @@ async def _ask(driver: DomainDriver, guest: Guest, run: Run) -> None:
 
 
 async def _end_strays(driver: DomainDriver, homes: dict[int, Path], kept: set[Path]) -> None:
-    """End every QEMU whose home is in our directories and that belongs to no guest."""
+    """End every QEMU that we started and that belongs to no guest. Those of other daemons are not ours to judge."""
     ours = {guest.run.pid for guest in driver.registry if guest.run is not None}
+    mark = os.fsencode(f"{INSTANCE_VARIABLE}={driver.store.instance}")
     for pid, home in homes.items():
         started = start_time(pid)
         if pid in ours or home in kept or started is None or _home(pid, driver.store.private_root) != home:
             continue
-        if (process := adopt(pid, started)) is None:
+        if mark not in _read(pid, "environ").split(b"\0") or (process := adopt(pid, started)) is None:
             continue
         log.warning("process %d is a QEMU of ours that belongs to no guest; it is ended", pid)
         process.signal(signal.SIGKILL)

@@ -22,7 +22,7 @@ from guesthouse.drivers.domain import agent, devices, monitor_events, preparing,
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
-from guesthouse.errors import Code, LibvirtError, OperationInvalidError, Origin
+from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.host.processes import Process
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.command_line import prepare, realise
@@ -69,8 +69,10 @@ async def start(
     try:
         await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))
         driver.store.make_room(run.where)
+        _still_wanted(run)
         context = await _launch(driver, guest, run, caps)
         await _greet(run, context, paused=bool(flags & PAUSED))
+        _still_wanted(run)
         _settle(driver, guest, run, flags, caller)
     except BaseException as error:
         await _undo(driver, guest, run)
@@ -123,6 +125,7 @@ async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabi
     environment = {
         **_ENVIRONMENT,
         "HOME": home,
+        INSTANCE_VARIABLE: driver.store.instance,
         "XDG_DATA_HOME": f"{home}/.local/share",
         "XDG_CACHE_HOME": f"{home}/.cache",
         "XDG_CONFIG_HOME": f"{home}/.config",
@@ -132,6 +135,7 @@ async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabi
     def spawned(process: Process) -> None:
         run.process = process
         statusfile.write(driver, guest, run)
+        _still_wanted(run)
 
     launched = await launch(
         command.argv,
@@ -146,6 +150,12 @@ async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabi
     run.process = launched.process
     run.monitor = launched.monitor
     return devices_context
+
+
+def _still_wanted(run: Run) -> None:
+    """A start that was overtaken by a destroy ends here."""
+    if run.stop_cause is not None:
+        raise OperationFailedError("domain is no longer running", hint="it was destroyed while it started")
 
 
 async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
@@ -182,7 +192,7 @@ def tie(driver: DomainDriver, guest: Guest, run: Run, caller: Caller) -> None:
     def closed() -> None:
         run.release_autodestroy = None
         if not driver.stopping and not run.ended.is_set():
-            driver.background(end())
+            driver.farewell(end())
 
     run.autodestroy = True
     run.release_autodestroy = caller.when_closed(closed)

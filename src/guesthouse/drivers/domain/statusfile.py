@@ -33,9 +33,17 @@ def write(driver: DomainDriver, guest: Guest, run: Run) -> None:
         phase=phase,
         autodestroy=run.autodestroy,
         cause=run.stop_cause,
-        domain_xml=format_domain(run.live, _LIVE),
+        domain_xml=_live_xml(guest, run),
     )
     driver.store.write_status(run.where, status.format_status(entry, guest.state_words[1]), run.pid)
+
+
+def _live_xml(guest: Guest, run: Run) -> str:
+    """What runs, formatted once as long as nothing changes."""
+    known = guest.texts.get(_LIVE)
+    if known is None:
+        known = guest.texts[_LIVE] = format_domain(run.live, _LIVE)
+    return known
 
 
 def save(driver: DomainDriver, guest: Guest, run: Run) -> None:

@@ -40,16 +40,14 @@ _LAST_WORDS = 0.2
 async def destroy(driver: DomainDriver, guest: Guest, *, graceful: bool = False, cause: Cause = Cause.DESTROY) -> None:
     """End the guest now. With `graceful`, fail rather than kill a QEMU that does not end by itself.
 
-    Does not wait for the guest's job: a job that is stuck on this QEMU fails as QEMU ends. Raises
+    Does not wait for the guest's job: a job that is stuck on this QEMU fails as QEMU ends, and a start that is under
+    way gives up. Raises
     `OperationInvalidError` when the guest is off, and error 87 or 38 when the process does not end.
     """
     run = guest.live()
     run.stop_cause = cause
     run.reboot_instead = False
     statusfile.save(driver, guest, run)
-    if run.process is None:
-        for task in list(run.tasks):
-            task.cancel()
     end(driver, run, force=not graceful)
     try:
         async with asyncio.timeout(GRACE if graceful else GRACE + DEATH_DEADLINE):

@@ -8,6 +8,7 @@
     LIB/qemu/domain-ID-NAME/               the run's private files
     STATE/qemu/channel/ID-NAME/            its channels' sockets
     LIB/qemu/guesthouse-journal/UUID       an undefine or a rename that is under way
+    STATE/qemu/guesthouse-instance         the mark that our QEMUs carry in their environment
 
 An operation on several files is written to the journal first, and its entry is removed last. `replay` finishes what a
 dead daemon left there, so every operation is done or undone, never half. Every function here blocks (for the
@@ -21,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,6 +72,7 @@ class Store:
         self._channels = places.guest_state / "channel"
         self._journal = places.guest_lib / "guesthouse-journal"
         self.nvram = places.nvram
+        self.instance = ""
 
     def prepare(self) -> None:
         """Make the directories, and sweep what dead writers left in them."""
@@ -84,6 +87,20 @@ class Store:
         ):
             directory.mkdir(mode=mode, parents=True, exist_ok=True)
             sweep_temporaries(directory)
+        self.instance = self._known_instance()
+
+    def _known_instance(self) -> str:
+        """The mark of these places, made when they are first used after a boot.
+
+        QEMU carries it in its environment, so that a QEMU of another daemon, whose directories have the same names
+        (libvirtd's, or one in another mount namespace), is never taken for ours.
+        """
+        path = self._state / "guesthouse-instance"
+        with contextlib.suppress(FileNotFoundError):
+            return read_limited(path, 64).decode("ascii", "replace").strip()
+        made = secrets.token_hex(16)
+        write_atomic(path, made.encode(), durable=False)
+        return made
 
     # definitions
 
