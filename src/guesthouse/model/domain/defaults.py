@@ -58,8 +58,8 @@ class Defaults:
 
     `emulators` maps an architecture to QEMU's program. `choose_firmware` picks an image from the host's firmware
     descriptors, or None. `nvram` is the directory of the guests' firmware variables, `channel_dir` where the sockets of
-    channels are made. `vnc_listen` and `spice_listen` are
-    addresses for graphics without one. `host_arch` is the architecture that KVM can run.
+    channels are made. `vnc_listen` is the address of graphics without one. `host_arch` is the architecture that KVM
+    can run.
     """
 
     emulators: dict[str, str] = field(default_factory=lambda: {"x86_64": "/usr/bin/qemu-system-x86_64"})
@@ -68,5 +68,4 @@ class Defaults:
     choose_firmware: Callable[[FirmwareWish], FirmwareImage | None] = _no_firmware
     channel_dir: str = "/run/libvirt/qemu/channel"
     vnc_listen: str = "127.0.0.1"
-    spice_listen: str = "127.0.0.1"
     mac_prefix: str = MAC_PREFIX

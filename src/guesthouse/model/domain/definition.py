@@ -20,7 +20,7 @@ from guesthouse.model.domain.resource import Resource
 from guesthouse.model.domain.seclabel import SecurityLabel
 from guesthouse.model.domain.sysinfo import Sysinfo
 from guesthouse.model.domain.vcpu import Vcpu
-from guesthouse.model.kinds import INT, PROSE, UUID, one_of
+from guesthouse.model.kinds import INT, PROSE, UUID, Kind, one_of
 
 _ACTION = one_of("destroy", "restart", "rename-restart", "preserve")
 _CRASH_ACTION = one_of("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
@@ -40,6 +40,10 @@ def _new_uuid() -> str:
     return str(uuid.uuid4())
 
 
+#: An empty `<genid/>` asks for a new one.
+_GENERATION = Kind("a UUID, or nothing", lambda text: UUID.parse(text) if text else _new_uuid(), str, plain=True)
+
+
 def _one_processor() -> Vcpu:
     return new(Vcpu, maximum=1)
 
@@ -55,7 +59,7 @@ class Domain:
     id: int | None = opt(INT, live=True)
     name: str = leaf(PROSE)
     uuid: str = leaf(UUID, factory=_new_uuid)
-    genid: str | None = opt_leaf(UUID)
+    genid: str | None = opt_leaf(_GENERATION)
     title: str | None = opt_leaf(PROSE)
     description: str | None = opt_leaf(PROSE)
     metadata: list[str] = raw("metadata")

@@ -24,9 +24,11 @@ def fill(domain: Domain, defaults: Defaults) -> None:
     if loader is not None and loader.path and loader.type is None:
         loader.type = "rom"
     if domain.os.firmware is not None:
-        image = defaults.choose_firmware(_wish(domain, domain.os.firmware))
+        writable = loader is not None and loader.readonly is False
+        image = None if writable else defaults.choose_firmware(_wish(domain, domain.os.firmware))
         if image is None:
-            if loader is not None and loader.path:
+            # A choice that was made once stays, also while the host lacks the firmware.
+            if not writable and loader is not None and loader.path:
                 return
             raise LibvirtError(
                 f"Unable to find '{domain.os.firmware}' firmware that is compatible with the current configuration",
@@ -120,14 +122,13 @@ def _apply(domain: Domain, image: FirmwareImage, defaults: Defaults) -> None:
         _give_variables(domain, image.template, image.template_format, defaults)
 
 
-def _give_variables(domain: Domain, template: str, template_format: str, defaults: Defaults) -> None:
+def _give_variables(domain: Domain, template: str, template_format: str | None, defaults: Defaults) -> None:
+    """Give the variables a file and say what it is made from; what the definition says itself stays."""
     nvram = domain.os.nvram or new(Nvram)
     domain.os.nvram = nvram
-    if nvram.template is None:
-        nvram.template = template
-        nvram.template_format = nvram.template_format or template_format
-    nvram.template_format = nvram.template_format or "raw"
-    nvram.format = nvram.format or nvram.template_format
+    nvram.template = nvram.template or template
+    nvram.template_format = nvram.template_format or template_format
+    nvram.format = nvram.format or nvram.template_format or "raw"
     if nvram.path is None:
         suffix = "qcow2" if nvram.format == "qcow2" else "fd"
         nvram.path = str(defaults.nvram / f"{domain.name}_VARS.{suffix}")
@@ -149,8 +150,8 @@ def _recognise(domain: Domain, loader: Loader, defaults: Defaults) -> None:
     elif nvram is not None:
         nvram.format = nvram.format or "raw"
         if nvram.template is not None:
-            _give_variables(domain, nvram.template, "raw", defaults)
-    else:
+            _give_variables(domain, nvram.template, None, defaults)
+    elif loader.readonly:
         raise LibvirtError(
             "Unable to find 'efi' firmware that is compatible with the current configuration: no template of "
             f"variables is known for loader '{loader.path}'",
