@@ -368,9 +368,10 @@ def test_names_of_guests_are_completed(served: Daemon) -> None:
     assert done.stdout == "web\n"
     script = (
         f'PATH={BIN}:$PATH\neval "$(guest completion bash)"\n'
-        f"COMP_WORDS=(guest -c '{served.uri}' domstate w)\nCOMP_CWORD=4\n_guest\necho ${{COMPREPLY[@]}}\n"
+        f"COMP_LINE='guest -c {served.uri} domstate w'\nCOMP_POINT=${{#COMP_LINE}}\n_guest\necho ${{COMPREPLY[@]}}\n"
+        "COMP_LINE='guest list --state-s'\nCOMP_POINT=${#COMP_LINE}\n_guest\necho ${COMPREPLY[@]}\n"
     )
-    assert served.run("bash", "-c", script).stdout == "web\n"
+    assert served.run("bash", "-c", script).stdout == "web\n--state-shutoff\n"
 
 
 #: What `guest list` may not load: each costs milliseconds (measured: typing 11, argparse 8, socket 7, re 7).

@@ -132,6 +132,8 @@ class Context:
         except LibvirtError as error:
             self.error("Failed to reconnect to the hypervisor" if self._lost else "failed to connect to the hypervisor")
             self.report(error)
+            if self.ours and error.code == Code.SYSTEM_ERROR and not self.silent:
+                sys.stderr.write("hint: is the daemon running? 'guesthoused --system' starts it in the foreground\n")
             raise CommandError from None
         self.uri, self.readonly = uri, readonly
         if was_open and not quietly:

@@ -63,10 +63,14 @@ class Settings:
         return Surroundings.of(self.environment, os.geteuid(), self._daemon())
 
     def _daemon(self) -> tuple[str, ...]:
-        """What starts a session daemon: the one that is installed with us, unless `LIBVIRTD_PATH` names another."""
+        """What starts a session daemon: the one that is installed with us, or the `libvirtd` in the directory that
+        `VIRTD_PATH` or `LIBVIRTD_PATH` names, as libvirt's own clients have it.
+        """
+        directory = self.environment.get("VIRTD_PATH") or self.environment.get("LIBVIRTD_PATH")
+        if directory:
+            return os.path.join(directory, "libvirtd"), "--timeout", "120"
         beside = os.path.join(os.path.dirname(sys.executable), "guesthoused")
-        program = self.environment.get("LIBVIRTD_PATH") or (beside if os.path.exists(beside) else "guesthoused")
-        return program, "--session", "--timeout", "120"
+        return beside if os.path.exists(beside) else "guesthoused", "--session", "--timeout", "120"
 
     def keepalive(self, *, interactive: bool) -> tuple[int, int]:
         """Seconds of silence before the daemon is asked whether it lives, and how often it may fail to answer.

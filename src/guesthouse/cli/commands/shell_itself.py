@@ -119,13 +119,20 @@ def run_completion(context: Context, args: Arguments) -> None:
     context.print(script)
 
 
+# The line is cut at blanks anew: bash itself also cuts at the colons and equal signs of connection URIs.
 BASH = """\
 _guest() {
-    local IFS=$'\\n'
-    local word=${COMP_WORDS[COMP_CWORD]}
-    COMPREPLY=($("${COMP_WORDS[0]}" __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    local IFS=$' \\t\\n' line=${COMP_LINE:0:COMP_POINT} at
+    local -a words
+    read -ra words <<< "$line"
+    [[ $line == *' ' ]] && words+=("")
+    IFS=$'\\n'
+    COMPREPLY=($("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null))
+    for at in "${!COMPREPLY[@]}"; do
+        COMPREPLY[at]=$(printf %q "${COMPREPLY[at]}")
+    done
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == */ ]]; then
-        compopt -o nospace
+        compopt -o nospace 2>/dev/null
     fi
 }
 complete -F _guest guest
