@@ -210,7 +210,7 @@ def test_a_start_that_fails_leaves_nothing(daemon: Daemon, short_path: Path) -> 
     assert "nothing.gz" in daemon_says
     assert state(daemon, "broken") == "shut off (failed)"
     assert daemon.guest_processes() == []
-    assert {path.name for path in (daemon.root / "run/qemu").iterdir()} <= {"channel", "driver.pid"}
+    assert {path.name for path in (daemon.root / "run/qemu").iterdir()} <= {"channel", "driver.pid", "guesthouse-instance"}
     missing = "<disk type='file' device='disk'><source file='/nowhere/x.img'/><target dev='vda' bus='virtio'/></disk>"
     path.write_text(tiny_xml("diskless", devices=missing))
     assert "Cannot access storage file '/nowhere/x.img'" in fails(daemon, "create", str(path))

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain import agent, devices, monitor_events, power, statusfile, stopping
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run, Where
-from guesthouse.drivers.domain.starting import INSTANCE_VARIABLE
 from guesthouse.drivers.domain.states import Cause, State
 from guesthouse.drivers.domain.status import RUNNING, STARTING, STOPPING, Status, parse_status
+from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
 from guesthouse.errors import LibvirtError
 from guesthouse.host.processes import Process, adopt
 from guesthouse.host.procfs import start_time

@@ -22,6 +22,7 @@ from guesthouse.drivers.domain import agent, devices, monitor_events, preparing,
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
+from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.host.processes import Process
 from guesthouse.model.domain.aliases import assign_aliases

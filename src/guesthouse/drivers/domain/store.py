@@ -39,6 +39,9 @@ SIZE_LIMIT = 4 * 1024 * 1024
 #: The lock that the daemon itself holds among the pid files of guests (`guesthouse.server.lock`).
 _LOCK = "driver.pid"
 
+#: The environment variable by which a QEMU of ours is known, whatever its files are called.
+INSTANCE_VARIABLE = "GUESTHOUSE_INSTANCE"
+
 #: How much of a name goes into the names of a run's directories; sockets' addresses have room for 107 bytes.
 SHORT_NAME = 20
 
