@@ -62,10 +62,10 @@ def _run(chosen: Options, makers: Sequence[DriverMaker]) -> int:
     ready = background.detach() if chosen.daemon else _nothing
     known = settings.load(chosen.config_path, required=chosen.config is not None)
     plans = listeners.plan(chosen.places, known)
+    _make_places(chosen.places)
     log_writer = logs.Log()
     _configure_log(log_writer, chosen, known)
     lock = PlaceLock(chosen.places)
-    _make_places(chosen.places)
     opened: list[listeners.Listener] = []
     try:
         lock.acquire()
@@ -120,16 +120,26 @@ def _serve(
 def _configure_log(log_writer: logs.Log, chosen: Options, known: Settings) -> None:
     level = logs.LEVELS[chosen.log_level] if chosen.log_level else logs.number_level(known.log_level)
     outputs = logs.parse_outputs(known.log_outputs)
-    if not outputs and chosen.daemon:
+    if not outputs and (chosen.daemon or _nobody_reads_stderr()):
         outputs = (logs.Output(logging.NOTSET, "file", str(chosen.places.logs / "guesthoused.log")),)
     log_writer.configure(level, logs.parse_filters(known.log_filters), outputs, as_json=chosen.json)
 
 
+def _nobody_reads_stderr() -> bool:
+    """Whether what we say there is thrown away, as for a daemon that a client started on demand."""
+    try:
+        return os.path.samestat(os.fstat(2), os.stat(os.devnull))
+    except OSError:
+        return True
+
+
 def _make_places(places: Places) -> None:
-    """The directories that the daemon itself needs. A session's are its user's alone."""
+    """The directories that the daemon itself needs. A session's are its user's alone, as XDG has it."""
     mode = 0o700 if places.mode == "session" else 0o755
-    for directory in (places.state, places.sockets, places.lib, places.cache, places.config, places.logs):
-        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+    for wanted in (places.state, places.sockets, places.config, places.lib, places.cache, places.logs):
+        for directory in (*reversed(wanted.parents), wanted):
+            if not directory.exists():
+                directory.mkdir(mode=mode, exist_ok=True)
 
 
 @contextlib.contextmanager
