@@ -20,6 +20,7 @@ from guesthouse.model.domain.machine_arguments import (
     power_arguments,
     tseg_arguments,
 )
+from guesthouse.model.domain.qemu_namespace import PassThrough
 from guesthouse.model.qemu_objects import Device, Object, Option, QemuObject, quoted
 
 #: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
@@ -74,8 +75,10 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
     ]
     if domain.features is not None and domain.features.vmcoreinfo:
         argv += Device({"driver": "vmcoreinfo"}).arguments()
-    argv += ["-sandbox", _SANDBOX, *_words(panics), "-msg", "timestamp=on"]
+    extra = domain.pass_through or PassThrough()
+    argv += [*extra.arguments, "-sandbox", _SANDBOX, *_words(panics), "-msg", "timestamp=on"]
     environment = {"TZ": domain.clock.timezone} if domain.clock.timezone is not None else {}
+    environment |= {name: value or "" for name, value in extra.environment}
     return CommandLine(argv, environment)
 
 

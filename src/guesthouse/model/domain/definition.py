@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 
 from guesthouse.errors import XmlError
-from guesthouse.model.binding import always, attr, element, leaf, many, must, new, one, opt, opt_leaf, raw
+from guesthouse.model.binding import always, attr, element, leaf, many, must, new, one, opt, opt_leaf, raw, unbound
 from guesthouse.model.domain.clock import Clock
 from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.devices import Devices
@@ -16,6 +16,7 @@ from guesthouse.model.domain.features import Features
 from guesthouse.model.domain.memory import CurrentMemory, Memory
 from guesthouse.model.domain.os import Os
 from guesthouse.model.domain.power import PowerManagement
+from guesthouse.model.domain.qemu_namespace import PassThrough
 from guesthouse.model.domain.resource import Resource
 from guesthouse.model.domain.seclabel import SecurityLabel
 from guesthouse.model.domain.sysinfo import Sysinfo
@@ -53,6 +54,7 @@ class Domain:
     """A guest's definition. `type` is `kvm` or `qemu` (TCG); `id` is set while it runs.
 
     `metadata` holds one text a child of `<metadata>`; `memory` and `current_memory` are in KiB.
+    `pass_through` is what goes to QEMU as it is, from libvirt's own namespace for that.
     """
 
     type: str = attr(one_of("kvm", "qemu"))
@@ -79,6 +81,7 @@ class Domain:
     pm: PowerManagement | None = one(PowerManagement)
     devices: Devices = always(Devices)
     seclabels: list[SecurityLabel] = many(SecurityLabel)
+    pass_through: PassThrough | None = unbound(None)
 
     def parsed(self) -> None:
         """Check the name."""

@@ -11,7 +11,9 @@ from lxml import etree
 
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.model.binding import Reading, Style, clone, read, write
+from guesthouse.model.domain import qemu_namespace
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.qemu_namespace import PassThrough
 from guesthouse.model.xmltext import Lines, parse_document
 
 #: Path of what a definition cannot do without, to the error code and text where it is missing.
@@ -38,7 +40,10 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
     if not live:
         _drop_aliases(node)
     _tidy_metadata(node)
-    domain = read(Domain, node, Reading(validate=validate))
+    reading = Reading(validate=validate)
+    pass_through = qemu_namespace.take(node, reading)
+    domain = read(Domain, node, reading)
+    domain.pass_through = pass_through
     if not live:
         domain.id = None
     return domain
@@ -72,7 +77,19 @@ def format_domain(domain: Domain, style: Style) -> str:
     """The definition as libvirt writes it: its order of elements, two spaces a level, a newline at the end."""
     lines = Lines()
     write(domain, lines, style)
+    if domain.pass_through is not None:
+        _add_pass_through(domain.pass_through, lines)
     return lines.text()
+
+
+def _add_pass_through(extra: PassThrough, lines: Lines) -> None:
+    """Declare the namespace on `<domain>`, and write its element last."""
+    head, tail = lines.lines[0], lines.lines.pop()
+    lines.lines[0] = f"{head.removesuffix('>')}{qemu_namespace.DECLARATION}>"
+    lines.indent = "  "
+    extra.write(lines)
+    lines.indent = ""
+    lines.lines.append(tail)
 
 
 def copy(domain: Domain) -> Domain:

@@ -128,7 +128,8 @@ def _give_variables(domain: Domain, template: str, template_format: str | None, 
     domain.os.nvram = nvram
     nvram.template = nvram.template or template
     nvram.template_format = nvram.template_format or template_format
-    nvram.format = nvram.format or nvram.template_format or "raw"
+    loader = domain.os.loader
+    nvram.format = nvram.format or nvram.template_format or (loader.format if loader is not None else None) or "raw"
     if nvram.path is None:
         suffix = "qcow2" if nvram.format == "qcow2" else "fd"
         nvram.path = str(defaults.nvram / f"{domain.name}_VARS.{suffix}")
@@ -148,9 +149,9 @@ def _recognise(domain: Domain, loader: Loader, defaults: Defaults) -> None:
         domain.os.firmware = "efi"
         _apply(domain, image, defaults)
     elif nvram is not None:
-        nvram.format = nvram.format or "raw"
         if nvram.template is not None:
             _give_variables(domain, nvram.template, None, defaults)
+        nvram.format = nvram.format or loader.format
     elif loader.readonly:
         raise LibvirtError(
             "Unable to find 'efi' firmware that is compatible with the current configuration: no template of "
