@@ -242,6 +242,8 @@ def test_the_shell_at_a_terminal(served: Daemon, tmp_path: Path) -> None:
     terminal.expect(b"guest #")
     terminal.type(b"domstate web\r")
     terminal.expect(b"running")
+    terminal.type(b"dominf\t we\t --js\t\r")
+    terminal.expect(b'"cpu_time_ns"')
     terminal.type(b"quit\r")
     assert terminal.end() == 0
     assert "domstate web" in (tmp_path / ".cache/guesthouse/history").read_text()

@@ -76,6 +76,7 @@ def _terminal(context: Context) -> Callable[[str], str | None]:
     """A reader with line editing."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.shortcuts import CompleteStyle
 
     from guesthouse.cli.completer import ShellCompleter
 
@@ -87,7 +88,10 @@ def _terminal(context: Context) -> Callable[[str], str | None]:
     except OSError:
         history = InMemoryHistory()
     session: PromptSession[str] = PromptSession(
-        history=history, completer=ShellCompleter(context), complete_while_typing=False
+        history=history,
+        completer=ShellCompleter(context),
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
     )
 
     def read(text: str) -> str | None:
