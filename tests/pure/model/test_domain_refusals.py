@@ -77,9 +77,9 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
             "element 'launchSecurity' in 'domain'",
         ),
         (
-            _with("<devices/>", "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/>"),
+            _with("<devices/>", "<q:capabilities xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/>"),
             Code.CONFIG_UNSUPPORTED,
-            "commandline' in 'domain'",
+            "capabilities' in 'domain'",
         ),
         (_with("<acpi/>", "<acpi/><viridian/>"), Code.CONFIG_UNSUPPORTED, "element 'viridian' in 'domain/features'"),
         (_with("<acpi/>", "<hap/>"), Code.CONFIG_UNSUPPORTED, "feature 'hap'"),

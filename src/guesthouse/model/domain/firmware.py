@@ -19,10 +19,10 @@ def fill(domain: Domain, defaults: Defaults) -> None:
     Raises `LibvirtError` (operation failed) where no descriptor of the host fits, and `UnsupportedConfigError` for
     settings that contradict each other.
     """
-    _check(domain)
     loader = domain.os.loader
-    if loader is not None and loader.path and loader.type is None:
+    if loader is not None and loader.path and loader.type is None and domain.os.firmware != "efi":
         loader.type = "rom"
+    _check(domain)
     if domain.os.firmware is not None:
         writable = loader is not None and loader.readonly is False
         image = None if writable else defaults.choose_firmware(_wish(domain, domain.os.firmware))
