@@ -6,6 +6,7 @@ sockets: entities, document types and network access are refused, and libxml2's 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from lxml import etree
@@ -14,6 +15,12 @@ from guesthouse.errors import Code, LibvirtError, Origin, XmlError
 
 #: The longest document that we read; the protocol cannot carry a longer string either.
 MAX_DOCUMENT: Final = 4 * 1024 * 1024
+
+#: How much of a faulty line is shown on either side of the trouble.
+_SHOWN: Final = 80
+
+#: What lxml adds to libxml2's messages.
+_POSITION: Final = re.compile(r", line [0-9]+, column [0-9]+$")
 
 _ESCAPES: Final = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;"}
@@ -39,16 +46,27 @@ def parse_document(text: str, root: str, what: str) -> etree._Element:
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, remove_blank_text=True, remove_comments=True, remove_pis=True
     )
+    body = _without_declaration(text)
     try:
         # As bytes: a text with an encoding declaration would be refused, and the declaration is void in a string.
-        node = etree.fromstring(_without_declaration(text).encode("utf-8", "surrogatepass"), parser)
-    except (etree.XMLSyntaxError, UnicodeError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        message = str(getattr(error, "msg", error))
-        raise LibvirtError(f"({what}):{line}: {message}", code=Code.XML_DETAIL, domain=Origin.XML) from None
+        node = etree.fromstring(body.encode("utf-8", "surrogatepass"), parser)
+    except etree.XMLSyntaxError as error:
+        raise LibvirtError(_complaint(error, body), code=Code.XML_DETAIL, domain=Origin.XML) from None
+    except (UnicodeError, ValueError) as error:
+        raise LibvirtError(f"({what}): {error}", code=Code.XML_DETAIL, domain=Origin.XML) from None
     if node.tag != root:
-        raise XmlError(f"unexpected root element <{node.tag}>, expecting <{root}>")
+        raise XmlError(f"expecting root element of '{root}', not '{node.tag}'")
     return node
+
+
+def _complaint(error: etree.XMLSyntaxError, body: str) -> str:
+    """Where a document is not well formed: the message, the line (its part before the trouble), and a pointer to it."""
+    line, column = error.lineno or 1, error.offset or 0
+    message = _POSITION.sub("", str(error.msg)).rstrip()
+    shown = (body.split("\n")[line - 1 :] or [""])[0]
+    start = max(0, column - _SHOWN)
+    pointer = "".join("\t" if letter == "\t" else "-" for letter in shown[start:column])
+    return f"at line {line}: {message}\n{shown[start : start + 2 * _SHOWN]}\n{pointer}^"
 
 
 def _without_declaration(text: str) -> str:

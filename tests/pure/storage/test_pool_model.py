@@ -57,7 +57,7 @@ TARGET = "<target><path>/x</path></target>"
         ),
         ("<pool type='logical'><name>p</name></pool>", Code.CONFIG_UNSUPPORTED, "type 'logical' is not supported"),
         (f"<pool type='dir'><name>p</name><features/>{TARGET}</pool>", Code.CONFIG_UNSUPPORTED, "element 'features'"),
-        ("<volume/>", Code.XML_ERROR, "unexpected root element <volume>"),
+        ("<volume/>", Code.XML_ERROR, "expecting root element of .pool., not .volume."),
     ],
 )
 def test_what_is_wrong(xml: str, code: int, text: str) -> None:
