@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,21 @@ def test_runs_of_nobody_are_swept(store: Store) -> None:
     assert not lost.private.exists()
     assert not lost.channels.exists()
     assert not lost.pid.exists()
+
+
+def test_a_helper_without_a_qemu_is_ended(store: Store) -> None:
+    where = store.where(1, "web")
+    store.make_room(where)
+    helper = subprocess.Popen(["/bin/sh", "-c", "read line", str(where.private)], stdin=subprocess.PIPE)
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        (where.private / "web-passt.pid").write_text(f"{helper.pid}\n")
+        (where.private / "other.pid").write_text(f"{other.pid}\n")
+        (where.private / "broken.pid").write_text("x")
+        store.clean(where)
+        assert helper.wait(5) == -15
+        assert other.poll() is None
+    finally:
+        for process in (helper, other):
+            process.kill()
+            process.communicate()

@@ -15,6 +15,7 @@ from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import AgentError, Code, LibvirtError, OperationInvalidError, Origin
+from guesthouse.qemu import agent_reports
 from guesthouse.qemu.agent import Agent
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ async def shut_down(guest: Guest, mode: str) -> None:
 async def hostname(guest: Guest) -> str:
     """The guest's own name for itself."""
     return await present(guest).hostname()
+
+
+async def interfaces(guest: Guest) -> list[agent_reports.GuestInterface]:
+    """The guest's network interfaces with their addresses."""
+    return agent_reports.interfaces(await present(guest).execute("guest-network-get-interfaces"))
 
 
 async def get_time(guest: Guest) -> tuple[int, int]:

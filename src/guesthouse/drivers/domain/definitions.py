@@ -6,6 +6,7 @@ guests are names of files.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.states import Happening, Notice
 from guesthouse.drivers.domain.store import Intent
-from guesthouse.errors import InvalidArgumentError, OperationInvalidError, XmlError
+from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError, XmlError
 from guesthouse.model.binding import Style
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.definition import Domain
@@ -50,14 +51,16 @@ async def define(driver: DomainDriver, xml: str, *, validate: bool = False) -> G
     Raises `OperationFailedError` when the name or the UUID belongs to another guest.
     """
     domain = await read(driver, xml, validate=validate)
-    async with driver.definitions:
-        guest = driver.registry.match(domain)
-        if guest is None:
-            return await _add(driver, domain)
-    async with modifying(guest), driver.definitions:
-        await replace(driver, guest, domain)
-        driver.events.lifecycle(guest, Notice.of(Happening.DEFINED, "updated"))
-    return guest
+    while True:
+        async with driver.definitions:
+            guest = driver.registry.match(domain)
+            if guest is None:
+                return await _add(driver, domain)
+        with contextlib.suppress(NoSuchDomainError):  # undefined while we waited: then it is a new one
+            async with modifying(guest), driver.definitions:
+                await replace(driver, guest, domain)
+                driver.events.lifecycle(guest, Notice.of(Happening.DEFINED, "updated"))
+            return guest
 
 
 async def _add(driver: DomainDriver, domain: Domain) -> Guest:

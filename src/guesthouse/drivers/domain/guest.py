@@ -30,6 +30,7 @@ class Guest:
     """
 
     __slots__ = (
+        "_first",
         "autostart",
         "autostart_once",
         "definition",
@@ -52,6 +53,7 @@ class Guest:
         self.uuid = UUID(definition.uuid).bytes
         self.id = -1
         self.definition: Domain | None = definition if persistent else None
+        self._first = definition  # what a transient guest is about to run
         self.run: Run | None = None
         self.state = State.SHUTOFF
         self.reason = 0
@@ -77,9 +79,7 @@ class Guest:
         """What runs, or what is defined where nothing runs."""
         if self.run is not None:
             return self.run.live
-        if self.definition is None:
-            raise OperationInvalidError(f"domain '{self.name}' is neither running nor defined")
-        return self.definition
+        return self.definition if self.definition is not None else self._first
 
     @property
     def next_boot(self) -> Domain:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 #: `virDomainGetHostnameFlags`.
 _FROM_LEASE, _FROM_AGENT = 1, 2
 
+#: `virDomainInterfaceAddressesSource`.
+_SOURCE_AGENT, _SOURCE_ARP = 1, 2
+_IPV4 = 4
+
 #: `VIR_DOMAIN_TIME_SYNC`.
 _SYNC = 1
 
@@ -42,8 +46,33 @@ async def _set_time(driver: DomainDriver, _: Caller, args: rpc.DomainSetTimeArgs
     await agent.set_time(guest, args.seconds, args.nseconds, from_rtc=bool(args.flags & _SYNC))
 
 
+async def _interface_addresses(driver: DomainDriver, _: Caller, args: rpc.DomainInterfaceAddressesArgs) -> Struct:
+    flags.check(args.flags, 0, "qemuDomainInterfaceAddresses")
+    guest = find(driver, args.dom)
+    guest.live()
+    if args.source > _SOURCE_ARP:
+        raise LibvirtError(
+            f"Unsupported IP address data source {args.source}", code=Code.ARGUMENT_UNSUPPORTED, domain=Origin.QEMU
+        )
+    if args.source != _SOURCE_AGENT:
+        return rpc.DomainInterfaceAddressesRet([])  # neither leases nor neighbours of a user-mode network
+    found = [
+        rpc.DomainInterface(
+            interface.name,
+            interface.mac or None,
+            [
+                rpc.DomainIpAddr(int(address.family != _IPV4), address.address, address.prefix)
+                for address in interface.addresses
+            ],
+        )
+        for interface in await agent.interfaces(guest)
+    ]
+    return rpc.DomainInterfaceAddressesRet(found)
+
+
 TABLE: dict[Procedure, Handler[DomainDriver]] = {
     rpc.DOMAIN_GET_HOSTNAME: read(_hostname),
     rpc.DOMAIN_GET_TIME: read(_get_time),
+    rpc.DOMAIN_INTERFACE_ADDRESSES: read(_interface_addresses),
     rpc.DOMAIN_SET_TIME: write(_set_time),
 }
