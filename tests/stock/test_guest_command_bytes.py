@@ -236,6 +236,11 @@ domblkstat alpha vda
 domblkstat alpha vda --human
 domblkstat 'Beta two' vda
 domifstat alpha nosuch
+domifaddr alpha
+domifaddr alpha --source arp
+domifaddr alpha --source agent
+domifaddr alpha --source nosuch
+domifaddr 'Beta two'
 dommemstat 'Beta two'
 dommemstat alpha --period -3
 dompmwakeup alpha

@@ -340,6 +340,7 @@ ELSEWHERE = {
     "domhostname": "error: failed to get hostname",
     "domtime": "error: ",
     "domif-getlink": "error: Interface (dev: eth9) not found.",
+    "domifaddr": "error: Failed to query for interfaces addresses",
     "domifstat": "error: Failed to get interface stats web eth9",
     "nodesevinfo": "error: Unable to get host SEV information",
 }
@@ -355,6 +356,7 @@ def test_every_command_that_informs_gives_json(served: Daemon) -> None:
         assert done.returncode == 0 or name == "doctor"
     for name, error in ELSEWHERE.items():
         device = ["eth9"] if name in ("domif-getlink", "domifstat") else []
+        device = ["--source", "agent"] if name == "domifaddr" else device
         words = [] if name == "nodesevinfo" else ["web", *device]
         done = served.guest("--json", name, *words, check=False)
         assert done.stderr.startswith(error), done.stderr

@@ -24,7 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "vncdisplay",
     ),
     "domain_event": ("event",),
-    "domain_figures": ("domblkerror", "domblkinfo", "domblkstat", "domifstat", "dommemstat"),
+    "domain_figures": ("domblkerror", "domblkinfo", "domblkstat", "domifaddr", "domifstat", "dommemstat"),
     "domain_identity": (
         "domid",
         "domname",

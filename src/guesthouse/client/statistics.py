@@ -70,6 +70,18 @@ def interface(found: Domain, device: str) -> dict[str, int]:
     return {name: value for name, value in values.items() if value >= 0}
 
 
+def addresses(found: Domain, source: int) -> list[tuple[str, str | None, list[tuple[str, int]]]]:
+    """The guest's interfaces: name, MAC address, and IP addresses with their prefix.
+
+    `source` says who is asked: 0 the DHCP leases, 1 the guest agent, 2 the host's ARP table.
+    """
+    from guesthouse.rpc.procedures import domain_agent as family
+
+    args = family.DomainInterfaceAddressesArgs(found.handle, source, 0)
+    ret = found.connection.ask(family.DomainInterfaceAddressesRet, family.DOMAIN_INTERFACE_ADDRESSES, args)
+    return [(one.name, one.hwaddr, [(ip.addr, ip.prefix) for ip in one.addrs]) for one in ret.ifaces]
+
+
 def memory(found: Domain) -> dict[str, int]:
     """The guest's memory as the balloon driver sees it (KiB, faults and seconds), in the daemon's order."""
     args = rpc.DomainMemoryStatsArgs(found.handle, len(MEMORY_TAGS), 0)

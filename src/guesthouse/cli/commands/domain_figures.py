@@ -1,4 +1,4 @@
-"""Figures of one guest: `domblkerror`, `domblkinfo`, `domblkstat`, `domifstat`, `dommemstat`."""
+"""Figures of one guest: `domblkerror`, `domblkinfo`, `domblkstat`, `domifaddr`, `domifstat`, `dommemstat`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ DISK_FIELDS = (
 
 #: `virDomainModificationImpact`.
 LIVE, CONFIG = 1, 2
+
+#: Who may be asked for addresses (`virDomainInterfaceAddressesSource`).
+SOURCES = ("lease", "agent", "arp")
 
 SIZES = ("Capacity", "Allocation", "Physical")
 
@@ -138,6 +141,34 @@ def run_domifstat(context: Context, args: Arguments) -> None:
         context.print("".join(f"{device} {field} {number}\n" for field, number in stats.items()))
 
 
+def run_domifaddr(context: Context, args: Arguments) -> None:
+    """Print the addresses that a guest has."""
+    wanted = args.text("interface")
+    source = args.text("source") or SOURCES[0]
+    if source not in SOURCES:
+        raise CommandError(f"Unknown data source '{source}'")
+    found = context.domain(args.need("domain"))
+    with context.during("Failed to query for interfaces addresses"):
+        interfaces = statistics.addresses(found, SOURCES.index(source))
+    interfaces = [one for one in interfaces if wanted in (None, one[0])]
+    if args.has("json"):
+        context.dump(
+            [
+                {"interface": name, "mac": mac, "addresses": [f"{address}/{prefix}" for address, prefix in ips]}
+                for name, mac, ips in interfaces
+            ]
+        )
+        return
+    context.remark(f" {'Name':<10} {'MAC address':<20} {'Protocol':<8}     Address\n{'-' * 79}\n")
+    for name, mac, ips in interfaces:
+        if not ips:
+            context.print(f" {name:<10} {mac or 'N/A':<17}    {'N/A':<12} N/A\n")
+        for number, (address, prefix) in enumerate(ips):
+            first, second = (name, mac or "") if args.has("full") or not number else ("-", "-")
+            kind = "ipv6" if ":" in address else "ipv4"
+            context.print(f" {first:<10} {second:<17}    {kind:<12} {address}/{prefix}\n")
+
+
 def run_dommemstat(context: Context, args: Arguments) -> None:
     """Print a guest's memory as it sees it itself, or set how often it is asked."""
     args.exclusive("current", "live")
@@ -198,6 +229,19 @@ COMMANDS = (
             flag("human", "in words"),
         ),
         shape="{field: number}",
+    ),
+    Command(
+        "domifaddr",
+        "monitor",
+        "print the addresses of a guest's interfaces",
+        run_domifaddr,
+        (
+            domain(),
+            Option("interface", "string", "of this interface alone", positional=True),
+            flag("full", "with name and MAC address on every line"),
+            Option("source", "string", "who is asked: lease, agent or arp", loose=True, complete="agent arp lease"),
+        ),
+        shape="[{interface, mac: text or null, addresses: [text with prefix]}]",
     ),
     Command(
         "domifstat",
