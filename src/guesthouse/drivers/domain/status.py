@@ -2,8 +2,6 @@
 
     <domstatus state='running' reason='booted' pid='4711'>
       <monitor path='.../monitor.sock' type='unix'/>
-      <libDir path='.../domain-3-web'/>
-      <channelTargetDir path='.../channel/3-web'/>
       <guesthouse phase='running' start-time='123456' autodestroy='no'/>
       <domain type='kvm' id='3'> ... what runs ... </domain>
     </domstatus>
@@ -46,7 +44,6 @@ class Status:
     autodestroy: bool
     cause: Cause | None
     domain_xml: str
-    channels: Path = Path()
 
 
 def format_status(status: Status, reason: str) -> str:
@@ -55,8 +52,6 @@ def format_status(status: Status, reason: str) -> str:
     lines = [
         f"<domstatus state='{status.state.word}' reason='{escape(reason)}' pid='{status.pid}'>",
         f"  <monitor path='{escape(str(status.monitor))}' type='unix'/>",
-        f"  <libDir path='{escape(str(status.monitor.parent))}'/>",
-        f"  <channelTargetDir path='{escape(str(status.channels))}'/>",
         f"  <guesthouse phase='{status.phase}' start-time='{status.start_time}'"
         f" autodestroy='{'yes' if status.autodestroy else 'no'}'{cause}/>",
         status.domain_xml.rstrip("\n"),
@@ -75,7 +70,6 @@ def parse_status(name: str, text: str) -> Status:
             raise ValueError("no <domstatus> with a <domain>")
         state = state_of(root.get("state", ""))
         monitor = root.find("monitor")
-        channels = root.find("channelTargetDir")
         ours = root.find("guesthouse")
         facts = dict(ours.attrib) if ours is not None else {}
         cause = str(facts["cause"]) if "cause" in facts else None
@@ -90,7 +84,6 @@ def parse_status(name: str, text: str) -> Status:
             autodestroy=facts.get("autodestroy") == "yes",
             cause=Cause(cause) if cause else None,
             domain_xml=etree.tostring(domain, encoding="unicode", with_tail=False),
-            channels=Path(str(channels.get("path", ""))) if channels is not None else Path(),
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(f"status file of domain '{name}' is not readable: {error}") from error
