@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -51,7 +52,16 @@ MODULES = [
     "cdrom",
     "sr_mod",
 ]
-AGENT_PACKAGES = ["qemu-guest-agent", "libc6", "libcap2", "libglib2.0-0", "libpcre2-8-0", "libudev1", "libnuma1", "liburing2"]
+AGENT_PACKAGES = [
+    "qemu-guest-agent",
+    "libc6",
+    "libcap2",
+    "libglib2.0-0",
+    "libpcre2-8-0",
+    "libudev1",
+    "libnuma1",
+    "liburing2",
+]
 
 INIT = """#!/bin/sh
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /etc
@@ -208,9 +218,14 @@ def publish(path: Path, data: bytes) -> None:
 
 
 def build(folder: Path, *, agent: bool) -> None:
-    """Make what is missing in `folder`."""
+    """Make what is missing in `folder`, and what another version of this file made."""
     packages = folder / "packages"
     packages.mkdir(parents=True, exist_ok=True)
+    recipe, stamp = hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), folder / "recipe"
+    if not stamp.exists() or stamp.read_text() != recipe:
+        for name in ("initrd.gz", "initrd-agent.gz"):
+            (folder / name).unlink(missing_ok=True)
+        publish(stamp, recipe.encode())
     if not (folder / "initrd.gz").exists():
         kernel = unpack(dependency(KERNEL_META, "linux-image-"), packages)
         publish(folder / "initrd.gz", base_archive(kernel, unpack("busybox-static", packages)))
