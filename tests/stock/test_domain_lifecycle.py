@@ -210,7 +210,11 @@ def test_a_start_that_fails_leaves_nothing(daemon: Daemon, short_path: Path) -> 
     assert "nothing.gz" in daemon_says
     assert state(daemon, "broken") == "shut off (failed)"
     assert daemon.guest_processes() == []
-    assert {path.name for path in (daemon.root / "run/qemu").iterdir()} <= {"channel", "driver.pid", "guesthouse-instance"}
+    assert {path.name for path in (daemon.root / "run/qemu").iterdir()} <= {
+        "channel",
+        "driver.pid",
+        "guesthouse-instance",
+    }
     missing = "<disk type='file' device='disk'><source file='/nowhere/x.img'/><target dev='vda' bus='virtio'/></disk>"
     path.write_text(tiny_xml("diskless", devices=missing))
     assert "Cannot access storage file '/nowhere/x.img'" in fails(daemon, "create", str(path))
@@ -333,3 +337,43 @@ def test_rename_moves_everything(daemon: Daemon, tiny: str) -> None:
     assert "Can't rename domain to itself" in fails(daemon, "domrename", "other", "other")
     daemon.virsh("undefine", "other")
     assert list((daemon.root / "etc/qemu/autostart").iterdir()) == []
+
+
+ACTIONS = """
+libvirt.virEventRegisterDefaultImpl()
+dom = conn.lookupByName("acting")
+dom.create()
+stream = conn.newStream()
+dom.openConsole(None, stream, 0)
+def until(text):
+    seen = b""
+    while text not in seen:
+        got = stream.recv(65536)
+        if not got:
+            return False
+        seen += got
+    return True
+assert until(b"login:")
+stream.send(b"root\\n")
+assert until(b"#")
+stream.send(sys.argv[2].encode() + b"\\n")
+again = until(b"TINYGUEST READY")
+while dom.state()[0] == libvirt.VIR_DOMAIN_SHUTDOWN: time.sleep(0.01)
+print(again, *dom.state())
+"""
+
+
+@pytest.mark.parametrize(
+    ("actions", "command", "told"),
+    [
+        ("", "poweroff -f", "False 5 1"),
+        ("", "reboot -f", "True 1 1"),
+        ("<on_reboot>destroy</on_reboot>", "reboot -f", "False 5 1"),
+        ("<on_poweroff>restart</on_poweroff>", "poweroff -f", "True 1 1"),
+    ],
+)
+def test_actions_at_the_guests_end(daemon: Daemon, short_path: Path, actions: str, command: str, told: str) -> None:
+    path = short_path / "acting.xml"
+    path.write_text(tiny_xml("acting", memory=128, extra=actions))
+    daemon.virsh("define", str(path))
+    assert daemon.python(ACTIONS, command).stdout.strip() == told

@@ -35,6 +35,7 @@ from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 from guesthouse.qemu.images import create_nvram
+from guesthouse.qemu.json_value import Sendable
 from guesthouse.qemu.launch import LaunchError, launch
 
 if TYPE_CHECKING:
@@ -166,8 +167,13 @@ async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
         for device in run.live.devices.in_launch_order()
         for order in device.after_start(ctx)
     ]
-    commands = [*devices.questions(), *orders, *([] if paused else [("cont", None)])]
+    commands = [*devices.questions(), *orders, *_actions(run.live), *([] if paused else [("cont", None)])]
     devices.learn(run, await run.talk().pipeline(commands))
+
+
+def _actions(live: Domain) -> list[tuple[str, dict[str, Sendable]]]:
+    """What QEMU shall do by itself: a reset becomes a power-off where a reboot is the end."""
+    return [("set-action", {"reboot": "shutdown"})] if live.on_reboot == "destroy" else []
 
 
 def _settle(driver: DomainDriver, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:
