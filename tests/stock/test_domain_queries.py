@@ -174,6 +174,8 @@ def test_the_agent(house: Daemon) -> None:
     assert out(house, "domhostname", "full") == "tiny"
     assert "Time: 1" in out(house, "domtime", "full")
     assert out(house, "qemu-agent-command", "full", '{"execute":"guest-ping"}') == '{"return":{}}'
+    assert out(house, "vcpucount", "full", "--guest") == "1"
+    assert "127.0.0.1/8" in out(house, "domifaddr", "full", "--source", "agent")
     assert "state='connected'" in out(house, "dumpxml", "full")
 
 

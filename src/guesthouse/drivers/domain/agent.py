@@ -17,6 +17,7 @@ from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import AgentError, Code, LibvirtError, OperationInvalidError, Origin
 from guesthouse.qemu import agent_reports
 from guesthouse.qemu.agent import Agent
+from guesthouse.qemu.json_value import objects
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.driver import DomainDriver
@@ -84,6 +85,12 @@ async def hostname(guest: Guest) -> str:
 async def interfaces(guest: Guest) -> list[agent_reports.GuestInterface]:
     """The guest's network interfaces with their addresses."""
     return agent_reports.interfaces(await present(guest).execute("guest-network-get-interfaces"))
+
+
+async def processors(guest: Guest) -> list[bool]:
+    """Of each processor that the guest sees, whether it is online."""
+    answer = await present(guest).execute("guest-get-vcpus")
+    return [item.get("online") is True for item in objects(answer, "the guest's processors")]
 
 
 async def get_time(guest: Guest) -> tuple[int, int]:

@@ -7,9 +7,9 @@ import logging
 import shutil
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from guesthouse.drivers.api import DaemonSettings, Handler
+from guesthouse.drivers.api import DaemonSettings
 from guesthouse.drivers.domain.events import Events
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
@@ -18,7 +18,9 @@ from guesthouse.model.domain.defaults import Defaults
 from guesthouse.places import Places
 from guesthouse.qemu import firmware
 from guesthouse.qemu.catalogue import Catalogue
-from guesthouse.rpc.procedure import Procedure
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.procedures import Table
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class DomainSettings:
 class DomainDriver:
     """All guests of one daemon. `registry` knows them, `store` keeps their files, `events` tells of them."""
 
-    def __init__(self, places: Places, settings: DomainSettings, table: dict[Procedure, Handler[DomainDriver]]) -> None:
+    def __init__(self, places: Places, settings: DomainSettings, table: Table) -> None:
         self.places = places
         self.settings = settings
         self.store = Store(places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from guesthouse.drivers.api import Handler
 from guesthouse.drivers.domain import (
@@ -24,7 +24,10 @@ from guesthouse.rpc.procedure import Procedure
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.driver import DomainDriver
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+#: What the driver answers, and how.
+Table: TypeAlias = "dict[Procedure, Handler[DomainDriver]]"
+
+TABLE: Table = {
     **procedures_objects.TABLE,
     **procedures_lifecycle.TABLE,
     **procedures_state.TABLE,

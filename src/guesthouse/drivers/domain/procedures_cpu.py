@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.api import Caller, Handler, read
-from guesthouse.drivers.domain import facts, flags, metadata, processors
+from guesthouse.drivers.api import Caller, Handler, Reply, read
+from guesthouse.drivers.domain import agent, facts, flags, metadata, processors
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.errors import InvalidArgumentError, OperationInvalidError
@@ -38,13 +39,20 @@ def _max_vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetMaxVcpusArgs)
     return rpc.DomainGetMaxVcpusRet(guest.current.vcpu.maximum)
 
 
-def _vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Struct:
+def _vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Reply | Awaitable[Reply]:
     flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST, "qemuDomainGetVcpusFlags")
     guest = find(driver, args.dom)
     vcpu = metadata.one_definition(guest, args.flags & _IMPACT).vcpu
     if args.flags & _GUEST and not guest.active:
         raise InvalidArgumentError("vCPU count provided by the guest agent can only be requested for live domains")
+    if args.flags & _GUEST:
+        return _vcpus_of_agent(guest, everything=bool(args.flags & _MAXIMUM))
     return rpc.DomainGetVcpusFlagsRet(vcpu.maximum if args.flags & _MAXIMUM else vcpu.online)
+
+
+async def _vcpus_of_agent(guest: Guest, *, everything: bool) -> Reply:
+    online = await agent.processors(guest)
+    return rpc.DomainGetVcpusFlagsRet(len(online) if everything else sum(online))
 
 
 def _vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusArgs) -> Struct:
