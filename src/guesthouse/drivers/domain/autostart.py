@@ -18,7 +18,14 @@ log = logging.getLogger(__name__)
 
 
 async def start_marked(driver: DomainDriver, width: int) -> None:
-    """Start every marked guest that is off, `width` at a time. A failure is logged and stops no other guest."""
+    """Start every marked guest that is off, `width` at a time. A failure is logged and stops no other guest.
+
+    As in libvirt, only the first daemon after the host's boot does so (in a session: after the login): a guest that
+    somebody ended stays off when the daemon is merely restarted. Under `--root`, each start of the daemon is a boot.
+    """
+    if driver.places.mode != "root" and not await driver.in_thread(driver.store.first_since_boot):
+        return
+
     seats = asyncio.Semaphore(width)
 
     async def one(guest: Guest) -> None:

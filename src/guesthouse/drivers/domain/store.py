@@ -5,6 +5,7 @@
     CONFIG/qemu/autostart/NAME.xml.once    link to it: start with the daemon, once
     STATE/qemu/NAME.xml                    the status of a running guest, see `status`
     STATE/qemu/NAME.pid                    its QEMU's pid
+    STATE/qemu/autostarted                 marked guests have been started since the host's boot
     LIB/qemu/domain-ID-NAME/               the run's private files
     STATE/qemu/channel/ID-NAME/            its channels' sockets
     LIB/qemu/guesthouse-journal/UUID       an undefine or a rename that is under way
@@ -24,6 +25,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +157,22 @@ class Store:
             remove(link)
             if on:
                 link.symlink_to(self.definition_path(name))
+
+    def first_since_boot(self) -> bool:
+        """Whether no daemon, libvirt's or ours, has started the marked guests since the boot; from now on one has.
+
+        The mark is libvirt's empty file in a directory that a boot empties. A session without `XDG_RUNTIME_DIR` keeps
+        its state in a cache, which no boot empties: there the mark of a former boot is out of date.
+        """
+        stamp = self._state / "autostarted"
+        try:
+            if stamp.stat().st_mtime >= time.time() - time.clock_gettime(time.CLOCK_BOOTTIME):
+                return False
+        except FileNotFoundError:
+            pass
+        with _reporting(f"cannot write '{stamp}'"):
+            write_atomic(stamp, b"", durable=False)
+        return True
 
     # operations on several files
 

@@ -39,6 +39,7 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
             raise LibvirtError(text, code=code, domain=Origin.DOMAIN)
     if not live:
         _drop_aliases(node)
+        _drop_labels(node)
     _tidy_metadata(node)
     reading = Reading(validate=validate)
     pass_through = qemu_namespace.take(node, reading)
@@ -47,6 +48,13 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
     if not live:
         domain.id = None
     return domain
+
+
+def _drop_labels(root: etree._Element) -> None:
+    """What a running guest's security driver chose: void for the next start."""
+    for label in root.findall("seclabel"):
+        for chosen in (*label.findall("label"), *label.findall("imagelabel")):
+            label.remove(chosen)
 
 
 def _drop_aliases(root: etree._Element) -> None:
