@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guesthouse.drivers.domain.states import Cause, State
-from guesthouse.drivers.domain.status import RUNNING, STOPPING, Status, format_status, parse_status
+from guesthouse.drivers.domain.states import REASONS, Cause, State
+from guesthouse.drivers.domain.status import RUNNING, STARTING, STOPPING, Status, format_status, parse_status
 from guesthouse.errors import XmlError
 
 XML = '<domain type="qemu" id="3"><name>a &amp; b</name></domain>'
@@ -28,6 +30,34 @@ def test_a_file_of_libvirts_is_read() -> None:
     )
     status = parse_status("x", text)
     assert (status.pid, status.start_time, status.phase, status.reason) == (12, 0, RUNNING, 1)
+
+
+_WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
+
+
+@given(
+    name=_WORDS,
+    state=st.sampled_from(State),
+    phase=st.sampled_from([STARTING, RUNNING, STOPPING]),
+    numbers=st.tuples(st.integers(1, 2**31), st.integers(0, 2**63)),
+    monitor=_WORDS,
+    autodestroy=st.booleans(),
+    cause=st.none() | st.sampled_from(Cause),
+)
+def test_any_status_is_read_back(
+    name: str,
+    state: State,
+    phase: str,
+    numbers: tuple[int, int],
+    monitor: str,
+    autodestroy: bool,
+    cause: Cause | None,
+) -> None:
+    for reason, word in enumerate(REASONS[state]):
+        status = Status(
+            name, state, reason, *numbers, Path("/run") / monitor.replace("/", ""), phase, autodestroy, cause, XML,
+        )  # fmt: skip
+        assert parse_status(name, format_status(status, word)) == status
 
 
 @pytest.mark.parametrize(

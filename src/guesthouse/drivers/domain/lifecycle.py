@@ -83,8 +83,7 @@ async def reset(driver: DomainDriver, guest: Guest) -> None:
     async with modifying(guest, "reset"):
         run = guest.live()
         await run.talk().execute("system_reset")
-        if guest.state is State.CRASHED:
-            power.change(driver, guest, run, Cause.PANIC_PAUSE)
+        power.change(driver, guest, run, Cause.RESET_AFTER_PANIC)
 
 
 async def inject_nmi(guest: Guest) -> None:

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 #: How long the daemon's start waits for QEMUs to answer, in seconds; those that do not are waited for afterwards.
 PATIENCE = 2.0
 
-_CHANGING_QEMU = 3600.0
+_THAW_DEADLINE = 3600.0
 _DEATH_DEADLINE = 5.0
 
 #: What QEMU's `query-status` says of a guest whose state the file may not know any more.
@@ -219,7 +219,7 @@ async def _ask(driver: DomainDriver, guest: Guest, run: Run) -> None:
     """Learn what happened while nobody listened."""
     monitor = run.talk()
     try:
-        await monitor.negotiate(_CHANGING_QEMU)
+        await monitor.negotiate(_THAW_DEADLINE)
         answers = await monitor.pipeline([("query-status", None), *devices.questions()])
     except LibvirtError as error:
         log.warning("domain '%s': %s", guest.name, error.message)

@@ -31,10 +31,8 @@ class State(IntEnum):
     @property
     def word(self) -> str:
         """The state's name in status files."""
-        return _STATE_WORDS.get(self, self.name.lower())
+        return self.name.lower()
 
-
-_STATE_WORDS = {State.NOSTATE: "no state", State.SHUTDOWN: "shutdown", State.SHUTOFF: "shutoff"}
 
 #: The names of each state's reasons; a reason's number is its place.
 REASONS: Mapping[State, tuple[str, ...]] = {
@@ -179,7 +177,7 @@ class Cause(Enum):
     IO_ERROR = "I/O error"
     WATCHDOG = "watchdog"
     PANIC = "panic"
-    PANIC_PAUSE = "panic, paused"
+    RESET_AFTER_PANIC = "reset after a panic"
     RESTART_AFTER_PANIC = "restarted after a panic"
     SLEEP = "guest sleeps"
     SLEEP_TO_DISK = "guest sleeps on disk"
@@ -191,7 +189,6 @@ class Cause(Enum):
     QEMU_DIED = "QEMU died"
     START_FAILED = "start failed"
     PANICKED_OFF = "ended after a panic"
-    LOST = "lost while the daemon was away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +231,7 @@ TRANSITIONS: Mapping[Cause, Transition] = {
     Cause.IO_ERROR: _row("rp", State.PAUSED, "ioerror", (Happening.SUSPENDED, "ioerror")),
     Cause.WATCHDOG: _row("rp", State.PAUSED, "watchdog", (Happening.SUSPENDED, "watchdog")),
     Cause.PANIC: _row("rps", State.CRASHED, "panicked", (Happening.CRASHED, "panicked")),
-    Cause.PANIC_PAUSE: _row("rps", State.PAUSED, "panicked", (Happening.SUSPENDED, "paused")),
+    Cause.RESET_AFTER_PANIC: _row("c", State.PAUSED, "panicked"),
     Cause.RESTART_AFTER_PANIC: _row("c", State.RUNNING, "crashed", (Happening.RESUMED, "unpaused")),
     Cause.SLEEP: _row("rp", State.PMSUSPENDED, "unknown", (Happening.PMSUSPENDED, "memory")),
     Cause.SLEEP_TO_DISK: _row("rp", State.PMSUSPENDED, "unknown", (Happening.PMSUSPENDED, "disk")),
@@ -246,7 +243,6 @@ TRANSITIONS: Mapping[Cause, Transition] = {
     Cause.QEMU_DIED: _row(_LIVE, _OFF, "crashed", (Happening.STOPPED, "failed")),
     Cause.START_FAILED: _row(_LIVE, _OFF, "failed"),
     Cause.PANICKED_OFF: _row(_LIVE, _OFF, "crashed", (Happening.STOPPED, "crashed")),
-    Cause.LOST: _row("o" + _LIVE, _OFF, "unknown"),
 }
 
 
