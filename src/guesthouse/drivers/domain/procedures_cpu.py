@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.api import Caller, Handler, Reply, read
-from guesthouse.drivers.domain import agent, facts, flags, metadata, processors
+from guesthouse.drivers.api import Caller, Handler, Reply, read, write
+from guesthouse.drivers.domain import agent, facts, flags, metadata, processors, vcpus
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import find
-from guesthouse.errors import InvalidArgumentError, OperationInvalidError
+from guesthouse.errors import InvalidArgumentError, OperationInvalidError, OperationUnsupportedError
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_cpu as rpc
 from guesthouse.rpc.procedures import domain_tuning as tuning
@@ -19,8 +19,8 @@ from guesthouse.rpc.xdr import Struct
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.driver import DomainDriver
 
-#: `VIR_DOMAIN_VCPU_MAXIMUM` and `VIR_DOMAIN_VCPU_GUEST`.
-_MAXIMUM, _GUEST = 4, 8
+#: `VIR_DOMAIN_VCPU_MAXIMUM`, `VIR_DOMAIN_VCPU_GUEST` and `VIR_DOMAIN_VCPU_HOTPLUGGABLE`.
+_MAXIMUM, _GUEST, _HOTPLUGGABLE = 4, 8, 16
 
 _IMPACT = flags.LIVE | flags.CONFIG
 
@@ -53,6 +53,23 @@ def _vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusFlagsA
 async def _vcpus_of_agent(guest: Guest, *, everything: bool) -> Reply:
     online = await agent.processors(guest)
     return rpc.DomainGetVcpusFlagsRet(len(online) if everything else sum(online))
+
+
+async def _set_vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainSetVcpusArgs) -> None:
+    await vcpus.set_online(driver, find(driver, args.dom), args.nvcpus, flags.LIVE)
+
+
+async def _set_vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainSetVcpusFlagsArgs) -> None:
+    flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST | _HOTPLUGGABLE, "qemuDomainSetVcpusFlags")
+    if args.nvcpus == 0:
+        raise InvalidArgumentError("nvcpus in virDomainSetVcpusFlags must not be zero")
+    if args.flags & (_GUEST | _HOTPLUGGABLE):
+        raise OperationUnsupportedError(
+            "setting processors through the guest agent, or as hotpluggable ones, is not supported",
+            hint="leave out --guest and --hotpluggable",
+        )
+    change = vcpus.set_maximum if args.flags & _MAXIMUM else vcpus.set_online
+    await change(driver, find(driver, args.dom), args.nvcpus, args.flags & _IMPACT)
 
 
 def _vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusArgs) -> Struct:
@@ -123,6 +140,8 @@ TABLE: dict[Procedure, Handler[DomainDriver]] = {
     rpc.DOMAIN_GET_MAX_VCPUS: read(_max_vcpus),
     rpc.DOMAIN_GET_VCPUS_FLAGS: read(_vcpus_flags),
     rpc.DOMAIN_GET_VCPUS: read(_vcpus),
+    rpc.DOMAIN_SET_VCPUS: write(_set_vcpus),
+    rpc.DOMAIN_SET_VCPUS_FLAGS: write(_set_vcpus_flags),
     rpc.DOMAIN_GET_VCPU_PIN_INFO: read(_vcpu_pin_info),
     rpc.DOMAIN_GET_EMULATOR_PIN_INFO: read(_emulator_pin_info),
     tuning.DOMAIN_GET_SCHEDULER_TYPE: read(_scheduler_type),
