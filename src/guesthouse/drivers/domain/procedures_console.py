@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 def _open_console(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenConsoleArgs) -> None:
     flags.check(args.flags, console.SAFE | console.FORCE, "qemuDomainOpenConsole")
     session = console.open_console(find(driver, args.dom), args.dev_name, args.flags)
-    session.begin(caller.open_stream(session))
+    _begin(caller, session)
 
 
 def _open_channel(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenChannelArgs) -> None:
     flags.check(args.flags, console.FORCE, "qemuDomainOpenChannel")
     session = console.open_channel(find(driver, args.dom), args.name, args.flags)
-    session.begin(caller.open_stream(session))
+    _begin(caller, session)
+
+
+def _begin(caller: Caller, session: console.Session) -> None:
+    try:
+        session.begin(caller.open_stream(session))
+    except BaseException:
+        session.abort()
+        raise
 
 
 TABLE: dict[Procedure, Handler[DomainDriver]] = {
