@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import subprocess
+import termios
 import time
 from types import TracebackType
+
+
+def _own_terminal() -> None:
+    """In the new process: let what is typed be heard as signals too (Ctrl+C)."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Terminal:
@@ -20,7 +27,7 @@ class Terminal:
         self._read_to = 0
         self.process = subprocess.Popen(
             argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env={**os.environ, "TERM": "dumb", **(env or {})},
+            env={**os.environ, "TERM": "dumb", **(env or {})}, preexec_fn=_own_terminal,
         )  # fmt: skip
         os.close(theirs)
 
@@ -48,6 +55,10 @@ class Terminal:
         before = self.seen[self._read_to : found]
         self._read_to = found + len(text)
         return before
+
+    def wait_for_output(self, seconds: float) -> None:
+        """Take what is printed within so many seconds."""
+        self._read(time.monotonic() + seconds)
 
     def wait(self, deadline: float = 60.0) -> int:
         """Wait until the program ends. Returns its exit status."""
