@@ -16,9 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-from guesthouse.client.connection import Connection, Stream
+from guesthouse.client.connection import Connection
 from guesthouse.client.domain import Domain
 from guesthouse.client.host import capabilities
+from guesthouse.client.stream import Stream
 from guesthouse.client.uri import Surroundings
 from guesthouse.errors import Code, LibvirtError
 
