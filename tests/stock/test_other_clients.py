@@ -244,6 +244,22 @@ def test_virt_clone_around_a_copied_disk(host: Daemon, sles: str, image: Path) -
     host.virsh("start", "clone")
 
 
+def test_virt_clone_copies_the_disks(host: Daemon, sles: str, image: Path) -> None:
+    need("virt-clone")
+    host.run("virt-clone", "--connect", host.uri, "--original", sles, "--auto-clone")
+    source = config(host, f"{sles}-clone").find("devices/disk/source")
+    assert source is not None
+    copy = Path(source.get("file", ""))
+    assert copy != image
+    assert copy.exists()
+    host.virsh("start", sles)
+    host.virsh("start", f"{sles}-clone")
+    host.virsh("destroy", f"{sles}-clone")
+    host.virsh("undefine", f"{sles}-clone", "--remove-all-storage")
+    assert not copy.exists()
+    assert image.exists()
+
+
 # -- libguestfs ------------------------------------------------------------------------------------
 
 

@@ -107,3 +107,44 @@ def test_a_read_only_client_may_look_and_not_touch(daemon: Daemon, images: Path)
     assert "p" in daemon.virsh("pool-list", "--all", readonly=True).stdout
     done = daemon.virsh("pool-start", "p", readonly=True, check=False)
     assert "read only access prevents virStoragePoolCreate" in done.stderr
+
+
+def test_volumes_are_made_copied_and_removed(daemon: Daemon, images: Path) -> None:
+    define(daemon, images)
+    daemon.virsh("pool-start", "p")
+    daemon.virsh("vol-create-as", "p", "new.qcow2", "32M", "--format", "qcow2")
+    daemon.virsh("vol-create-as", "p", "full.img", "1M")
+    daemon.virsh("vol-create-as", "p", "sparse.img", "1M", "--allocation", "0")
+    daemon.virsh("vol-clone", "new.qcow2", "copy.qcow2", "--pool", "p")
+    info = subprocess.run(["qemu-img", "info", str(images / "copy.qcow2")], capture_output=True, text=True, check=True)
+    assert "virtual size: 32 MiB" in info.stdout
+    assert "file format: qcow2" in info.stdout
+    blocks = [(images / name).stat().st_blocks * 512 for name in ("full.img", "sparse.img")]
+    assert blocks[0] >= 1024 * 1024 > blocks[1]
+    assert (images / "full.img").stat().st_mode & 0o777 == 0o600
+    assert "storage volume 'new.qcow2' exists already" in refusal(daemon, "vol-create-as", "p", "new.qcow2", "1M")
+    assert "volume name 'a/b' cannot contain '/'" in refusal(daemon, "vol-create-as", "p", "a/b", "1M")
+    assert "unknown volume format type foo" in refusal(daemon, "vol-create-as", "p", "x", "1M", "--format", "foo")
+    daemon.virsh("vol-delete", "copy.qcow2", "p")
+    assert sorted(path.name for path in images.iterdir()) == [
+        "base.qcow2", "full.img", "new.qcow2", "over.qcow2", "raw.img", "sparse.img",
+    ]  # fmt: skip
+
+
+def test_an_image_that_is_there_is_not_replaced(daemon: Daemon, images: Path) -> None:
+    """Even when the pool does not know of it yet."""
+    define(daemon, images)
+    daemon.virsh("pool-start", "p")
+    (images / "late.img").write_text("mine")
+    assert "storage volume 'late.img' exists already" in refusal(daemon, "vol-create-as", "p", "late.img", "1M")
+    assert (images / "late.img").read_text() == "mine"
+    assert not list(images.glob(".guesthouse-*"))
+
+
+def test_a_volume_on_another(daemon: Daemon, images: Path) -> None:
+    define(daemon, images)
+    daemon.virsh("pool-start", "p")
+    layer = ["--backing-vol", "base.qcow2", "--backing-vol-format", "qcow2"]
+    daemon.virsh("vol-create-as", "p", "layer.qcow2", "64M", "--format", "qcow2", *layer)
+    root = ET.fromstring(daemon.virsh("vol-dumpxml", "layer.qcow2", "p").stdout)
+    assert root.findtext("backingStore/path") == str(images / "base.qcow2")

@@ -92,6 +92,15 @@ def test_virt_install_makes_a_pool_of_the_images_folder(host: Daemon, image: str
     assert image in host.virsh("vol-list", "images").stdout
 
 
+def test_a_disk_is_made_with_the_guest_and_removed_with_it(host: Daemon, image: str) -> None:
+    path = Path(image).with_name("fresh.qcow2")
+    install(host, "--import", "--disk", f"path={path},size=0.125", "--osinfo", "linux2022", "--network", "none")
+    assert host.virsh("domblkinfo", "vm", "vda").stdout.split()[1] == str(128 * 1024**2)
+    host.virsh("destroy", "vm")
+    host.virsh("undefine", "vm", "--storage", "vda")
+    assert not path.exists()
+
+
 def test_the_guest_stays_defined_without_what_only_the_installation_has(host: Daemon, image: str) -> None:
     running = imported(host, image, "--graphics", "none", "--autostart")
     stopped = document(host, "vm", "--inactive")

@@ -25,6 +25,7 @@ from guesthouse.model.binding import (
     read,
     write,
 )
+from guesthouse.model.domain.memory import in_bytes
 from guesthouse.model.kinds import ABSOLUTE_PATH, TEXT, ULL, UUID, Kind, integer, one_of
 from guesthouse.model.xmltext import Lines, parse_document
 
@@ -46,6 +47,10 @@ class Capacity:
     unit: str = default(TEXT, "bytes")
     bytes_: int = content(ULL)
 
+    def parsed(self) -> None:
+        """Turn any unit into bytes."""
+        self.bytes_, self.unit = in_bytes(self.bytes_, self.unit), "bytes"
+
 
 @element("allocation")
 class Allocation:
@@ -53,6 +58,10 @@ class Allocation:
 
     unit: str = default(TEXT, "bytes")
     bytes_: int = content(ULL)
+
+    def parsed(self) -> None:
+        """Turn any unit into bytes."""
+        self.bytes_, self.unit = in_bytes(self.bytes_, self.unit), "bytes"
 
 
 @element("available")
@@ -70,6 +79,12 @@ class Permissions:
     mode: int | None = opt_leaf(MODE)
     owner: int | None = opt_leaf(OWNER)
     group: int | None = opt_leaf(OWNER)
+
+    @property
+    def chown_argument(self) -> str:
+        """Owner and group as chown(1) takes them; empty where both are left open."""
+        parts = ["" if number is None or number < 0 else str(number) for number in (self.owner, self.group)]
+        return ":".join(parts) if any(parts) else ""
 
 
 @element("source")

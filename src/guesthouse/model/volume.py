@@ -1,14 +1,28 @@
-"""A storage volume: `<volume>`, as a pool of files shows it.
+"""A storage volume: `<volume>`, as a pool of files shows it, and as a client asks for a new one.
 
 Format: https://libvirt.org/formatstorage.html#storage-volume-xml
 """
 
 from __future__ import annotations
 
-from guesthouse.model.binding import Style, attr, content, default, element, leaf, one, opt_leaf, write
+from guesthouse.errors import Code, LibvirtError, OperationInvalidError, Origin
+from guesthouse.model.binding import (
+    Reading,
+    Style,
+    attr,
+    content,
+    default,
+    element,
+    flag,
+    leaf,
+    one,
+    opt_leaf,
+    read,
+    write,
+)
 from guesthouse.model.kinds import TEXT, ULL, one_of
 from guesthouse.model.pool import Allocation, Capacity, Permissions
-from guesthouse.model.xmltext import Lines
+from guesthouse.model.xmltext import Lines, parse_document
 
 
 @element("physical")
@@ -26,9 +40,9 @@ class Format:
     type: str = attr(TEXT)
 
 
-@element("timestamps")
+@element("timestamps", drops=("btime",))
 class Timestamps:
-    """When the file was read, written and changed: seconds since 1970, with nine digits of fraction."""
+    """When the file was read, written and changed: seconds since 1970, with nine digits of fraction. Void on input."""
 
     atime: str | None = opt_leaf(TEXT)
     mtime: str | None = opt_leaf(TEXT)
@@ -47,12 +61,14 @@ class ClusterSize:
 class Features:
     """The optional features of a qcow2 image."""
 
+    lazy_refcounts: bool = flag()
+
 
 @element("target")
 class VolumeTarget:
-    """The file of a volume."""
+    """The file of a volume; where it lies is the pool's business."""
 
-    path: str = leaf(TEXT)
+    path: str | None = opt_leaf(TEXT)
     format: Format | None = one(Format)
     permissions: Permissions | None = one(Permissions)
     timestamps: Timestamps | None = one(Timestamps)
@@ -61,7 +77,7 @@ class VolumeTarget:
     features: Features | None = one(Features)
 
 
-@element("backingStore")
+@element("backingStore", drops=("permissions", "timestamps"))
 class BackingStore:
     """The image that a volume lies on."""
 
@@ -69,11 +85,11 @@ class BackingStore:
     format: Format | None = one(Format)
 
 
-@element("volume")
+@element("volume", drops=("source",))
 class Volume:
     """A volume; in a pool of files its key is its path."""
 
-    type: str = attr(one_of("file", "block", "dir", "network", "netdir", "ploop"))
+    type: str = default(one_of("file", "block", "dir", "network", "netdir", "ploop"), "file")
     name: str = leaf(TEXT)
     key: str | None = opt_leaf(TEXT)
     capacity: Capacity | None = one(Capacity)
@@ -81,6 +97,17 @@ class Volume:
     physical: Physical | None = one(Physical)
     target: VolumeTarget | None = one(VolumeTarget)
     backing: BackingStore | None = one(BackingStore)
+
+
+def parse_volume(xml: str, *, validate: bool = False) -> Volume:
+    """The volume that `xml` asks for. Raises `LibvirtError` with libvirt's codes, as `parse_domain` does."""
+    node = parse_document(xml, "volume", "storage_volume_definition")
+    if node.find("name") is None:
+        raise LibvirtError("missing volume name element", code=Code.XML_ERROR, domain=Origin.STORAGE)
+    volume = read(Volume, node, Reading(validate=validate))
+    if "/" in volume.name or volume.name in ("", ".", ".."):
+        raise OperationInvalidError(f"volume name '{volume.name}' cannot contain '/'", domain=Origin.STORAGE)
+    return volume
 
 
 def format_volume(volume: Volume) -> str:

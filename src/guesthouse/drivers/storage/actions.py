@@ -178,11 +178,5 @@ async def _make_directory(pool: StoragePool) -> None:
     wanted = pool.definition.target.permissions
     mode = _DEFAULT_MODE if wanted is None or wanted.mode is None else wanted.mode
     await check(["mkdir", "-p", f"--mode={mode:o}", "--", pool.path], deadline=_DIRECTORY_DEADLINE)
-    if wanted is not None and (owner := _owner(wanted)):
+    if wanted is not None and (owner := wanted.chown_argument):
         await check(["chown", owner, "--", pool.path], deadline=_DIRECTORY_DEADLINE)
-
-
-def _owner(wanted: Permissions) -> str:
-    """The argument of chown, or nothing where the definition leaves both open."""
-    parts = ["" if number is None or number < 0 else str(number) for number in (wanted.owner, wanted.group)]
-    return ":".join(parts) if any(parts) else ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.api import Caller, Handler, read
-from guesthouse.drivers.storage import volumes
+from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.storage import creating, volumes
 from guesthouse.drivers.storage.registry import NoVolumeError, StoragePool
 from guesthouse.errors import InvalidArgumentError
 from guesthouse.qemu.directory import Entry
@@ -97,6 +97,33 @@ def _get_path(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetPathArgs)
     return rpc.StorageVolGetPathRet(volumes.path_of(pool, pool.volume(args.vol.name)))
 
 
+def _check_creation(flags: int, function: str) -> None:
+    known = creating.PREALLOCATE_METADATA | creating.VALIDATE
+    if flags & ~known:
+        raise InvalidArgumentError(f"unsupported flags (0x{flags & ~known:x}) in function {function}")
+
+
+async def _create(driver: StorageDriver, _: Caller, args: rpc.StorageVolCreateXmlArgs) -> Struct:
+    _check_creation(args.flags, "storageVolCreateXML")
+    pool = find(driver, args.pool)
+    return rpc.StorageVolCreateXmlRet(_volume(pool, await creating.create(pool, args.xml, args.flags)))
+
+
+async def _create_from(driver: StorageDriver, _: Caller, args: rpc.StorageVolCreateXmlFromArgs) -> Struct:
+    _check_creation(args.flags, "storageVolCreateXMLFrom")
+    pool = find(driver, args.pool)
+    source_pool = driver.registry.named(args.clonevol.pool)
+    source = await volumes.look_again(source_pool, args.clonevol.name)
+    entry = await creating.copy(pool, args.xml, source_pool, source, args.flags)
+    return rpc.StorageVolCreateXmlFromRet(_volume(pool, entry))
+
+
+async def _delete(driver: StorageDriver, _: Caller, args: rpc.StorageVolDeleteArgs) -> None:
+    if args.flags:
+        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storageVolDelete")
+    await creating.delete(driver.registry.named(args.vol.pool), args.vol.name)
+
+
 TABLE: dict[Procedure, Handler[StorageDriver]] = {
     rpc.STORAGE_POOL_NUM_OF_VOLUMES: read(_num),
     rpc.STORAGE_POOL_LIST_VOLUMES: read(_list),
@@ -108,4 +135,7 @@ TABLE: dict[Procedure, Handler[StorageDriver]] = {
     rpc.STORAGE_VOL_GET_INFO_FLAGS: read(_get_info_flags),
     rpc.STORAGE_VOL_GET_XML_DESC: read(_get_xml),
     rpc.STORAGE_VOL_GET_PATH: read(_get_path),
+    rpc.STORAGE_VOL_CREATE_XML: write(_create),
+    rpc.STORAGE_VOL_CREATE_XML_FROM: write(_create_from),
+    rpc.STORAGE_VOL_DELETE: write(_delete),
 }

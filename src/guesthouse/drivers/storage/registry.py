@@ -31,7 +31,7 @@ class StoragePool:
     """One pool. `volumes` are what its directory held when it was last refreshed; empty while it is not `active`.
 
     `work` is held by whoever starts, stops, builds or refreshes it. `redefined` is a definition that takes effect when
-    an active pool stops.
+    an active pool stops. `reserved` are the names of volumes that are being made.
     """
 
     definition: Pool
@@ -41,6 +41,7 @@ class StoragePool:
     volumes: dict[str, Entry] = field(default_factory=dict)
     redefined: Pool | None = None
     work: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reserved: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
