@@ -4,13 +4,19 @@ usage: demo.py [--down]
 
 Everything it makes is below `.demo/`. Run again, it finds what runs already and shows that. `--down` ends the guest,
 the daemon, and removes the directory.
+
+Where the project's path is too long for sockets below it, `.demo` is a link to a private directory with a short name.
+`--down` also ends what a killed daemon or a half-removed directory left behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,11 +30,25 @@ from guesthouse.client.uri import Surroundings
 from guesthouse.errors import Code, LibvirtError
 
 ROOT = Path(__file__).resolve().parent.parent
-DEMO = ROOT / ".demo"
+#: Bytes of the longest directory below which the sockets of guests fit into the 107 bytes that unix(7) allows.
+LONGEST = 52
 TINY = ROOT / ".cache/tiny"
 BIN = Path(sys.executable).parent
+LINK = ROOT / ".demo"
+
+
+def home() -> Path:
+    """The demo's directory: `.demo` itself, or the one that it links to because its own path is too long."""
+    if len(os.fsencode(LINK)) <= LONGEST:
+        return LINK
+    # Others may make this name first: `make_directory` looks at whose it is.
+    mark = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]
+    return Path("/tmp") / f"guesthouse-demo-{os.getuid()}-{mark}"
+
+
+DEMO = home()
 SOCKET = DEMO / "run/libvirt-sock"
-PID_FILE = DEMO / "guesthoused.pid"
+DISK = DEMO / "disk.qcow2"
 URI = f"qemu+unix:///system?socket={SOCKET}"
 NAME = "tiny"
 #: A TCG boot takes under 5 s on a quiet machine.
@@ -83,14 +103,56 @@ def daemon() -> Connection:
     if found is not None:
         say("the daemon runs already")
         return found
-    DEMO.mkdir(exist_ok=True)
+    end(processes("guesthoused"))
+    make_directory()
     say(f"starting guesthoused, everything below {DEMO}")
-    argv = [str(BIN / "guesthoused"), "--root", str(DEMO), "--daemon", "--pid-file", str(PID_FILE)]
+    argv = [str(BIN / "guesthoused"), "--root", str(DEMO), "--daemon"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     found = connect()
     if done.returncode or found is None:
         sys.exit(f"demo: the daemon did not start: {done.stderr.strip()}")
     return found
+
+
+def make_directory() -> None:
+    """Make the demo's directory, which must be ours alone, and the link to it where it has another name."""
+    DEMO.mkdir(mode=0o700, exist_ok=True)
+    if DEMO.is_symlink() or DEMO.stat().st_uid != os.getuid():
+        sys.exit(f"demo: {DEMO} is not a directory of yours; remove it, or move the project to a shorter path")
+    if DEMO != LINK and not LINK.exists():
+        LINK.unlink(missing_ok=True)
+        LINK.symlink_to(DEMO)
+
+
+def processes(*programs: str) -> list[int]:
+    """The processes of these programs, by the beginnings of their names, that were started for the demo's directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        names = [os.path.basename(os.fsdecode(word)) for word in words[:2]]  # the second of a script is its own name
+        mark = os.fsencode(DEMO)
+        if any(name.startswith(programs) for name in names) and any(
+            word == mark or mark + b"/" in word for word in words
+        ):
+            found.append(int(entry.name))
+    return found
+
+
+def end(pids: list[int]) -> None:
+    """End processes: politely, and after 20 s by force."""
+    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            pids = [pid for pid in pids if Path(f"/proc/{pid}/exe").exists()]  # of a zombie it is gone
+            if not pids:
+                return
+            time.sleep(0.05)
 
 
 def find(connection: Connection) -> Domain | None:
@@ -112,12 +174,9 @@ def define(connection: Connection) -> None:
     """Define the guest from its document, as a user would."""
     kind = "kvm" if kvm_works(connection) else "qemu"
     say(f"defining the guest '{NAME}' (accelerator: {'KVM' if kind == 'kvm' else 'TCG, since KVM does not work here'})")
-    disk = DEMO / "disk.qcow2"
-    if not disk.exists():
-        shutil.copyfile(TINY / "disk.qcow2", disk)
     document = DEMO / f"{NAME}.xml"
     document.write_text(
-        DEFINITION.format(kind=kind, name=NAME, kernel=TINY / "vmlinuz", initrd=TINY / "initrd.gz", disk=disk)
+        DEFINITION.format(kind=kind, name=NAME, kernel=TINY / "vmlinuz", initrd=TINY / "initrd.gz", disk=DISK)
     )
     guest("define", str(document))
 
@@ -153,6 +212,8 @@ def boot(connection: Connection) -> None:
     if domain.is_active():
         say("the guest runs already")
         return
+    if not DISK.exists():
+        shutil.copyfile(TINY / "disk.qcow2", DISK)
     begun = time.monotonic()
     guest("start", NAME)
     say("its serial console, until the login prompt:")
@@ -171,17 +232,17 @@ def down() -> None:
             say("ending the guest")
             domain.destroy()
         connection.close()
-    if PID_FILE.exists():
-        pid = int(PID_FILE.read_text())
+    daemons = processes("guesthoused")
+    if daemons:
         say("ending the daemon")
-        try:
-            os.kill(pid, 15)
-        except ProcessLookupError:
-            pid = 0
-        deadline = time.monotonic() + 20
-        while pid and Path(f"/proc/{pid}/fd").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-    shutil.rmtree(DEMO, ignore_errors=True)
+        end(daemons)
+    end(processes("qemu-system"))
+    if LINK.is_symlink():
+        LINK.unlink()
+    for directory in {DEMO, LINK}:
+        shutil.rmtree(directory, ignore_errors=True)
+    if DEMO.exists():
+        sys.exit(f"demo: {DEMO} could not be removed; remove it as its owner")
     say("nothing of it is left")
 
 
