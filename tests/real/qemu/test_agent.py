@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import socket
 import time
@@ -21,10 +20,12 @@ from guesthouse.qemu.agent import Agent, AgentCommandError, AgentTimeoutError, A
 from guesthouse.qemu.agent_protocol import AgentProtocolError
 from guesthouse.qemu.agent_reports import info, interfaces
 from guesthouse.qemu.json_value import CommandTextError
+from tests.support.tiny import FOLDER
 
 pytestmark = pytest.mark.real
 
-QEMU_GA = os.environ.get("QEMU_GA") or shutil.which("qemu-ga", path="/usr/sbin:/usr/bin")
+#: The host's own, or the one that is unpacked for the tiny guest.
+QEMU_GA = shutil.which("qemu-ga", path=f"/usr/sbin:/usr/bin:{FOLDER}/packages/qemu-guest-agent/usr/sbin")
 
 
 def in_loop(test: Coroutine[None, None, None]) -> None:
@@ -205,7 +206,7 @@ def test_raw_commands_are_checked(text: str) -> None:
     in_loop(test())
 
 
-@pytest.mark.skipif(not QEMU_GA, reason="qemu-ga is not installed (package qemu-guest-agent)")
+@pytest.mark.skipif(not QEMU_GA, reason="the tiny guest with its agent is not built (./dev setup builds it)")
 def test_the_real_agent(tmp_path: Path) -> None:
     async def test() -> None:
         path = tmp_path / "ga.sock"
