@@ -260,6 +260,24 @@ def test_virt_clone_copies_the_disks(host: Daemon, sles: str, image: Path) -> No
     assert image.exists()
 
 
+# -- virt-viewer -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attach", [[], ["--attach"]], ids=["by address", "by descriptor"])
+def test_virt_viewer_waits_for_a_guest_and_shows_its_screen(host: Daemon, sles: str, attach: list[str]) -> None:
+    """With `--attach` the daemon hands over a connected descriptor, else the viewer connects to the address."""
+    need("xvfb-run", "virt-viewer")
+    viewer = ["virt-viewer", "--debug", "--wait", "--reconnect", *attach, "-c", host.uri, sles]
+    with Terminal("xvfb-run", "-a", *viewer) as terminal:
+        terminal.expect("waiting for it to start")
+        host.virsh("start", sles)
+        terminal.expect(f"Guest {sles} has a vnc display")
+        terminal.expect("notebook show display")
+        assert ("direct TCP connection" in terminal.seen) is not bool(attach)
+        host.virsh("destroy", sles)
+        terminal.expect("display has disconnected, waiting to reconnect", 20)
+
+
 # -- libguestfs ------------------------------------------------------------------------------------
 
 
