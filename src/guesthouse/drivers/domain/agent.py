@@ -44,8 +44,9 @@ def attach(driver: DomainDriver, guest: Guest, run: Run) -> None:
     with contextlib.suppress(OSError):
         run.agent = Agent.connect(path, closed)
     run.agent_connected = channel.target.state == "connected"
-    if run.agent is not None and run.agent_connected:
-        driver.events.publish(EventId.AGENT_LIFECYCLE, guest, _CONNECTED, _DOMAIN_STARTED)
+    if run.agent is not None:
+        state = _CONNECTED if run.agent_connected else _DISCONNECTED
+        driver.events.publish(EventId.AGENT_LIFECYCLE, guest, state, _DOMAIN_STARTED)
 
 
 def channel_changed(driver: DomainDriver, guest: Guest, run: Run, alias: str, *, connected: bool) -> None:
