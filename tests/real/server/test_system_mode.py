@@ -18,6 +18,7 @@ mkdir /run/lock
 for d in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
     mkdir -p $d && mount -t tmpfs tmpfs $d
 done
+mount -o remount,bind,ro / || exit 98  # a real libvirtd removes whole directories; it must not reach the machine's
 cd /
 wait_for() { n=0; while [ ! -e $1 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done; }
 """
