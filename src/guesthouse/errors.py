@@ -330,19 +330,29 @@ class LibvirtError(Exception):
     """A failure that reaches the client as a libvirt error.
 
     `code` and `domain` are numbers of `Code` and `Origin`; `detail` says what was wrong and with which value;
-    `hint`, where there is one, says what to do about it.
+    `hint`, where there is one, says what to do about it. A `bare` detail is the whole text, without the code's phrase:
+    libvirt writes so where its checks of arguments speak.
     """
 
     code: int = Code.INTERNAL_ERROR
     domain: int = Origin.NONE
 
-    def __init__(self, detail: str = "", *, code: int | None = None, domain: int | None = None, hint: str = "") -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: int | None = None,
+        domain: int | None = None,
+        hint: str = "",
+        bare: bool = False,
+    ) -> None:
         if code is not None:
             self.code = code
         if domain is not None:
             self.domain = domain
         self.detail = detail
         self.hint = hint
+        self.bare = bare
         super().__init__(self.message)
 
     @property
@@ -350,7 +360,9 @@ class LibvirtError(Exception):
         """The whole text, as `virsh` prints it after `error: `."""
         bare, framed = PHRASES.get(self.code, PHRASES[Code.INTERNAL_ERROR])
         detail = f"{self.detail} ({self.hint})" if self.hint else self.detail
-        return framed.format(detail) if detail else bare
+        if not detail:
+            return bare
+        return detail if self.bare else framed.format(detail)
 
 
 class XmlError(LibvirtError):

@@ -12,7 +12,7 @@ source of the bits: Intel's and AMD's manuals on CPUID.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -69,6 +69,11 @@ class SignaturePattern:
         if (self.family, self.model) != (signature.family, signature.model):
             return False
         return self.steppings is None or signature.stepping in self.steppings
+
+    @property
+    def example(self) -> Signature:
+        """The first of these processors."""
+        return Signature(self.family, self.model, min(self.steppings or {0}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,14 @@ class CpuTable:
 
         return frozenset(name for name, where in self.bits.items() if present(where))
 
+    def without_report(self, feature: str, enabled: Container[str]) -> bool:
+        """Whether a processor with these features can have `feature`, which is in a model specific register.
+
+        Such registers exist where another feature says so. False for features that CPUID reports.
+        """
+        where = self.bits[feature]
+        return where.msr and _REGISTER_NEEDS.get(where.leaf, "vmx") in enabled
+
     def from_kernel_flags(self, flags: Iterable[str]) -> frozenset[str]:
         """The features that the `flags` line of `/proc/cpuinfo` names, whose spelling differs in dashes and dots."""
         known = {_plain(name): name for name in self.bits}
@@ -172,6 +185,9 @@ class CpuTable:
         known |= _KERNEL_NAMES
         return frozenset(known[plain] for plain in map(_plain, flags) if plain in known)
 
+
+#: The feature that says that a model specific register is there; the others describe VMX.
+_REGISTER_NEEDS: Final = {0x10A: "arch-capabilities", 0xCF: "core-capability"}
 
 #: Flags of `/proc/cpuinfo` whose names differ from ours in more than punctuation.
 _KERNEL_NAMES: Final = {

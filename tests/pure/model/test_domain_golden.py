@@ -1,12 +1,11 @@
 """Definitions completed and realised, against files that were reviewed.
 
 `NAME.xml` is what a client defines, `NAME.out.xml` the definition that is kept, `NAME.args` QEMU's arguments.
-`REGENERATE=1 pytest tests/pure/model/test_domain_golden.py` writes the latter two anew; review their diff.
+`GUESTHOUSE_REGENERATE=1 pytest tests/pure/model/test_domain_golden.py` writes the latter two anew; review their diff.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,16 +16,11 @@ from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.document import copy, format_domain, parse_domain
 from guesthouse.model.domain.launch import LaunchContext
+from tests.support import golden
 from tests.support.capabilities import host_defaults, qemu_capabilities
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.xml") if not path.name.endswith(".out.xml"))
-
-
-def _compare(path: Path, text: str) -> None:
-    if os.environ.get("REGENERATE"):
-        path.write_text(text)
-    assert path.read_text() == text
 
 
 def _completed(name: str) -> str:
@@ -37,7 +31,7 @@ def _completed(name: str) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_completion(name: str) -> None:
-    _compare(GOLDEN / f"{name}.out.xml", _completed(name))
+    golden.compare(GOLDEN / f"{name}.out.xml", _completed(name))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -66,14 +60,15 @@ def test_command_line(name: str) -> None:
     running = copy(domain)
     prepare(running, launch)
     line = realise(running, launch)
-    _compare(GOLDEN / f"{name}.args", "\n".join(line.argv) + "\n")
+    golden.compare(GOLDEN / f"{name}.args", "\n".join(line.argv) + "\n")
     assert format_domain(domain, Style(live=True)) == format_domain(copy(domain), Style(live=True))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_running_guest_reads_back(name: str) -> None:
     domain = parse_domain(_completed(name))
-    launch = LaunchContext(qemu_capabilities(kvm=domain.type == "kvm"), guest_dir="/g", channel_dir="/c")
+    kvm = domain.type == "kvm"
+    launch = LaunchContext(qemu_capabilities(kvm=kvm), guest_dir="/g", channel_dir="/c", accel="kvm" if kvm else "tcg")
     prepare(domain, launch)
     domain.id = 7
     text = format_domain(domain, Style(live=True))

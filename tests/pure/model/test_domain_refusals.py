@@ -102,11 +102,6 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
         (_with("<os>", "<os firmware='bios'>"), Code.OPERATION_FAILED, "Unable to find 'bios' firmware"),
         (_with(TYPE, TYPE + "<smbios mode='sysinfo'/>"), Code.XML_ERROR, "sysinfo are not available"),
         (
-            _with("<devices/>", "<cpu mode='host-passthrough'/>"),
-            Code.CONFIG_UNSUPPORTED,
-            "CPU mode 'host-passthrough' for x86_64 qemu domain on x86_64 host is not supported by hypervisor",
-        ),
-        (
             _with("<devices/>", "<cpu><topology sockets='1' cores='3' threads='1'/></cpu>"),
             Code.CONFIG_UNSUPPORTED,
             "CPU topology doesn't match maximum vcpu count",

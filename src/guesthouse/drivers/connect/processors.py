@@ -17,16 +17,14 @@ from guesthouse.model.cpu_definition import (
 )
 from guesthouse.model.cpu_from_qemu import blockers, host_model, known_features
 from guesthouse.model.cpu_matching import (
-    SUPERSET,
     Processor,
     baseline,
     compare,
     decode,
     expand,
-    features_of,
-    incompatible,
 )
 from guesthouse.model.cpu_models import X86, Signature, table
+from guesthouse.model.cpu_usability import NOT_IN_QEMU, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +32,6 @@ if TYPE_CHECKING:
     from guesthouse.drivers.connect.emulators import Choice
     from guesthouse.drivers.connect.node import Node
     from guesthouse.host.sysfs import HostTree
-
-#: Features that QEMU has never offered or has dropped; a baseline for guests must not name them.
-_NOT_IN_QEMU = frozenset(
-    ("cmt", "mbm_total", "mbm_local", "osxsave", "ospke", "vmx-ept-uc", "vmx-ept-wb", "vmx-invvpid-single-context")
-)
 
 
 def read_processor(tree: HostTree) -> tuple[Processor, int | None, int | None]:
@@ -88,25 +81,13 @@ def compare_with_emulator(choice: Choice, xml: str, *, fail: bool, validate: boo
             f"for virttype '{choice.guest_type}'"
         )
     cpu = parse_cpu(xml, validate=validate)
-    known = blockers(choice.capabilities, choice.accelerator)
-    missing = known.get(cpu.model or "")
-    disabled_only = all(policy == "disable" for policy in cpu.features.values())
-    if cpu.model and missing is not None and not missing and disabled_only:
-        return SUPERSET
-    model = table().models.get(cpu.model or "")
-    if missing is None or (model is not None and model.compat):
-        return compare(own, cpu, fail=fail)
-    lacking = [name for name in missing if cpu.features.get(name) != "disable"]
-    lacking += [name for name, policy in cpu.features.items() if policy == "require" and name not in features_of(own)]
-    if lacking:
-        return incompatible(f"Host CPU does not provide required features: {', '.join(lacking)}", fail=fail)
-    return SUPERSET
+    return serve(choice.capabilities, choice.accelerator, own, cpu, fail=fail)
 
 
 def join(xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
     """The guest processor that all of these hosts can run, as a document."""
     result = baseline([parse_cpu(xml, host=True) for xml in xmls], migratable=migratable)
-    result.features = {name: policy for name, policy in result.features.items() if name not in _NOT_IN_QEMU}
+    result.features = {name: policy for name, policy in result.features.items() if name not in NOT_IN_QEMU}
     return format_cpu(expand(result) if expanded else result)
 
 

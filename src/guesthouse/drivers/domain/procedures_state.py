@@ -36,7 +36,7 @@ def _get_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetInfoArgs) -> S
 def _get_xml(driver: DomainDriver, caller: Caller, args: rpc.DomainGetXmlDescArgs) -> Struct:
     if args.flags & xml.SECURE and caller.readonly:
         raise ReadOnlyError("read only access prevents virDomainGetXMLDesc")
-    return rpc.DomainGetXmlDescRet(xml.describe(find(driver, args.dom), args.flags))
+    return rpc.DomainGetXmlDescRet(xml.describe(driver, find(driver, args.dom), args.flags))
 
 
 def _get_os_type(driver: DomainDriver, _: Caller, args: rpc.DomainGetOsTypeArgs) -> Struct:

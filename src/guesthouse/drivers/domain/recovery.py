@@ -138,6 +138,7 @@ async def _take_up(driver: DomainDriver, status: Status, live: Domain, kept: set
         return
     kept |= {where.private, where.channels, where.pid}
     run = Run(live, where, process=process, booted=True, autodestroy=status.autodestroy)
+    run.defined_cpu = guest.definition.cpu if guest.definition is not None else None
     guest.run = run
     guest.state, guest.reason = status.state, status.reason
     if known is None:

@@ -14,6 +14,7 @@ from guesthouse.errors import OperationFailedError, OperationInvalidError
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
     from guesthouse.host.processes import Process
+    from guesthouse.model.domain.cpu import Cpu
     from guesthouse.model.domain.definition import Domain
     from guesthouse.qemu.agent import Agent
     from guesthouse.qemu.monitor import Monitor
@@ -53,6 +54,8 @@ class Readings:
 class Run:
     """One QEMU. `live` is the definition that it runs, with addresses, aliases and host paths filled in.
 
+    `defined_cpu` is the processor that the definition asked for, where `live` has what became of it.
+
     `stop_cause` is why it will have ended, once somebody decided it; `ended` is set when all traces are cleaned up.
     `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start.
     `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset,
@@ -61,6 +64,7 @@ class Run:
 
     live: Domain
     where: Where
+    defined_cpu: Cpu | None = None
     process: Process | None = None
     monitor: Monitor | None = None
     agent: Agent | None = None

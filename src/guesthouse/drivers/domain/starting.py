@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller
-from guesthouse.drivers.domain import agent, devices, monitor_events, preparing, statusfile, stopping
+from guesthouse.drivers.connect.processors import read_processor
+from guesthouse.drivers.domain import agent, cpu_questions, devices, monitor_events, preparing, statusfile, stopping
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
 from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.host.processes import Process
+from guesthouse.host.sysfs import HostTree
+from guesthouse.model.domain import cpu_report
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.complete import find_emulator
@@ -89,7 +92,7 @@ def _begin(driver: DomainDriver, guest: Guest, definition: Domain, caps: QemuCap
     id_ = driver.registry.next_id()
     live.id = id_
     assign_aliases(live, caps)
-    run = Run(live, driver.store.where(id_, guest.name))
+    run = Run(live, driver.store.where(id_, guest.name), defined_cpu=definition.cpu)
     guest.run = run
     guest.turn(Cause.LAUNCH)
     driver.registry.activate(guest, id_)
@@ -116,6 +119,8 @@ async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabi
         passt_dir=str(run.where.private),
         short_name=run.where.private.name.removeprefix("domain-"),
         accel="kvm" if run.live.type == "kvm" else "tcg",
+        host_arch=driver.settings.defaults.host_arch,
+        host_features=_host_features,
         vnc_listen=driver.settings.defaults.vnc_listen,
     )
     await preparing.drop_missing_media(driver, run)
@@ -161,19 +166,36 @@ def _still_wanted(run: Run) -> None:
 
 
 async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
-    """Say what can only be said to a running QEMU, ask what only it knows, and let the guest run: all in one write."""
+    """Say what can only be said to a running QEMU, ask what only it knows, and let the guest run: all in one write.
+
+    Where the answers may show that the guest must not run, it is let run in a second one.
+    """
     orders = [
         (order.name, order.arguments or None)
         for device in run.live.devices.in_launch_order()
         for order in device.after_start(ctx)
     ]
-    commands = [*devices.questions(), *orders, *_actions(run.live), *([] if paused else [("cont", None)])]
-    devices.learn(run, await run.talk().pipeline(commands))
+    asked = cpu_report.is_wanted(run.live)
+    questions = [*devices.questions(), *(cpu_questions.QUESTIONS if asked else ())]
+    last = [*orders, *_actions(run.live), *([] if paused else [("cont", None)])]
+    apart = cpu_report.can_refuse(run.live)
+    answers = await run.talk().pipeline(questions if apart else [*questions, *last])
+    if asked:
+        first = len(devices.questions())
+        cpu_report.apply(run.live, cpu_questions.read_report(answers[first:]))
+    devices.learn(run, answers)
+    if apart and last:
+        await run.talk().pipeline(last)
 
 
 def _actions(live: Domain) -> list[tuple[str, dict[str, Sendable]]]:
     """What QEMU shall do by itself: a reset becomes a power-off where a reboot is the end."""
     return [("set-action", {"reboot": "shutdown"})] if live.on_reboot == "destroy" else []
+
+
+def _host_features() -> frozenset[str]:
+    """What the host's processor has, whether KVM passes it on or not."""
+    return read_processor(HostTree())[0].features
 
 
 def _settle(driver: DomainDriver, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:

@@ -95,8 +95,11 @@ def _process_ended(driver: DomainDriver, guest: Guest, run: Run) -> None:
 
 
 def monitor_ended(driver: DomainDriver, guest: Guest, run: Run) -> None:
-    """The monitor's connection broke: nothing can be asked of this QEMU any more, so it has to end too."""
-    if run.ended.is_set() or driver.stopping:
+    """The monitor's connection broke: nothing can be asked of this QEMU any more, so it has to end too.
+
+    While the guest is being started, that is for the start to notice and to undo.
+    """
+    if run.ended.is_set() or driver.stopping or not run.booted:
         return
     if run.process is None or run.process.poll() is not None:
         finish(driver, guest, run)

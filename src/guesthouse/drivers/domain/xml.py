@@ -5,10 +5,20 @@ Flags: libvirt's `virDomainXMLFlags`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers import flags as given
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.errors import InvalidArgumentError
 from guesthouse.model.binding import Style
-from guesthouse.model.domain.document import format_domain
+from guesthouse.model.cpu_from_qemu import host_model
+from guesthouse.model.domain.complete import find_emulator
+from guesthouse.model.domain.cpu_resolving import update
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.document import copy, format_domain
+from guesthouse.model.qemu_capabilities import KVM, TCG
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.driver import DomainDriver
 
 SECURE = 1
 INACTIVE = 2
@@ -16,16 +26,36 @@ UPDATE_CPU = 4
 MIGRATABLE = 8
 
 
-def describe(guest: Guest, flags: int) -> str:
-    """The guest's XML. Without flags that of the running guest, where it runs. Raises for unknown flags."""
+def describe(driver: DomainDriver, guest: Guest, flags: int) -> str:
+    """The guest's XML. Without flags that of the running guest, where it runs.
+
+    `MIGRATABLE` shows the processor that the running guest was defined with, `UPDATE_CPU` what the processor of a
+    guest that is off would become on this host. Raises for unknown flags, and what `cpu_resolving.update` raises.
+    """
     known = guest.texts.get(flags)
     if known is not None:
         return known
-    if flags & ~(SECURE | INACTIVE | UPDATE_CPU | MIGRATABLE):
-        raise InvalidArgumentError(f"unsupported flags (0x{flags & ~15:x}) in function virDomainGetXMLDesc")
+    given.check(flags, SECURE | INACTIVE | UPDATE_CPU | MIGRATABLE, "qemuDomainGetXMLDesc")
     live = guest.active and not flags & INACTIVE
     domain = guest.current if live else guest.next_boot
+    if live and flags & MIGRATABLE and guest.run is not None:
+        domain = copy(domain)
+        domain.cpu = guest.run.defined_cpu or domain.cpu
+    elif not live and flags & UPDATE_CPU:
+        domain = _updated(driver, domain)
     style = Style(live=live, secure=bool(flags & SECURE), migratable=bool(flags & MIGRATABLE))
     text = format_domain(domain, style)
     guest.texts[flags] = text
     return text
+
+
+def _updated(driver: DomainDriver, domain: Domain) -> Domain:
+    defaults = driver.settings.defaults
+    qemu = driver.emulators.known(find_emulator(domain, defaults))
+    if domain.cpu is None or qemu is None:
+        return domain
+    domain = copy(domain)
+    if domain.cpu is not None:
+        native = domain.os.arch == defaults.host_arch
+        update(domain.cpu, host_model(qemu, domain.type if domain.type == KVM else TCG) if native else None)
+    return domain

@@ -53,18 +53,12 @@ def _check_processors(domain: Domain, ctx: DeviceContext) -> None:
         )
     cpu = domain.cpu
     if cpu is not None:
-        _check_cpu(domain, cpu, ctx)
+        _check_cpu(domain, cpu)
 
 
-def _check_cpu(domain: Domain, cpu: Cpu, ctx: DeviceContext) -> None:
+def _check_cpu(domain: Domain, cpu: Cpu) -> None:
     if cpu.topology is not None and cpu.topology.total != domain.vcpu.maximum:
         raise UnsupportedConfigError("CPU topology doesn't match maximum vcpu count")
-    if cpu.mode == "host-passthrough" and ctx.accel != KVM:
-        raise UnsupportedConfigError(
-            f"CPU mode 'host-passthrough' for {ctx.arch} {domain.type} domain on {ctx.arch} host is not supported by "
-            "hypervisor",
-            hint="use mode='maximum'",
-        )
     address = cpu.maxphysaddr
     if address is not None and address.limit is not None and address.mode == "emulate":
         raise UnsupportedConfigError("attribute 'limit' is only supported for maxphysaddr mode 'passthrough'")

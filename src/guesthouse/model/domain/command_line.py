@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.cpu_arguments import cpu_arguments, smp_arguments
+from guesthouse.model.domain.cpu_resolving import resolve
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.launch import CommandLine, LaunchContext
 from guesthouse.model.domain.machine_arguments import (
@@ -30,10 +31,11 @@ _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=d
 
 
 def prepare(domain: Domain, launch: LaunchContext) -> None:
-    """Make a completed `domain` ready for its start: whole MiB of memory, aliases, numbers of images, paths of sockets.
+    """Make a completed `domain` ready for its start: processor, whole MiB of memory, aliases, image numbers, sockets.
 
-    Changes `domain`, which must be the running guest's own copy.
+    Changes `domain`, which must be the running guest's own copy. Raises what `cpu_resolving.resolve` raises.
     """
+    resolve(domain, launch)
     domain.memory.kib = -(-domain.memory.kib // _MIB) * _MIB
     assign_aliases(domain, launch.caps)
     domain.devices.number_disk_layers()

@@ -11,7 +11,6 @@ from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.features import Features, Hyperv
 from guesthouse.model.domain.launch import LaunchContext
-from guesthouse.model.qemu_capabilities import KVM
 
 #: Names of features that QEMU spells in another way.
 _SPELLINGS: Final = {
@@ -72,11 +71,8 @@ def cpu_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
 def _model_words(cpu: Cpu, launch: LaunchContext) -> list[str]:
     if cpu.mode == "custom":
         words = [(cpu.model.name if cpu.model else None) or "qemu64"]
-    elif cpu.mode == "maximum":
-        words = ["max"]
     else:
-        # A host model is what QEMU offers best: the host's own processor, or all that TCG can emulate.
-        words = ["host" if launch.accel == KVM else "max"]
+        words = ["max" if cpu.mode == "maximum" else "host"]
     if cpu.migratable is not None:
         words.append(f"migratable={on_off(cpu.migratable)}")
     if cpu.model is not None and cpu.model.vendor_id is not None:

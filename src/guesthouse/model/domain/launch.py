@@ -14,6 +14,10 @@ def _no_socket(_path: str) -> int | None:
     return None
 
 
+def _unknown_features() -> frozenset[str]:
+    return frozenset()
+
+
 def _no_file(_path: str, _append: bool, _purpose: str) -> FdSet | None:
     return None
 
@@ -26,7 +30,8 @@ class LaunchContext:
     channels go, `passt_dir` where passt's sockets go, `short_name` the prefix of their names (`1-web`). `accel` is
     `kvm` or `tcg`. `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU
     to write; each may answer None, and QEMU then does it itself. `monitor` are the arguments of the monitor, which
-    stand where libvirt has them. `now` is what a clock with an adjustment starts from.
+    stand where libvirt has them. `now` is what a clock with an adjustment starts from. `host_arch` is the host's
+    architecture, `host_features` tells what its processor has whether KVM passes it on or not.
     """
 
     caps: QemuCapabilities
@@ -35,6 +40,8 @@ class LaunchContext:
     passt_dir: str = ""
     short_name: str = ""
     accel: str = TCG
+    host_arch: str = "x86_64"
+    host_features: Callable[[], frozenset[str]] = _unknown_features
     vnc_listen: str = "127.0.0.1"
     listen: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
