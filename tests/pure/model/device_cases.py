@@ -2,7 +2,7 @@
 
 A case is a `<devices>` element as libvirt writes it, so it is read and written back to the letter. `NAME.args` has one
 option a line, `NAME.qmp` one monitor command a line, first those that make the devices, then those of `after_start`.
-`REGENERATE=1` writes both anew; the difference is then to be reviewed.
+`GUESTHOUSE_REGENERATE=1` writes both anew; the difference is then to be reviewed.
 
 A name begins with the machine: `q35` and `pc` cases are also given to a real QEMU, `host` cases (a PC) need things of
 the host that a test has not got, or a running guest, and
@@ -13,7 +13,6 @@ the machine that is not about controllers.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from guesthouse.model.xmltext import Lines
 FOLDER = Path(__file__).parent / "devices"
 CASES = sorted(path.stem for path in FOLDER.glob("*.xml"))
 REALISED = [name for name in CASES if not name.startswith("shape-")]
-REGENERATE = os.environ.get("REGENERATE") == "1"
 MACHINES = {"q35": "pc-q35-10.0", "pc": "pc-i440fx-10.0", "host": "pc-i440fx-10.0"}
 
 

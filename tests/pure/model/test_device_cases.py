@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from guesthouse.model.binding import Style
 from tests.pure.model import device_cases as cases
+from tests.support import golden
 
 
 @pytest.mark.parametrize("name", cases.CASES)
@@ -18,12 +18,12 @@ def test_what_is_read_is_written(name: str) -> None:
 
 @pytest.mark.parametrize("name", cases.REALISED)
 def test_command_line(name: str) -> None:
-    _compare(cases.FOLDER / f"{name}.args", cases.arguments(name))
+    golden.compare(cases.FOLDER / f"{name}.args", cases.arguments(name))
 
 
 @pytest.mark.parametrize("name", cases.REALISED)
 def test_monitor_commands(name: str) -> None:
-    _compare(cases.FOLDER / f"{name}.qmp", cases.commands(name))
+    golden.compare(cases.FOLDER / f"{name}.qmp", cases.commands(name))
 
 
 @pytest.mark.parametrize("name", cases.REALISED)
@@ -41,9 +41,3 @@ def test_undo_names_what_was_made(name: str) -> None:
     for identity, undo in cases.undone(name):
         if undo is not None:
             assert identity in undo.arguments.values()
-
-
-def _compare(golden: Path, text: str) -> None:
-    if cases.REGENERATE:
-        golden.write_text(text)
-    assert golden.read_text() == text

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import string
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from guesthouse.rpc import codegen, plain
 from guesthouse.rpc.programs import ADMIN, KEEPALIVE, QEMU, REMOTE
 from guesthouse.rpc.types import RemoteError, TypedParam
 from guesthouse.rpc.xdr import Kind, Struct, StructType, XdrError, kinds
+from tests.support import golden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,10 +112,7 @@ def test_layouts_are_pinned() -> None:
         f" since {procedure.since} stream {procedure.stream}{' priority' if procedure.priority else ''}"
         for procedure in PROCEDURES
     ]
-    text = "\n".join(lines) + "\n"
-    if os.environ.get("GUESTHOUSE_REGENERATE"):
-        GOLDEN.write_text(text)
-    assert text == GOLDEN.read_text()
+    golden.compare(GOLDEN, "\n".join(lines) + "\n")
 
 
 @pytest.mark.parametrize("struct", [*STRUCTS, TypedParam], ids=name)
