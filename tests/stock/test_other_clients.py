@@ -299,3 +299,18 @@ def test_libguestfs_works_on_an_image_through_the_daemon(host: Daemon, tmp_path:
     assert host.virsh("list", "--all", "--name").stdout.split() == []
     log = next((host.root / "log/qemu").glob("guestfs-*.log")).read_text()
     assert "TMPDIR=" in log
+
+
+def test_arguments_for_qemu_itself(host: Daemon, sles: str) -> None:
+    """virt-install's `--qemu-commandline` makes this; it taints the guest, and outlives the daemon's restart."""
+    path = host.root / "custom.xml"
+    extra = "<qemu:commandline><qemu:arg value='-fw_cfg'/><qemu:arg value='name=opt/x,string=y'/></qemu:commandline>"
+    text = tiny_xml("custom").replace("</domain>", extra + "</domain>")
+    path.write_text(text.replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' "))
+    host.virsh("create", str(path))
+    assert "tainted: custom configuration parameters specified" in host.virsh("dominfo", "custom").stdout
+    assert b"name=opt/x,string=y" in Path(f"/proc/{host.guest_processes()[0]}/cmdline").read_bytes()
+    host.kill()
+    host.start()
+    assert "<qemu:arg value='-fw_cfg'/>" in host.virsh("dumpxml", "custom").stdout
+    assert "is tainted: custom-argv" in host.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -19,12 +20,16 @@ from guesthouse.model.domain.devices.graphics import Graphics
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.driver import DomainDriver
 
+log = logging.getLogger(__name__)
+
 _MASTER_KEY_SIZE = 32
 _HELPER_DEADLINE = 10.0
 
 
 def prepare_devices(driver: DomainDriver, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
+    if run.live.pass_through is not None:
+        log.warning("Domain id=%s name='%s' uuid=%s is tainted: custom-argv", run.live.id, run.live.name, run.live.uuid)
     for graphics in run.live.devices.graphics:
         if graphics.on_network:
             _choose_ports(driver.ports, run, graphics)

@@ -38,6 +38,9 @@ _BLOCK_PARAMS = (
     ("flush_total_times", "flush_total_time_ns"),
 )
 
+#: `VIR_DOMAIN_MESSAGE_TAINTING`.
+_TAINTING = 2
+
 
 def _all_stats(driver: DomainDriver, _: Caller, args: rpc.ConnectGetAllDomainStatsArgs) -> Reply | Awaitable[Reply]:
     flags.check(args.flags, _STATS_FILTERS | _NOWAIT | _BACKING | _ENFORCE, "qemuConnectGetAllDomainStats")
@@ -181,8 +184,12 @@ def _max_memory(driver: DomainDriver, _: Caller, args: tuning.DomainGetMaxMemory
 
 def _messages(driver: DomainDriver, _: Caller, args: rpc.DomainGetMessagesArgs) -> Struct:
     flags.check(args.flags, 7, "qemuDomainGetMessages")
-    find(driver, args.dom)
-    return rpc.DomainGetMessagesRet([])
+    guest = find(driver, args.dom)
+    tainted = guest.run is not None and guest.run.live.pass_through is not None
+    wanted = not args.flags or args.flags & _TAINTING
+    return rpc.DomainGetMessagesRet(
+        ["tainted: custom configuration parameters specified"] if tainted and wanted else []
+    )
 
 
 def _security_label(driver: DomainDriver, _: Caller, args: basic.DomainGetSecurityLabelArgs) -> Struct:
