@@ -12,6 +12,7 @@ from guesthouse.model.element_plans import (
     GUARDS,
     PLANS,
     SPACE,
+    Inner,
     Plan,
     Reader,
     Reading,
@@ -27,22 +28,28 @@ from guesthouse.model.element_plans import (
     written,
 )
 from guesthouse.model.kinds import ON_OFF, Kind
-from guesthouse.model.xmltext import Lines, escape
+from guesthouse.model.xmltext import Lines
 
 
 def _bind_attribute(plan: Plan, field: str, name: str, slot: Slot) -> None:
     if slot.within:
-        if slot.within not in plan.inner:
-            plan.inner[slot.within] = []
-            # Several fields: the writer takes them from the object itself, which always has a class.
-            plan.add_writer("__class__", _write_within(slot.within, plan.inner[slot.within]))
-            plan.children[slot.within] = _read_within(plan.inner[slot.within])
-        plan.inner[slot.within].append((field, name, slot))
+        _bind_within(plan, field, name, slot, slot.within)
         return
     kind = cast(Kind[object], slot.kind)
     plan.attributes[name] = (field, kind.parse)
-    guard = GUARDS[slot.live, slot.secure]
-    plan.add_attribute(field, name, written(kind), guard)
+    plan.add_attribute(field, name, written(kind), GUARDS[slot.live, slot.secure])
+
+
+def _bind_within(plan: Plan, field: str, name: str, slot: Slot, within: str) -> None:
+    inner = plan.inner.get(within)
+    if inner is None:
+        inner = plan.inner[within] = Inner()
+        # Several fields: the writer takes them from the object itself, which always has a class.
+        plan.add_writer("__class__", _write_within(within, inner))
+        plan.children[within] = _read_within(inner)
+    kind = cast(Kind[object], slot.kind)
+    inner.kinds[name] = (field, kind)
+    inner.forms.append((field, name, written(kind), GUARDS[slot.live, slot.secure]))
 
 
 def _bind_content(plan: Plan, field: str, _name: str, slot: Slot) -> None:
@@ -82,7 +89,7 @@ def _bind_leaves(plan: Plan, field: str, tag: str, slot: Slot) -> None:
             lines.leaf(tag, "", form(entry))
 
     plan.children[tag] = reader
-    plan.add_writer(field, writer)
+    plan.add_writer(field, writer, empty=False)
 
 
 def _bind_flag(plan: Plan, field: str, tag: str, _slot: Slot) -> None:
@@ -90,12 +97,11 @@ def _bind_flag(plan: Plan, field: str, tag: str, _slot: Slot) -> None:
         no_content(node, reading)
         values[field] = True
 
-    def writer(value: object, _item: object, lines: Lines, _style: Style) -> None:
-        if value:
-            lines.leaf(tag)
+    def writer(_value: object, _item: object, lines: Lines, _style: Style) -> None:
+        lines.leaf(tag)
 
     plan.children[tag] = reader
-    plan.add_writer(field, writer)
+    plan.add_writer(field, writer, empty=False)
 
 
 def _bind_switch(plan: Plan, field: str, tag: str, slot: Slot) -> None:
@@ -167,7 +173,7 @@ def _bind_many(plan: Plan, field: str, _name: str, slot: Slot) -> None:
             write_entry(entry, item, lines, style)
 
     plan.children[PLANS[child].tag] = reader
-    plan.add_writer(field, writer)
+    plan.add_writer(field, writer, empty=False)
 
 
 def _bind_raw(plan: Plan, field: str, tag: str, _slot: Slot) -> None:
@@ -175,14 +181,13 @@ def _bind_raw(plan: Plan, field: str, tag: str, _slot: Slot) -> None:
         take(values, field, [fragment_text(child) for child in node], node)
 
     def writer(value: object, _item: object, lines: Lines, _style: Style) -> None:
-        if value:
-            lines.open(tag)
-            for fragment in cast(list[str], value):
-                lines.verbatim(fragment)
-            lines.close(tag)
+        lines.open(tag)
+        for fragment in cast(list[str], value):
+            lines.verbatim(fragment)
+        lines.close(tag)
 
     plan.children[tag] = reader
-    plan.add_writer(field, writer)
+    plan.add_writer(field, writer, empty=False)
 
 
 def fragment_text(node: etree._Element) -> str:
@@ -209,11 +214,10 @@ def _visible(slot: Slot, value: object, style: Style) -> bool:
     return slot.show is None or slot.show(value)
 
 
-def _read_within(slots: list[tuple[str, str, Slot]]) -> Reader:
+def _read_within(inner: Inner) -> Reader:
     def reader(node: etree._Element, values: Values, reading: Reading) -> None:
-        table = {name: (field, cast(Kind[object], slot.kind)) for field, name, slot in slots}
         for name, text in node.attrib.items():
-            entry = table.get(str(name))
+            entry = inner.kinds.get(str(name))
             if entry is None:
                 raise reading.refuse(node, f"attribute '{name!s}'")
             take(values, entry[0], convert(entry[1], str(text), node, str(name)), node)
@@ -223,15 +227,15 @@ def _read_within(slots: list[tuple[str, str, Slot]]) -> Reader:
     return reader
 
 
-def _write_within(tag: str, slots: list[tuple[str, str, Slot]]) -> Writer:
+def _write_within(tag: str, inner: Inner) -> Writer:
     def writer(_value: object, item: object, lines: Lines, style: Style) -> None:
-        parts = [
-            f" {name}='{escape(cast(Kind[object], slot.kind).format(value))}'"
-            for field, name, slot in slots
-            if (value := getattr(item, field)) is not None and _visible(slot, value, style)
-        ]
-        if parts:
-            lines.leaf(tag, "".join(parts))
+        attributes = ""
+        for field, name, form, guard in inner.forms:
+            value = getattr(item, field)
+            if value is not None and (guard is None or guard(style)):
+                attributes += f" {name}='{form(value)}'"
+        if attributes:
+            lines.leaf(tag, attributes)
 
     return writer
 

@@ -155,6 +155,19 @@ def _getter(fields: list[str]) -> _Getter:
     return cast(_Getter, found)
 
 
+class Inner:
+    """A child element that only carries attributes of another: how they are read and written.
+
+    `kinds` is by the attribute's name, with the field; `forms` has field, name, form and guard.
+    """
+
+    __slots__ = ("forms", "kinds")
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, tuple[str, Kind[object]]] = {}
+        self.forms: list[tuple[str, str, _Form, _Guard | None]] = []
+
+
 class Plan:
     """The compiled form of an element class."""
 
@@ -192,9 +205,10 @@ class Plan:
         self.attribute_values: _Getter = _nothing
         self.attribute_forms: list[tuple[str, _Form, _Guard | None]] = []
         self.child_values: _Getter = _nothing
-        self.writers: list[Writer] = []
-        #: Child elements that only carry attributes of this one: tag to field, name of the attribute and slot.
-        self.inner: dict[str, list[tuple[str, str, Slot]]] = {}
+        #: With each, whether it writes something for an empty value (0, False, no text) too.
+        self.writers: list[tuple[Writer, bool]] = []
+        #: Child elements that only carry attributes of this one, by tag.
+        self.inner: dict[str, Inner] = {}
         self._attribute_fields: list[str] = []
         self._writer_fields: list[str] = []
         self.has_parsed = hasattr(cls, "parsed")
@@ -220,10 +234,10 @@ class Plan:
         self._attribute_fields.append(field)
         self.attribute_forms.append((name, form, guard))
 
-    def add_writer(self, field: str, writer: Writer) -> None:
-        """Call `writer` with a field's value whenever it is not None."""
+    def add_writer(self, field: str, writer: Writer, *, empty: bool = True) -> None:
+        """Call `writer` with a field's value unless it is None, or, without `empty`, False or without entries."""
         self._writer_fields.append(field)
-        self.writers.append(writer)
+        self.writers.append((writer, empty))
 
     @staticmethod
     def _describe(slot: Slot, name: str) -> str:
@@ -292,12 +306,14 @@ def read(cls: type[C], node: etree._Element, reading: Reading) -> C:
 
 def write(item: object, lines: Lines, style: Style) -> None:
     """Append `item`'s element to `lines`."""
-    plan = plan_of(type(item))
-    tag = plan.tag
-    head = tag
-    for value, (name, form, guard) in zip(plan.attribute_values(item), plan.attribute_forms, strict=True):
-        if value is not None and (guard is None or guard(style)):
-            head += f" {name}='{form(value)}'"
+    plan = PLANS[type(item)]
+    if not plan.ready:
+        plan.compile()
+    tag = head = plan.tag
+    if plan.attribute_forms:
+        for value, (name, form, guard) in zip(plan.attribute_values(item), plan.attribute_forms, strict=True):
+            if value is not None and (guard is None or guard(style)):
+                head += f" {name}='{form(value)}'"
     indent = lines.indent
     out = lines.lines
     if plan.content is not None and (value := getattr(item, plan.content[0])) is not None:
@@ -305,11 +321,12 @@ def write(item: object, lines: Lines, style: Style) -> None:
         return
     place = len(out)
     out.append("")
-    lines.indent = indent + "  "
-    for value, writer in zip(plan.child_values(item), plan.writers, strict=True):
-        if value is not None:
-            writer(value, item, lines, style)
-    lines.indent = indent
+    if plan.writers:
+        lines.indent = indent + "  "
+        for value, (writer, empty) in zip(plan.child_values(item), plan.writers, strict=True):
+            if value or (empty and value is not None):
+                writer(value, item, lines, style)
+        lines.indent = indent
     if len(out) > place + 1:
         out[place] = f"{indent}<{head}>"
         out.append(f"{indent}</{tag}>")

@@ -82,7 +82,7 @@ def hexadecimal(digits: int, high: int) -> Kind[int]:
             raise ValueError
         return value
 
-    return Kind(f"a number up to {high:#x}", parse, lambda value: f"0x{value:0{digits}x}", plain=True)
+    return Kind(f"a number up to {high:#x}", parse, f"0x%0{digits}x".__mod__, plain=True)
 
 
 def matching(pattern: str, name: str) -> Kind[str]:

@@ -6,7 +6,8 @@ To add a device, write its module (see `base`) and add its line to `Devices`, wh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 from guesthouse.errors import UnsupportedConfigError
@@ -84,8 +85,11 @@ class Devices:
 
     def all(self) -> Iterator[Device]:
         """Every device, in the order of the document."""
-        for name in _FIELDS:
-            yield from self.of(name)
+        for held in _devices_of(self):
+            if type(held) is list:
+                yield from held
+            elif held is not None:
+                yield cast(Device, held)
 
     @staticmethod
     def field_names() -> tuple[str, ...]:
@@ -95,9 +99,9 @@ class Devices:
     def of(self, name: str) -> list[Device]:
         """The devices of one field, as a list also where there can only be one."""
         value = getattr(self, name)
-        if isinstance(value, list):
-            return cast(list[Device], value)
-        return [] if value is None else [cast(Device, value)]
+        if type(value) is list:
+            return value
+        return [] if value is None else [value]
 
     def in_launch_order(self) -> Iterator[Device]:
         """Every device, in the order in which QEMU is to get them."""
@@ -214,4 +218,5 @@ def _serial_of(console: Console) -> Serial:
 
 
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Devices) if field.name != "emulator")
+_devices_of: Final[Callable[[Devices], tuple[object, ...]]] = operator.attrgetter(*_FIELDS)
 _LAUNCH: Final = (*LAUNCH_ORDER, *(name for name in _FIELDS if name not in LAUNCH_ORDER))

@@ -68,6 +68,13 @@ PCI_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "pci-expander-bus": ("pxb",),
     "pcie-expander-bus": ("pxb-pcie",),
 }
+#: Model of a PCI controller to what it is plugged into.
+_PCI_CONNECTIONS: Final = {name: Connection(name) for name in PCI_NAMES} | {"pci-root": NOWHERE, "pcie-root": NOWHERE}
+#: The disk controllers of the chipsets, which have fixed functions of its slots.
+_CHIPSET: Final = {
+    "ide": Connection("pci", integrated=True, hotpluggable=False, preferred=(0, 1, 1)),
+    "sata": Connection("pci", integrated=True, hotpluggable=False, preferred=(0, 0x1F, 2)),
+}
 _EXPANDERS: Final = {"pci-expander-bus": "i440fx", "pcie-expander-bus": "q35"}
 
 #: Type of controller to its models; a type that is not here has none.
@@ -182,11 +189,10 @@ class Controller(Device):
         if self.type == "usb":
             return _USB[self.model][1] if self.model in _USB else NOWHERE
         if self.type == "pci":
-            return NOWHERE if self.model in ("pci-root", "pcie-root") else Connection(self.model or "")
+            return _PCI_CONNECTIONS[self.model or ""]
         if self.type in ("ide", "sata"):
             if self.index == 0 and self._built_in_disks(ctx):
-                place = (0, 0x1F, 2) if self.type == "sata" else (0, 1, 1)
-                return Connection("pci", integrated=True, hotpluggable=False, preferred=place)
+                return _CHIPSET[self.type]
             return PCI
         if self.type == "scsi":
             model = "virtio-transitional" if self.model in _SCSI else self.model
