@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import re
 import secrets
@@ -116,8 +117,13 @@ def remove(path: str | Path, *, durable: bool = False) -> bool:
 
 def temporary_name() -> str:
     """A fresh name for a temporary file that `sweep_temporaries` knows, to lie beside the file that it will replace."""
-    pid = os.getpid()
-    return f".guesthouse-{pid}-{start_time(pid)}-{secrets.token_hex(8)}.tmp"
+    return f"{_temporary_prefix(os.getpid())}{secrets.token_hex(8)}.tmp"
+
+
+@functools.lru_cache(maxsize=1)
+def _temporary_prefix(pid: int) -> str:
+    """By our own pid, which a fork changes; the start time never does."""
+    return f".guesthouse-{pid}-{start_time(pid)}-"
 
 
 def sweep_temporaries(directory: str | Path) -> list[str]:

@@ -68,7 +68,7 @@ class _Plug:
     def __init__(self, device: Device, needs: int) -> None:
         self.device = device
         self.needs = needs
-        found = cast(Address | None, getattr(device, "address", None))
+        found: Address | None = getattr(device, "address", None)
         express = isinstance(found, PciAddress)
         self.address: PciAddress | None = found if isinstance(found, PciAddress) and found.assigned else None
         self.open = found is None or (express and self.address is None)
@@ -76,7 +76,7 @@ class _Plug:
 
     def put(self, place: Place, *, multifunction: bool | None = None) -> None:
         """Write the address into the definition."""
-        old = cast(Address | None, getattr(self.device, "address", None))
+        old: Address | None = getattr(self.device, "address", None)
         if multifunction is None and isinstance(old, PciAddress):
             multifunction = old.multifunction
         self.address = PciAddress.at(place.bus, place.slot, place.function, multifunction=multifunction)
@@ -113,13 +113,14 @@ class _Assignment:
 
     def run(self) -> None:
         """Both passes, and what follows from the addresses."""
-        plugs = list(self._plugs())
+        others = list(self._other_plugs())
+        plugs = [*self._controller_plugs(), *others]
         found = self._count(plugs) if self._incomplete(plugs) else None
         if found is not None:
             for plug, place in found:
                 plug.put(place)
         else:
-            plugs = list(self._plugs())
+            plugs = [*self._controller_plugs(), *others]  # counting has added controllers, and nothing else
             buses = self._slots(plugs, growing=False)
             self._place_chipset(buses, plugs)
             self._place_rest(buses, plugs)
@@ -134,10 +135,12 @@ class _Assignment:
             plug.open or (plug.address is not None and (plug.address.bus or 0) not in known) for plug in plugs
         )
 
-    def _plugs(self) -> Iterator[_Plug]:
+    def _controller_plugs(self) -> Iterator[_Plug]:
         for controller in self._pci_controllers():
             if controller.model not in _BRIDGELESS:
                 yield _Plug(controller, slots.CONTROLLER_NEEDS[controller.model or ""])
+
+    def _other_plugs(self) -> Iterator[_Plug]:
         for name in _FIELDS:
             for device in self._devices.of(name):
                 if isinstance(device, Controller) and device.type == "pci":

@@ -35,6 +35,7 @@ INTEGRATED: Final = 1 << 19
 #: Last slot of a bus, last function of a slot.
 LAST_SLOT: Final = 31
 LAST_FUNCTION: Final = 7
+_ALL_FUNCTIONS: Final = (1 << LAST_FUNCTION + 1) - 1
 
 #: What a controller itself needs of the bus that it is plugged into, by model.
 CONTROLLER_NEEDS: Final[dict[str, int]] = {
@@ -101,7 +102,7 @@ class Bus:
     offers: int
     first: int
     last: int
-    functions: list[int] = field(default_factory=lambda: [0] * (LAST_SLOT + 1))
+    functions: list[int] = field(default_factory=([0] * (LAST_SLOT + 1)).copy)
     shared: set[int] = field(default_factory=set)
 
     @classmethod
@@ -154,7 +155,7 @@ class Slots:
             raise XmlError("No PCI buses available")
         place = self._find(needs, function)
         if place is None and self._growing:
-            first = len(self.buses)
+            first = self._first[needs] = len(self.buses)
             self._grow(first, needs)
             place = self._find(needs, function)
         if place is None:
@@ -177,10 +178,9 @@ class Slots:
                 if needs & AGGREGATE and slot in bus.shared:
                     if not used & (1 << wanted):
                         return Place(number, slot, wanted)
-                    if function is None:
-                        free = next((bit for bit in range(LAST_FUNCTION + 1) if not used & (1 << bit)), None)
-                        if free is not None:
-                            return Place(number, slot, free)
+                    if function is None and used != _ALL_FUNCTIONS:
+                        lowest = ~used & (used + 1)
+                        return Place(number, slot, lowest.bit_length() - 1)
         return None
 
     @staticmethod

@@ -273,11 +273,13 @@ class Device:
 
     def check_address(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError` for an address of another kind than the bus has."""
-        address = cast(Address | None, getattr(self, "address", None))
+        address: Address | None = getattr(self, "address", None)
         if address is None:
             return
         connection = self.connection(ctx)
         fitting = PciAddress if connection.is_pci else _FITTING.get(connection.bus)
+        if type(address) is fitting:
+            return
         if isinstance(address, MmioAddress) and connection.bus == "virtio" and not ctx.x86:
             return
         if fitting is None or not isinstance(address, fitting):
