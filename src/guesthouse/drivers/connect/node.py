@@ -103,14 +103,16 @@ class Node:
         try:
             return read_times(self.tree)[number]
         except KeyError:
-            raise InvalidArgumentError(f"Invalid cpuNum {number}: no such processor is online") from None
+            raise InvalidArgumentError("Invalid cpuNum in virHostCPUGetStatsLinux", bare=True) from None
 
     def memory_stats(self, cell: int) -> list[tuple[str, int]]:
         """Name and KiB of the statistics of one NUMA cell, or with -1 of the host. Raises `LibvirtError` (8)."""
         if cell < -1:
             raise InvalidArgumentError("cellNum only accepts -1 as a negative value")
         if cell >= 0 and cell > self.last_cell():
-            raise InvalidArgumentError(f"cellNum must be less than or equal to {self.last_cell()}")
+            raise InvalidArgumentError(
+                f"cellNum in virHostMemGetStats must be less than or equal to {self.last_cell()}", bare=True
+            )
         values = self._meminfo(cell)
         names = _MEMORY_STATS if cell == -1 else _MEMORY_STATS[:_CELL_MEMORY_STATS]
         return [(name, values[line]) for name, line in names if line in values]

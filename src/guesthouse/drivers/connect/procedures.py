@@ -12,6 +12,7 @@ from guesthouse.drivers.api import Handler, read, write
 from guesthouse.drivers.connect import processors
 from guesthouse.drivers.connect.emulators import ARCHITECTURES
 from guesthouse.drivers.connect.host_document import SECURITY
+from guesthouse.drivers.flags import check
 from guesthouse.errors import (
     InternalError,
     InvalidArgumentError,
@@ -25,6 +26,8 @@ from guesthouse.rpc.procedures import connect, node
 from guesthouse.rpc.types import TypedParam, uint_param, ullong_param
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from guesthouse.drivers.api import Caller
     from guesthouse.drivers.connect.driver import ConnectDriver
     from guesthouse.rpc.procedure import Procedure
@@ -38,14 +41,6 @@ _NO_DEPRECATED: Final = 1
 
 #: Members of kernel same-page merging that fit 32 bits; the others are counters of 64.
 _SMALL_MERGING: Final = frozenset({"pages_to_scan", "sleep_millisecs", "merge_across_nodes"})
-
-
-def _flags(flags: int, allowed: int, function: str) -> None:
-    """Refuse flags that are not allowed (code 8)."""
-    if flags & ~allowed:
-        raise InvalidArgumentError(
-            f"unsupported flags (0x{flags & ~allowed:x}) in function {function}", domain=Origin.QEMU
-        )
 
 
 def _room(nparams: int, limit: int, exactly: int | None, function: str) -> None:
@@ -77,7 +72,7 @@ def get_sysinfo(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectGetSysinfoArgs
 ) -> connect.ConnectGetSysinfoRet:
     """VirConnectGetSysinfo."""
-    _flags(args.flags, 0, "virConnectGetSysinfo")
+    check(args.flags, 0, "qemuConnectGetSysinfo")
     document = driver.sysinfo()
     if document is None:
         raise UnsupportedConfigError("Host SMBIOS information is not available", domain=Origin.QEMU)
@@ -100,7 +95,7 @@ async def get_domain_capabilities(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectGetDomainCapabilitiesArgs
 ) -> connect.ConnectGetDomainCapabilitiesRet:
     """VirConnectGetDomainCapabilities. x86 has no deprecated features, so the flag about them changes nothing."""
-    _flags(args.flags, _NO_DEPRECATED, "virConnectGetDomainCapabilities")
+    check(args.flags, _NO_DEPRECATED, "qemuConnectGetDomainCapabilities")
     choice = await driver.emulators.choose(args.emulatorbin, args.arch, args.virttype, args.machine)
     return connect.ConnectGetDomainCapabilitiesRet(capabilities=await driver.domain_capabilities_document(choice))
 
@@ -109,7 +104,7 @@ def get_cpu_model_names(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectGetCpuModelNamesArgs
 ) -> connect.ConnectGetCpuModelNamesRet:
     """virConnectGetCPUModelNames; an architecture without a table of models takes every name that QEMU takes."""
-    _flags(args.flags, 0, "virConnectGetCPUModelNames")
+    check(args.flags, 0, "qemuConnectGetCPUModelNames")
     if args.arch not in ARCHITECTURES:
         raise InvalidArgumentError(f"cannot find architecture {args.arch}", domain=Origin.QEMU)
     names = list(table().models) if args.arch in X86 else []
@@ -120,7 +115,7 @@ def compare_cpu(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectCompareCpuArgs
 ) -> connect.ConnectCompareCpuRet:
     """VirConnectCompareCPU."""
-    _flags(args.flags, _FAIL_INCOMPATIBLE | _VALIDATE, "virConnectCompareCPU")
+    check(args.flags, _FAIL_INCOMPATIBLE | _VALIDATE, "qemuConnectCompareCPU")
     fail, validate = bool(args.flags & _FAIL_INCOMPATIBLE), bool(args.flags & _VALIDATE)
     result = processors.compare_with_host(driver.host_cpu(), args.xml, fail=fail, validate=validate)
     return connect.ConnectCompareCpuRet(result=result)
@@ -130,18 +125,24 @@ async def compare_hypervisor_cpu(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectCompareHypervisorCpuArgs
 ) -> connect.ConnectCompareHypervisorCpuRet:
     """VirConnectCompareHypervisorCPU."""
-    _flags(args.flags, _FAIL_INCOMPATIBLE | _VALIDATE, "virConnectCompareHypervisorCPU")
+    check(args.flags, _FAIL_INCOMPATIBLE | _VALIDATE, "qemuConnectCompareHypervisorCPU")
     choice = await driver.emulators.choose(args.emulator, args.arch, args.virttype, args.machine)
     fail, validate = bool(args.flags & _FAIL_INCOMPATIBLE), bool(args.flags & _VALIDATE)
     result = processors.compare_with_emulator(choice, args.xmlCPU, fail=fail, validate=validate)
     return connect.ConnectCompareHypervisorCpuRet(result=result)
 
 
+def _need_processors(xmls: Sequence[str], function: str) -> None:
+    if not xmls:
+        raise InvalidArgumentError(f"xmlCPUs in {function} must not be NULL", domain=Origin.DOMAIN, bare=True)
+
+
 def baseline_cpu(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectBaselineCpuArgs
 ) -> connect.ConnectBaselineCpuRet:
     """VirConnectBaselineCPU."""
-    _flags(args.flags, _EXPAND | _MIGRATABLE, "virConnectBaselineCPU")
+    _need_processors(args.xmlCPUs, "virConnectBaselineCPU")
+    check(args.flags, _EXPAND | _MIGRATABLE, "qemuConnectBaselineCPU")
     expanded, migratable = bool(args.flags & _EXPAND), bool(args.flags & _MIGRATABLE)
     return connect.ConnectBaselineCpuRet(cpu=processors.join(args.xmlCPUs, expanded=expanded, migratable=migratable))
 
@@ -150,7 +151,8 @@ async def baseline_hypervisor_cpu(
     driver: ConnectDriver, caller: Caller, args: connect.ConnectBaselineHypervisorCpuArgs
 ) -> connect.ConnectBaselineHypervisorCpuRet:
     """VirConnectBaselineHypervisorCPU."""
-    _flags(args.flags, _EXPAND | _MIGRATABLE, "virConnectBaselineHypervisorCPU")
+    _need_processors(args.xmlCPUs, "virConnectBaselineHypervisorCPU")
+    check(args.flags, _EXPAND | _MIGRATABLE, "qemuConnectBaselineHypervisorCPU")
     choice = await driver.emulators.choose(args.emulator, args.arch, args.virttype, args.machine)
     document = processors.join_for_emulator(
         choice, args.xmlCPUs, expanded=bool(args.flags & _EXPAND), migratable=bool(args.flags & _MIGRATABLE)
@@ -176,7 +178,7 @@ def get_info(driver: ConnectDriver, caller: Caller, args: None) -> node.NodeGetI
 
 def get_cpu_stats(driver: ConnectDriver, caller: Caller, args: node.NodeGetCpuStatsArgs) -> node.NodeGetCpuStatsRet:
     """virNodeGetCPUStats, in nanoseconds."""
-    _flags(args.flags, 0, "virNodeGetCPUStats")
+    check(args.flags, 0, "virHostCPUGetStats", origin=Origin.NONE)
     times = driver.node.cpu_times(args.cpuNum)
     names = ("kernel", "user", "idle", "iowait")
     _room(args.nparams, NODE_CPU_STATS_MAX, len(names), "virNodeGetCPUStats")
@@ -190,7 +192,7 @@ def get_memory_stats(
     driver: ConnectDriver, caller: Caller, args: node.NodeGetMemoryStatsArgs
 ) -> node.NodeGetMemoryStatsRet:
     """virNodeGetMemoryStats, in KiB."""
-    _flags(args.flags, 0, "virNodeGetMemoryStats")
+    check(args.flags, 0, "virHostMemGetStats", origin=Origin.NONE)
     stats = driver.node.memory_stats(args.cellNum)
     _room(args.nparams, NODE_MEMORY_STATS_MAX, len(stats), "virNodeGetMemoryStats")
     if args.nparams == 0:
@@ -215,7 +217,7 @@ def get_cells_free_memory(
 
 def get_free_pages(driver: ConnectDriver, caller: Caller, args: node.NodeGetFreePagesArgs) -> node.NodeGetFreePagesRet:
     """virNodeGetFreePages; sizes in KiB."""
-    _flags(args.flags, 0, "virNodeGetFreePages")
+    check(args.flags, 0, "qemuNodeGetFreePages")
     if not args.pages or not args.cellCount:
         raise InvalidArgumentError("a size of pages and a number of cells must be given")
     return node.NodeGetFreePagesRet(counts=driver.node.free_pages(args.pages, args.startCell, args.cellCount))
@@ -223,7 +225,7 @@ def get_free_pages(driver: ConnectDriver, caller: Caller, args: node.NodeGetFree
 
 def get_cpu_map(driver: ConnectDriver, caller: Caller, args: node.NodeGetCpuMapArgs) -> node.NodeGetCpuMapRet:
     """VirNodeGetCPUMap."""
-    _flags(args.flags, 0, "virNodeGetCPUMap")
+    check(args.flags, 0, "virHostCPUGetMap", origin=Origin.NONE)
     cpus = driver.node.cpus()
     return node.NodeGetCpuMapRet(
         cpumap=cpus.bitmap if args.need_map else b"",
@@ -246,7 +248,7 @@ def get_memory_parameters(
     driver: ConnectDriver, caller: Caller, args: node.NodeGetMemoryParametersArgs
 ) -> node.NodeGetMemoryParametersRet:
     """virNodeGetMemoryParameters: what the kernel says about merging pages."""
-    _flags(args.flags, _STRING_OKAY, "virNodeGetMemoryParameters")
+    check(args.flags, _STRING_OKAY, "virHostMemGetParameters", origin=Origin.NONE)
     _room(args.nparams, NODE_MEMORY_PARAMETERS_MAX, None, "virNodeGetMemoryParameters")
     params = [_merging_param(name, value) for name, value in driver.node.merging().items()]
     if args.nparams == 0:
@@ -260,7 +262,7 @@ def _merging_param(name: str, value: int) -> TypedParam:
 
 def get_sev_info(driver: ConnectDriver, caller: Caller, args: node.NodeGetSevInfoArgs) -> node.NodeGetSevInfoRet:
     """virNodeGetSEVInfo: launch security cannot be described yet, so no host has it."""
-    _flags(args.flags, _STRING_OKAY, "virNodeGetSEVInfo")
+    check(args.flags, _STRING_OKAY, "qemuNodeGetSEVInfo")
     raise OperationUnsupportedError("QEMU does not support SEV guest")
 
 

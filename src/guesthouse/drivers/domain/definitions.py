@@ -14,7 +14,8 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.states import Happening, Notice
 from guesthouse.drivers.domain.store import Intent
-from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError, XmlError
+from guesthouse.drivers.flags import check
+from guesthouse.errors import NoSuchDomainError, OperationInvalidError, XmlError
 from guesthouse.model.binding import Style
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.definition import Domain
@@ -81,9 +82,7 @@ async def replace(driver: DomainDriver, guest: Guest, domain: Domain) -> None:
 
 async def undefine(driver: DomainDriver, guest: Guest, flags: int = 0) -> None:
     """Remove the definition; a running guest goes on as a transient one."""
-    if flags & ~_UNDEFINE_FLAGS:
-        unknown = flags & ~_UNDEFINE_FLAGS
-        raise InvalidArgumentError(f"unsupported flags (0x{unknown:x}) in function virDomainUndefineFlags")
+    check(flags, _UNDEFINE_FLAGS, "qemuDomainUndefineFlags")
     if flags & NVRAM and flags & KEEP_NVRAM:
         raise OperationInvalidError("cannot both keep and delete nvram")
     if flags & TPM and flags & KEEP_TPM:

@@ -10,7 +10,8 @@ from guesthouse.drivers.domain import agent, power
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause, State
-from guesthouse.errors import InvalidArgumentError, LibvirtError, NoSuchDomainError, OperationInvalidError
+from guesthouse.drivers.flags import check
+from guesthouse.errors import LibvirtError, NoSuchDomainError, OperationInvalidError
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.driver import DomainDriver
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 #: Ways to shut down or to reboot: bits of `virDomainShutdownFlagValues` and `virDomainRebootFlagValues`.
 ACPI = 1
 AGENT = 2
-
-#: What QEMU cannot do: init control, signals, paravirtual requests.
-_FOREIGN_WAYS = 4 | 8 | 16
 
 
 @contextlib.asynccontextmanager
@@ -69,12 +67,14 @@ async def shut_down(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
 
     Returns when the guest was asked. With both ways given, the agent is asked first and the button is the resort.
     """
-    await _ask(driver, guest, ways, "virDomainShutdownFlags", "powerdown", reboot=_restarts(guest.live()))
+    check(ways, ACPI | AGENT, "qemuDomainShutdownFlags")
+    await _ask(driver, guest, ways, "powerdown", reboot=_restarts(guest.live()))
 
 
 async def reboot(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
     """Ask the guest to reboot: through its agent, or with the power button and a reset instead of the end."""
-    await _ask(driver, guest, ways, "virDomainReboot", "reboot", reboot=guest.live().live.on_reboot != "destroy")
+    check(ways, ACPI | AGENT, "qemuDomainReboot")
+    await _ask(driver, guest, ways, "reboot", reboot=guest.live().live.on_reboot != "destroy")
 
 
 async def reset(driver: DomainDriver, guest: Guest) -> None:
@@ -104,12 +104,7 @@ def _restarts(run: Run) -> bool:
     return run.live.on_poweroff == "restart"
 
 
-async def _ask(driver: DomainDriver, guest: Guest, ways: int, call: str, mode: str, *, reboot: bool) -> None:
-    if ways & ~(ACPI | AGENT):
-        what = "modes are" if ways & _FOREIGN_WAYS else "flags are"
-        raise InvalidArgumentError(
-            f"unsupported flags (0x{ways & ~3:x}) in function {call}", hint=f"such {what} not QEMU's"
-        )
+async def _ask(driver: DomainDriver, guest: Guest, ways: int, mode: str, *, reboot: bool) -> None:
     run = guest.live()
     if ways & AGENT or (not ways and run.agent_connected):
         try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from guesthouse.drivers.domain import definitions, flags, statusfile
+from guesthouse.drivers import flags
+from guesthouse.drivers.domain import definitions, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
@@ -42,10 +43,7 @@ def chosen(guest: Guest, impact: int) -> tuple[bool, bool]:
 
 def one_definition(guest: Guest, impact: int) -> Domain:
     """The definition that a query is about. Raises as `chosen`, and for a query about both at once."""
-    if impact & flags.LIVE and impact & flags.CONFIG:
-        raise InvalidArgumentError(
-            "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive"
-        )
+    flags.exclusive(impact, flags.LIVE, flags.CONFIG, ("VIR_DOMAIN_AFFECT_LIVE", "VIR_DOMAIN_AFFECT_CONFIG"))
     live, _ = chosen(guest, impact)
     return guest.current if live else guest.next_boot
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.domain import agent, flags
+from guesthouse.drivers.domain import agent
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.rpc.procedure import Procedure

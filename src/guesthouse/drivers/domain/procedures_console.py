@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, write
-from guesthouse.drivers.domain import console, flags
+from guesthouse.drivers.domain import console
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_devices as rpc

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, Reply, read, write
-from guesthouse.drivers.domain import agent, facts, flags, metadata, processors, vcpus
+from guesthouse.drivers.domain import agent, facts, metadata, processors, vcpus
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import find
-from guesthouse.errors import InvalidArgumentError, OperationInvalidError, OperationUnsupportedError
+from guesthouse.errors import InvalidArgumentError, OperationInvalidError, OperationUnsupportedError, Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_cpu as rpc
 from guesthouse.rpc.procedures import domain_tuning as tuning
@@ -62,7 +63,7 @@ async def _set_vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainSetVcpusAr
 async def _set_vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainSetVcpusFlagsArgs) -> None:
     flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST | _HOTPLUGGABLE, "qemuDomainSetVcpusFlags")
     if args.nvcpus == 0:
-        raise InvalidArgumentError("nvcpus in virDomainSetVcpusFlags must not be zero")
+        raise InvalidArgumentError("nvcpus in virDomainSetVcpusFlags must not be zero", domain=Origin.DOMAIN, bare=True)
     if args.flags & (_GUEST | _HOTPLUGGABLE):
         raise OperationUnsupportedError(
             "setting processors through the guest agent, or as hotpluggable ones, is not supported",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.domain import flags, graphics, keys, lifecycle, screenshot
+from guesthouse.drivers.domain import graphics, keys, lifecycle, screenshot
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.errors import InvalidArgumentError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.domain import flags
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import checkpoint, snapshot

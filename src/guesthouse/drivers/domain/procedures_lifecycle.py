@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, write
-from guesthouse.drivers.domain import flags, lifecycle, starting, stopping
+from guesthouse.drivers.domain import lifecycle, starting, stopping
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import find, handle
 from guesthouse.errors import OperationInvalidError

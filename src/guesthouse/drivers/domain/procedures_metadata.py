@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.domain import flags, metadata
+from guesthouse.drivers.domain import metadata
 from guesthouse.drivers.domain.procedures_wire import find
+from guesthouse.errors import Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain as rpc
 from guesthouse.rpc.xdr import Struct
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _get(driver: DomainDriver, _: Caller, args: rpc.DomainGetMetadataArgs) -> Struct:
-    flags.check(args.flags, flags.LIVE | flags.CONFIG, "qemuDomainGetMetadata")
+    flags.check(args.flags, flags.LIVE | flags.CONFIG, "virDomainObjGetMetadata", origin=Origin.DOMAIN)
     return rpc.DomainGetMetadataRet(metadata.get(find(driver, args.dom), args.type, args.uri, args.flags))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.domain import autostart, definitions, filters, flags, transient
+from guesthouse.drivers.domain import autostart, definitions, filters, transient
 from guesthouse.drivers.domain.procedures_wire import counted, find, handle, handle_bytes, uint
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain as rpc

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, write
-from guesthouse.drivers.domain import agent, flags
+from guesthouse.drivers.domain import agent
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.errors import InvalidArgumentError
 from guesthouse.rpc.procedure import Procedure

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read
-from guesthouse.drivers.domain import facts, flags, xml
+from guesthouse.drivers.domain import facts, xml
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.errors import ReadOnlyError
 from guesthouse.rpc.procedure import Procedure

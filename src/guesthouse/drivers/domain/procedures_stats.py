@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, Reply, read, write
-from guesthouse.drivers.domain import block_info, devices, facts, filters, flags, polling, statistics
+from guesthouse.drivers.domain import block_info, devices, facts, filters, polling, statistics
 from guesthouse.drivers.domain.balloon import set_period
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import counted, find, handle_bytes, uint

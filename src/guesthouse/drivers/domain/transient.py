@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller
-from guesthouse.drivers.domain import definitions, flags, starting
+from guesthouse.drivers.domain import definitions, starting
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.errors import OperationInvalidError
 

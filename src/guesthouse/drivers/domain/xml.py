@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers import flags as given
 from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.flags import check
 from guesthouse.model.binding import Style
 from guesthouse.model.cpu_from_qemu import host_model
 from guesthouse.model.domain.complete import find_emulator
@@ -35,7 +35,7 @@ def describe(driver: DomainDriver, guest: Guest, flags: int) -> str:
     known = guest.texts.get(flags)
     if known is not None:
         return known
-    given.check(flags, SECURE | INACTIVE | UPDATE_CPU | MIGRATABLE, "qemuDomainGetXMLDesc")
+    check(flags, SECURE | INACTIVE | UPDATE_CPU | MIGRATABLE, "qemuDomainGetXMLDesc")
     live = guest.active and not flags & INACTIVE
     domain = guest.current if live else guest.next_boot
     if live and flags & MIGRATABLE and guest.run is not None:

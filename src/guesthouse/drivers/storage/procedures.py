@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.flags import check
 from guesthouse.drivers.storage import actions
 from guesthouse.drivers.storage.procedures_volumes import TABLE as VOLUMES
 from guesthouse.drivers.storage.procedures_volumes import find, handle
 from guesthouse.drivers.storage.registry import StoragePool
-from guesthouse.errors import InvalidArgumentError, OperationInvalidError, Origin
+from guesthouse.errors import OperationInvalidError, Origin
 from guesthouse.model.pool import format_pool
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import storage as rpc
@@ -37,13 +39,11 @@ _BUILD_OVERWRITES = 2 | 4
 _INACTIVE, _RUNNING = 0, 2
 
 
-def _check_flags(flags: int, known: int, function: str) -> None:
-    if flags & ~known:
-        raise InvalidArgumentError(f"unsupported flags (0x{flags & ~known:x}) in function {function}")
+_check = partial(check, origin=Origin.STORAGE)
 
 
 def _list_all(driver: StorageDriver, _: Caller, args: rpc.ConnectListAllStoragePoolsArgs) -> Struct:
-    _check_flags(args.flags, _KNOWN_FILTERS, "storageConnectListAllStoragePools")
+    _check(args.flags, _KNOWN_FILTERS, "storageConnectListAllStoragePools")
     chosen = [{bit: test for bit, test in group.items() if bit & args.flags} for group in _FILTERS]
     found = [
         pool for pool in driver.registry if all(not tests or any(t(pool) for t in tests.values()) for tests in chosen)
@@ -88,25 +88,25 @@ def _by_volume(driver: StorageDriver, _: Caller, args: rpc.StoragePoolLookupByVo
 
 
 async def _define(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDefineXmlArgs) -> Struct:
-    _check_flags(args.flags, _DEFINE_VALIDATE, "storagePoolDefineXML")
+    _check(args.flags, _DEFINE_VALIDATE, "storagePoolDefineXML")
     pool = await actions.define(driver, args.xml, validate=bool(args.flags & _DEFINE_VALIDATE))
     return rpc.StoragePoolDefineXmlRet(handle(pool))
 
 
 async def _create_xml(driver: StorageDriver, _: Caller, args: rpc.StoragePoolCreateXmlArgs) -> Struct:
-    _check_flags(args.flags, _CREATE_BUILDS, "storagePoolCreateXML")
+    _check(args.flags, _CREATE_BUILDS, "storagePoolCreateXML")
     return rpc.StoragePoolCreateXmlRet(
         handle(await actions.create_transient(driver, args.xml, build=bool(args.flags & _CREATE_BUILDS)))
     )
 
 
 async def _create(driver: StorageDriver, _: Caller, args: rpc.StoragePoolCreateArgs) -> None:
-    _check_flags(args.flags, _CREATE_BUILDS, "storagePoolCreate")
+    _check(args.flags, _CREATE_BUILDS, "storagePoolCreate")
     await actions.start(driver, find(driver, args.pool), build=bool(args.flags & _CREATE_BUILDS))
 
 
 async def _build(driver: StorageDriver, _: Caller, args: rpc.StoragePoolBuildArgs) -> None:
-    _check_flags(args.flags, _BUILD_REPAIR | _BUILD_OVERWRITES, "storagePoolBuild")
+    _check(args.flags, _BUILD_REPAIR | _BUILD_OVERWRITES, "virStorageBackendFileSystemBuild")
     pool = find(driver, args.pool)
     if args.flags & _BUILD_OVERWRITES:
         raise OperationInvalidError(
@@ -120,7 +120,7 @@ async def _destroy(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDestro
 
 
 async def _delete(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDeleteArgs) -> None:
-    _check_flags(args.flags, 0, "storagePoolDelete")
+    _check(args.flags, 0, "virStorageBackendDeleteLocal")
     await actions.delete(find(driver, args.pool))
 
 
@@ -129,7 +129,7 @@ async def _undefine(driver: StorageDriver, _: Caller, args: rpc.StoragePoolUndef
 
 
 async def _refresh(driver: StorageDriver, _: Caller, args: rpc.StoragePoolRefreshArgs) -> None:
-    _check_flags(args.flags, 0, "storagePoolRefresh")
+    _check(args.flags, 0, "storagePoolRefresh")
     await actions.refresh(find(driver, args.pool))
 
 
@@ -141,7 +141,7 @@ def _get_info(driver: StorageDriver, _: Caller, args: rpc.StoragePoolGetInfoArgs
 
 
 def _get_xml(driver: StorageDriver, _: Caller, args: rpc.StoragePoolGetXmlDescArgs) -> Struct:
-    _check_flags(args.flags, _XML_INACTIVE, "storagePoolGetXMLDesc")
+    _check(args.flags, _XML_INACTIVE, "storagePoolGetXMLDesc")
     pool = find(driver, args.pool)
     wanted = pool.redefined if args.flags & _XML_INACTIVE and pool.redefined is not None else pool.definition
     return rpc.StoragePoolGetXmlDescRet(format_pool(wanted))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.flags import check
 from guesthouse.drivers.storage import creating, volumes
 from guesthouse.drivers.storage.registry import NoVolumeError, StoragePool
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import Origin
 from guesthouse.qemu.directory import Entry
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import storage_vol as rpc
@@ -48,8 +49,7 @@ def _list(driver: StorageDriver, _: Caller, args: rpc.StoragePoolListVolumesArgs
 
 
 def _list_all(driver: StorageDriver, _: Caller, args: rpc.StoragePoolListAllVolumesArgs) -> Struct:
-    if args.flags:
-        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storagePoolListAllVolumes")
+    check(args.flags, 0, "storagePoolListAllVolumes", origin=Origin.STORAGE)
     pool = find(driver, args.pool)
     pool.need(active=True)
     found = [_volume(pool, entry) for entry in pool.volumes.values()]
@@ -78,16 +78,14 @@ async def _get_info(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetInf
 
 
 async def _get_info_flags(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetInfoFlagsArgs) -> Struct:
-    if args.flags & ~_GET_PHYSICAL:
-        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storageVolGetInfoFlags")
+    check(args.flags, _GET_PHYSICAL, "storageVolGetInfoFlags", origin=Origin.STORAGE)
     entry = await volumes.look_again(driver.registry.named(args.vol.pool), args.vol.name)
     taken = entry.size if args.flags & _GET_PHYSICAL else entry.allocation
     return rpc.StorageVolGetInfoFlagsRet(volumes.TYPES[entry.kind], entry.capacity, taken)
 
 
 async def _get_xml(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetXmlDescArgs) -> Struct:
-    if args.flags:
-        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storageVolGetXMLDesc")
+    check(args.flags, 0, "storageVolGetXMLDesc", origin=Origin.STORAGE)
     pool = driver.registry.named(args.vol.pool)
     return rpc.StorageVolGetXmlDescRet(volumes.describe(pool, await volumes.look_again(pool, args.vol.name)))
 
@@ -98,9 +96,7 @@ def _get_path(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetPathArgs)
 
 
 def _check_creation(flags: int, function: str) -> None:
-    known = creating.PREALLOCATE_METADATA | creating.VALIDATE
-    if flags & ~known:
-        raise InvalidArgumentError(f"unsupported flags (0x{flags & ~known:x}) in function {function}")
+    check(flags, creating.PREALLOCATE_METADATA | creating.VALIDATE, function, origin=Origin.STORAGE)
 
 
 async def _create(driver: StorageDriver, _: Caller, args: rpc.StorageVolCreateXmlArgs) -> Struct:
@@ -119,8 +115,7 @@ async def _create_from(driver: StorageDriver, _: Caller, args: rpc.StorageVolCre
 
 
 async def _delete(driver: StorageDriver, _: Caller, args: rpc.StorageVolDeleteArgs) -> None:
-    if args.flags:
-        raise InvalidArgumentError(f"unsupported flags (0x{args.flags:x}) in function storageVolDelete")
+    check(args.flags, 0, "virStorageBackendVolDeleteLocal", origin=Origin.STORAGE)
     await creating.delete(driver.registry.named(args.vol.pool), args.vol.name)
 
 
