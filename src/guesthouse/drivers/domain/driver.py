@@ -14,6 +14,7 @@ from guesthouse.drivers.domain.events import Events
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
+from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.places import Places
 from guesthouse.qemu import firmware
@@ -108,7 +109,7 @@ class DomainDriver:
 
     async def in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run what waits for a local disk."""
-        return await asyncio.to_thread(function, *arguments, **keywords)
+        return await DISK.run(function, *arguments, **keywords)
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -43,7 +44,7 @@ async def drop_missing_media(driver: DomainDriver, run: Run) -> None:
         source = disk.source
         if source is None or source.startup_policy != "optional" or source.path is None:
             continue
-        if not await driver.in_thread(Path(source.path).exists):
+        if not await asyncio.to_thread(Path(source.path).exists):  # which may be on a file system that hangs
             disk.source = None
             if not disk.removable_medium:
                 disks.remove(disk)

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 from guesthouse.drivers.api import DaemonSettings, Handler
 from guesthouse.drivers.storage.registry import Registry
 from guesthouse.drivers.storage.store import PoolStore
+from guesthouse.host.threads import DISK
 from guesthouse.places import Places
 from guesthouse.rpc.procedure import Procedure
 
@@ -42,7 +43,7 @@ class StorageDriver:
 
     async def in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run what waits for a local disk."""
-        return await asyncio.to_thread(function, *arguments, **keywords)
+        return await DISK.run(function, *arguments, **keywords)
 
 
 def create(places: Places, _daemon: DaemonSettings | None = None) -> StorageDriver:
