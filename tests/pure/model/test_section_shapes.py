@@ -1,0 +1,88 @@
+"""The shapes of a definition's sections: every declared element and attribute stands in a document of the tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from guesthouse.model.binding import Style
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices import Devices
+from guesthouse.model.domain.document import format_domain, parse_domain
+from tests.pure.model.test_device_shapes import children_of, slots_of
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _reachable() -> list[type[object]]:
+    """Every element class of a definition but those within `<devices>`."""
+    found: list[type[object]] = []
+    todo: list[type[object]] = [Domain]
+    while todo:
+        cls = todo.pop()
+        if cls is not Devices and cls not in found:
+            found.append(cls)
+            todo.extend(children_of(cls))
+    return found
+
+
+CLASSES = _reachable()
+
+
+def _exercised(item: object, seen: set[tuple[type[object], str]]) -> None:
+    """Note every field of `item` and of what is in it that a document has set."""
+    for name, slot in slots_of(type(item)).items():
+        value = getattr(item, name)
+        if value is None or value == [] or (value is False and slot.role == "flag"):
+            continue
+        seen.add((type(item), name))
+        for part in value if isinstance(value, list) else [value]:
+            if type(part) in CLASSES:
+                _exercised(part, seen)
+
+
+#: What the golden definitions leave out. Each stands in a guest of its own, since some rule each other out.
+EXAMPLES = (
+    "<clock offset='timezone' timezone='Europe/Berlin'/>",
+    "<clock offset='absolute' start='1000000000'/>",
+    "<clock offset='utc'>"
+    "<timer name='tsc' mode='native'/>"
+    "<timer name='rtc' tickpolicy='catchup'><catchup threshold='123' slew='120' limit='10000'/></timer></clock>",
+    "<cpu mode='custom' match='exact' check='none'>"
+    "<model fallback='allow' vendor_id='KVMKVMKVM   '>Penryn</model><vendor>Intel</vendor>"
+    "<cache level='3' mode='emulate'/><maxphysaddr mode='emulate' bits='42'/></cpu>",
+    "<features><hap state='on'/><msrs unknown='fault'/><ps2 state='off'/></features>",
+    "<features><hyperv mode='custom'><vpindex state='on'/><runtime state='on'/><reset state='on'/>"
+    "<frequencies state='on'/><reenlightenment state='on'/><ipi state='on'/><evmcs state='on'/><avic state='on'/>"
+    "<xmm_input state='on'/></hyperv></features>",
+    "<os><type>hvm</type><loader type='rom' stateless='yes'>/usr/share/OVMF/OVMF.fd</loader></os>",
+    "<seclabel type='dynamic' model='apparmor' relabel='yes'>"
+    "<label>libvirt-x</label><imagelabel>libvirt-x</imagelabel></seclabel>",
+)
+
+
+def _guest(section: str) -> Domain:
+    boot = "" if section.startswith("<os>") else "<os><type>hvm</type></os>"
+    return parse_domain(
+        f"<domain type='qemu' id='7'><name>g</name><memory>1024</memory>{boot}{section}</domain>", live=True
+    )
+
+
+@pytest.mark.parametrize("section", EXAMPLES)
+def test_what_was_read_is_written(section: str) -> None:
+    text = format_domain(_guest(section), Style(live=True))
+    assert format_domain(parse_domain(text, live=True), Style(live=True)) == text
+    for word in re.findall(r"(?<= )\w+='[^']*'", section):
+        assert word in text
+
+
+def test_every_declared_name_is_in_a_document() -> None:
+    seen: set[tuple[type[object], str]] = set()
+    for path in GOLDEN.glob("*.xml"):
+        _exercised(parse_domain(path.read_text()), seen)
+    for section in EXAMPLES:
+        _exercised(_guest(section), seen)
+    missing = [f"{cls.__name__}.{name}" for cls in CLASSES for name in slots_of(cls) if (cls, name) not in seen]
+    assert not missing
