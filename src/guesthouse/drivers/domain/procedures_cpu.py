@@ -104,8 +104,8 @@ def _emulator_pin_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetEmula
 
 
 def _check_map(count: int, length: int) -> None:
-    """Refuse an answer that could not be sent."""
-    if length < 0 or max(count, 0) * length > _MAPS_LIMIT:
+    """Refuse an answer that could not be sent, before any of its maps is made: even none or one may be too long."""
+    if length < 0 or max(count, 1) * length > _MAPS_LIMIT:
         raise InvalidArgumentError(f"a map of {count} times {length} bytes is too large")
 
 
