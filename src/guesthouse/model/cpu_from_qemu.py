@@ -5,10 +5,16 @@ QEMU names features its own way and describes its best processor by properties; 
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import Final
+
 from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.cpu_matching import Processor, decode
 from guesthouse.model.cpu_models import X86, Signature, table
 from guesthouse.model.qemu_capabilities import QemuCapabilities
+
+#: Program and accelerator, to the host model and the capabilities that it was found from.
+_host_models: Final[dict[tuple[str, str], tuple[QemuCapabilities, CpuDefinition | None]]] = {}
 
 
 def blockers(capabilities: QemuCapabilities, accelerator: str) -> dict[str, tuple[str, ...]]:
@@ -29,8 +35,16 @@ def known_features(capabilities: QemuCapabilities, accelerator: str) -> frozense
 def host_model(capabilities: QemuCapabilities, accelerator: str) -> CpuDefinition | None:
     """The guest processor that `<cpu mode='host-model'>` stands for: a named model with differences.
 
-    None where QEMU does not tell, or for another architecture than x86.
+    None where QEMU does not tell, or for another architecture than x86. Found once for each program, since every start
+    of such a guest asks.
     """
+    known = _host_models.get((capabilities.binary, accelerator))
+    if known is None or known[0] is not capabilities:
+        known = _host_models[capabilities.binary, accelerator] = (capabilities, _host_model(capabilities, accelerator))
+    return deepcopy(known[1])
+
+
+def _host_model(capabilities: QemuCapabilities, accelerator: str) -> CpuDefinition | None:
     best = capabilities.cpu_expansions.get(accelerator)
     if not best or capabilities.guest_arch not in X86:
         return None

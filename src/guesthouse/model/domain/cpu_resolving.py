@@ -38,7 +38,7 @@ def resolve(domain: Domain, launch: LaunchContext) -> None:
     capabilities, accelerator, host_arch = launch.caps, launch.accel, launch.host_arch
     if domain.os.arch in X86:
         _check_features(cpu)
-    best = host_model(capabilities, accelerator) if domain.os.arch == host_arch else None
+    best = host_model(capabilities, accelerator) if domain.os.arch == host_arch and _depends(cpu) else None
     _check_mode(domain, cpu.mode, capabilities, accelerator, host_arch, best)
     if cpu.check != "none" and best is not None:
         _check_forbidden(cpu, best)
@@ -77,6 +77,12 @@ def _check_features(cpu: xml.Cpu) -> None:
     for feature in cpu.features:
         if feature.name not in table().bits:
             raise UnsupportedConfigError(f"unknown CPU feature: {feature.name}", domain=Origin.CPU)
+
+
+def _depends(cpu: xml.Cpu) -> bool:
+    """Whether the host has a say in what the processor becomes."""
+    relative = cpu.mode == "host-model" or cpu.match == "minimum" or cpu.check != "none"
+    return relative or any(feature.policy == "optional" for feature in cpu.features)
 
 
 def _check_mode(
@@ -148,14 +154,18 @@ def _take(cpu: xml.Cpu, best: CpuDefinition) -> None:
 
 def _translate(cpu: xml.Cpu, capabilities: QemuCapabilities, accelerator: str) -> None:
     """Describe the processor by a model that QEMU has."""
-    usable = blockers(capabilities, accelerator)
-    if cpu.model is None or cpu.model.name in usable:
+    known = {model.name for model in capabilities.cpu_models.get(accelerator, ())}
+    if cpu.model is None or cpu.model.name in known:
         return
     if cpu.model.fallback != "allow":
         raise UnsupportedConfigError(f"CPU model {cpu.model.name} is not supported by hypervisor", domain=Origin.CPU)
     model = _known_model(cpu.model.name)
     pattern = model.signatures[0].example if model.signatures else None
-    found = decode(Processor(features_of(definition_of(cpu)), model.vendor, pattern), host=False, usable=usable)
+    found = decode(
+        Processor(features_of(definition_of(cpu)), model.vendor, pattern),
+        host=False,
+        usable=blockers(capabilities, accelerator),
+    )
     own = {feature.name: feature.policy for feature in cpu.features}
     cpu.features = _features(found.features | own)
     cpu.model.name = found.model
