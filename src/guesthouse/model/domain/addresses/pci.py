@@ -119,6 +119,7 @@ class _Assignment:
         if found is not None:
             for plug, place in found:
                 plug.put(place)
+            plugs = [*(plug for plug, _place in found), *plugs]
         else:
             plugs = [*self._controller_plugs(), *others]  # counting has added controllers, and nothing else
             buses = self._slots(plugs, growing=False)
@@ -166,10 +167,10 @@ class _Assignment:
     def _count(self, plugs: list[_Plug]) -> list[tuple[_Plug, Place]] | None:
         """The first pass: find out which controllers are missing, and add them.
 
-        Where none was, and nothing is kept free, the second pass would find the same places: then they are returned.
+        Where the second pass would find the same places, they are returned. It gives controllers theirs first, which
+        makes a difference where other devices want places beside them, on bus 0.
         """
         highest = max((controller.index or 0 for controller in self._pci_controllers()), default=0)
-        before = len(self._devices.controllers)
         buses = self._slots(plugs, growing=True)
         self._place_chipset(buses, plugs)
         if not self._express and not all(bus.full for bus in buses.buses):
@@ -179,14 +180,20 @@ class _Assignment:
         if highest == 0 and self._express and len(buses.buses) > 1:
             # Whoever leaves the ports to us gets a free one, for a device that is plugged in later.
             buses.reserve_next(slots.PCIE | slots.AUTOASSIGN)
+        added: list[tuple[_Plug, Place]] = []
         index = 1
         while index < len(buses.buses):
             model = buses.buses[index].model
-            if controllers.ensure(self._devices, "pci", index, model) is not None:
-                buses.reserve_next(slots.CONTROLLER_NEEDS[model])
+            controller = controllers.ensure(self._devices, "pci", index, model)
+            if controller is not None:
+                needs = slots.CONTROLLER_NEEDS[model]
+                added.append((_Plug(controller, needs), buses.reserve_next(needs)))
             index += 1
+        alike = not added or (
+            all(place.bus for _plug, place in found) and all(plug.needs & slots.ROOT_PORT for plug, _place in added)
+        )
         usb2 = any(plug.usb2_function is not None for plug, _place in found)
-        return found if self._express and len(self._devices.controllers) == before and not usb2 else None
+        return [*found, *added] if self._express and alike and not usb2 else None
 
     def _slots(self, plugs: list[_Plug], *, growing: bool) -> Slots:
         """The buses of the controllers that there are, with all given addresses taken."""
