@@ -13,6 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
+from guesthouse.drivers.domain.procedures import TABLE as DOMAIN_TABLE
+from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.errors import PHRASES, Code
 from guesthouse.rpc.packet import CALL, encode_packet
 from guesthouse.rpc.procedure import ADMIN_PROGRAM, Procedure
@@ -34,7 +37,6 @@ from guesthouse.server.builtin import TABLE as BUILTIN_TABLE
 from tests.real.server.serverkit import Failed, Wire
 from tests.support.daemon import Daemon
 from tests.support.tiny import tiny_xml
-from tools.support import CONNECT_TABLE, DOMAIN_TABLE, STORAGE_TABLE
 
 pytestmark = pytest.mark.real
 
