@@ -161,11 +161,8 @@ def _translate(cpu: xml.Cpu, capabilities: QemuCapabilities, accelerator: str) -
         raise UnsupportedConfigError(f"CPU model {cpu.model.name} is not supported by hypervisor", domain=Origin.CPU)
     model = _known_model(cpu.model.name)
     pattern = model.signatures[0].example if model.signatures else None
-    found = decode(
-        Processor(features_of(definition_of(cpu)), model.vendor, pattern),
-        host=False,
-        usable=blockers(capabilities, accelerator),
-    )
+    processor = Processor(features_of(definition_of(cpu)), model.vendor, pattern)
+    found = decode(processor, host=False, usable=blockers(capabilities, accelerator))
     own = {feature.name: feature.policy for feature in cpu.features}
     cpu.features = _features(found.features | own)
     cpu.model.name = found.model
