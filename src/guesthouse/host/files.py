@@ -18,7 +18,6 @@ import fcntl
 import functools
 import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 from guesthouse.errors import Code, LibvirtError
@@ -117,7 +116,7 @@ def remove(path: str | Path, *, durable: bool = False) -> bool:
 
 def temporary_name() -> str:
     """A fresh name for a temporary file that `sweep_temporaries` knows, to lie beside the file that it will replace."""
-    return f"{_temporary_prefix(os.getpid())}{secrets.token_hex(8)}.tmp"
+    return f"{_temporary_prefix(os.getpid())}{os.urandom(8).hex()}.tmp"
 
 
 @functools.lru_cache(maxsize=1)

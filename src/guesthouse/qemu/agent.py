@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -201,7 +201,7 @@ class Agent:
     async def _synchronise(self, seconds: float, left: Callable[[], float]) -> None:
         if self._synchronised:
             return
-        id_ = secrets.randbits(53)
+        id_ = int.from_bytes(os.urandom(6), "big")
 
         def ours(reply: JsonObject) -> bool:
             return reply.get("return") == id_

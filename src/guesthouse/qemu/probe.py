@@ -1,17 +1,17 @@
 """Ask a QEMU binary what it can do, once: the answers are kept in a cache until the binary or the host changes.
 
 A QEMU without a machine is started, asked everything in a few writes, and killed. That takes a quarter of a second;
-reading the cache takes two milliseconds. The cache is `CACHE/qemu/capabilities/HASH.json`, where HASH stands for the
-binary's path; inside, a key says for which binary, kernel and microcode it was made.
+reading the cache takes two milliseconds. The cache is `CACHE/qemu/capabilities/NAME-CHECKSUM.json`, of the binary's
+name and path; inside, a key says for which binary, kernel and microcode it was made.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import TypeAlias
 
@@ -55,8 +55,8 @@ async def probe(
 
 def cache_path(cache: Path, binary: str | Path) -> Path:
     """Where the capabilities of `binary` are kept."""
-    digest = hashlib.sha256(os.fsencode(binary)).hexdigest()
-    return cache / "qemu" / "capabilities" / f"{digest}.json"
+    checksum = zlib.crc32(os.fsencode(binary))  # the file names its binary; two of one name are probed in turn
+    return cache / "qemu" / "capabilities" / f"{Path(binary).name[:100]}-{checksum:08x}.json"
 
 
 def _key(binary: Path, kvm: bool) -> _Key:

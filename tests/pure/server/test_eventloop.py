@@ -14,7 +14,10 @@ async def work():
     return await child.wait()
 assert uvloop.run(work()) == 0
 import guesthouse.server.start
-assert "ssl" not in sys.modules, "something imports OpenSSL"
+import guesthouse.server.daemon
+from guesthouse.drivers import connect, domain, storage
+import guesthouse.drivers.domain.procedures
+assert not {"ssl", "_hashlib"} & sys.modules.keys(), "something imports OpenSSL"
 import ssl
 assert ssl.create_default_context().verify_mode == ssl.CERT_REQUIRED
 eventloop.load()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ def prepare_devices(driver: DomainDriver, run: Run) -> None:
     for graphics in run.live.devices.graphics:
         if graphics.on_network:
             _choose_ports(driver.ports, run, graphics)
-    write_atomic(run.where.private / "master-key.aes", secrets.token_bytes(_MASTER_KEY_SIZE), durable=False)
+    write_atomic(run.where.private / "master-key.aes", os.urandom(_MASTER_KEY_SIZE), durable=False)
 
 
 async def drop_missing_media(driver: DomainDriver, run: Run) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from pathlib import Path
 
 from guesthouse.drivers.api import StreamIn, StreamOut
@@ -75,7 +74,7 @@ async def take(guest: Guest, screen: int) -> tuple[int, str]:
     heads = [(video, head) for video in videos for head in range((video.model and video.model.heads) or 1)]
     if screen >= len(heads):
         raise InvalidArgumentError(f"no such screen ID: {screen}")
-    path = run.where.private / f"screenshot-{secrets.token_hex(8)}"
+    path = run.where.private / f"screenshot-{os.urandom(8).hex()}"
     video, head = heads[screen]
     arguments: dict[str, Sendable] = {"filename": str(path)}
     if video.alias is not None:

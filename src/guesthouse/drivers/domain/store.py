@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -104,7 +103,7 @@ class Store:
         path = self._state / "guesthouse-instance"
         with contextlib.suppress(FileNotFoundError):
             return read_limited(path, 64).decode("ascii", "replace").strip()
-        made = secrets.token_hex(16)
+        made = os.urandom(16).hex()
         write_atomic(path, made.encode(), durable=False)
         return made
 

@@ -6,7 +6,7 @@ the machine decides what it brings along, the devices then what they need, and t
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
@@ -114,7 +114,7 @@ def _complete_cpu(domain: Domain, qemu: QemuCapabilities) -> None:
 
 
 def _new_mac(defaults: Defaults) -> str:
-    return ":".join([defaults.mac_prefix, *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
+    return ":".join([defaults.mac_prefix, *(f"{byte:02x}" for byte in os.urandom(3))])
 
 
 def _complete_devices(domain: Domain, ctx: DeviceContext, defaults: Defaults) -> None:
