@@ -15,7 +15,7 @@ import json
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Final, NotRequired, TypedDict, cast
 
 #: Architectures whose processors this table describes.
@@ -222,5 +222,5 @@ def _pattern(record: list[int | str]) -> SignaturePattern:
 @cache
 def table() -> CpuTable:
     """The table, read once."""
-    text = resources.files("guesthouse.model").joinpath("data/x86_cpus.json").read_text("utf-8")
+    text = Path(__file__).with_name("data").joinpath("x86_cpus.json").read_text("utf-8")
     return CpuTable(cast(_Records, json.loads(text)))

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -56,7 +55,7 @@ class Job:
         #: The last job that could be watched.
         self.last: Work | None = None
         self._taken = False
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: list[asyncio.Future[None]] = []  # short, and an empty deque is not small
 
     @contextlib.asynccontextmanager
     async def hold(
@@ -115,7 +114,7 @@ class Job:
     def _pass_on(self) -> None:
         """Give the seat to the next in the queue; it stays taken while it passes."""
         while self._queue:
-            turn = self._queue.popleft()
+            turn = self._queue.pop(0)
             if not turn.done():
                 turn.set_result(None)
                 return

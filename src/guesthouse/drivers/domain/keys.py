@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.errors import InvalidArgumentError
@@ -25,7 +25,7 @@ MOST_KEYS = 16
 @cache
 def _table(codeset: str) -> dict[int, int]:
     """Code to QEMU's number."""
-    text = files("guesthouse.drivers.domain").joinpath("data/keys.csv").read_text(encoding="ascii")
+    text = Path(__file__).with_name("data").joinpath("keys.csv").read_text(encoding="ascii")
     found: dict[int, int] = {}
     for row in csv.DictReader(text.splitlines()):
         for code in row[codeset].split():
