@@ -131,10 +131,6 @@ class Domain:
         """Remove the definition."""
         self.connection.call(rpc.DOMAIN_UNDEFINE_FLAGS, rpc.DomainUndefineFlagsArgs(self.handle, flags))
 
-    def undefine_plain(self) -> None:
-        """Remove the definition, over the oldest procedure, which knows no flags."""
-        self.connection.call(rpc.DOMAIN_UNDEFINE, rpc.DomainUndefineArgs(self.handle))
-
     def autostart(self) -> bool:
         """Whether it starts with the host."""
         args = rpc.DomainGetAutostartArgs(self.handle)

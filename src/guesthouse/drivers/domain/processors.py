@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable
 
 from guesthouse.drivers.domain import facts
-from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.kinds import parse_cpuset
 
@@ -43,13 +42,5 @@ def affinity(thread: facts.Thread) -> frozenset[int]:
     """Where the kernel lets a thread run; everywhere when it is gone."""
     try:
         return frozenset(os.sched_getaffinity(thread.id))
-    except OSError:
-        return online()
-
-
-def emulator_affinity(run: Run) -> frozenset[int]:
-    """Where the kernel lets QEMU's main thread run."""
-    try:
-        return frozenset(os.sched_getaffinity(run.pid))
     except OSError:
         return online()
