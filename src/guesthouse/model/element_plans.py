@@ -322,7 +322,7 @@ def write(item: object, lines: Lines, style: Style) -> None:
     place = len(out)
     out.append("")
     if plan.writers:
-        lines.indent = indent + "  "
+        lines.indent = f"{indent}  "
         for value, (writer, empty) in zip(plan.child_values(item), plan.writers, strict=True):
             if value or (empty and value is not None):
                 writer(value, item, lines, style)

@@ -66,6 +66,15 @@ def test_undefine_leaves_nothing(store: Store, tmp_path: Path) -> None:
     assert set(tmp_path.rglob("*")) == before
 
 
+def test_undefine_of_nothing_but_a_definition_writes_no_journal(store: Store, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    store.write_definition("web", "<domain/>")
+    changed = (tmp_path / "lib/qemu/guesthouse-journal").stat().st_mtime_ns
+    store.undefine(Intent("undefine", "web", UUID))
+    assert set(tmp_path.rglob("*")) == before
+    assert (tmp_path / "lib/qemu/guesthouse-journal").stat().st_mtime_ns == changed
+
+
 def test_an_undefine_that_was_cut_off_is_finished(store: Store, tmp_path: Path) -> None:
     nvram = tmp_path / "nvram"
     nvram.write_text("variables")

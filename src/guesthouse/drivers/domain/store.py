@@ -178,6 +178,9 @@ class Store:
     def undefine(self, intent: Intent) -> None:
         """Remove a definition with its links and the files in `intent.extra`; survives a crash."""
         with _reporting(f"cannot remove the definition of domain '{intent.name}'"):
+            if not intent.extra and not self._has_links(intent.name):
+                remove(self.definition_path(intent.name), durable=True)  # one step, which needs no journal
+                return
             self._note(intent)
             self._finish_undefine(intent)
             self._strike(intent)
@@ -204,6 +207,9 @@ class Store:
                 self._finish_rename(intent)
             remove(path)
         self._sweep_links()
+
+    def _has_links(self, name: str) -> bool:
+        return any(os.path.lexists(self.autostart_link(name, once=once)) for once in (False, True))
 
     def _finish_undefine(self, intent: Intent) -> None:
         for once in (False, True):
