@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Identity, StreamIn, StreamOut
+from guesthouse.errors import Code, InternalError, LibvirtError
 
 if TYPE_CHECKING:
     from guesthouse.rpc.procedure import Procedure
@@ -92,3 +93,12 @@ class CallInProgress:
     def reply_fds(self, fds: list[int]) -> None:
         """Hand these descriptors over with the reply."""
         self._extras.reply += fds
+
+
+def told(error: BaseException) -> LibvirtError:
+    """What the client is told of a failure that nobody foresaw: the host's refusal with its file, else its kind."""
+    hint = "the daemon's log has more"
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename is not None else ""
+        return LibvirtError(f"{error.strerror}{where}", code=Code.SYSTEM_ERROR, hint=hint)
+    return InternalError(f"{type(error).__name__}: {error}", hint=hint)

@@ -37,7 +37,7 @@ from guesthouse.rpc.server import (
     ServerProtocol,
 )
 from guesthouse.rpc.xdr import Struct
-from guesthouse.server.calls import CallInProgress, Extras, close_fds
+from guesthouse.server.calls import CallInProgress, Extras, close_fds, told
 from guesthouse.server.output import Output
 from guesthouse.server.streams import Stream
 
@@ -391,7 +391,7 @@ class Session:
             extras.close()
         if not isinstance(error, LibvirtError):
             log.error("%s failed", call.procedure.name, exc_info=error)
-            error = InternalError(f"{type(error).__name__}: {error}", hint="the daemon's log has more")
+            error = told(error)
         self.send(self.protocol.encode_error(call, error))
 
     def _output_drained(self) -> None:
