@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guesthouse.drivers.domain.keys import translate
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import LibvirtError
 
 LINUX, XT, ATSET1, ATSET2, ATSET3, OSX, XTKBD, USB, WIN32, QNUM = range(10)
 
@@ -39,5 +39,5 @@ def test_codes(codeset: int, code: int, number: int) -> None:
     ],
 )
 def test_what_is_refused(codeset: int, codes: list[int], text: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=text):
+    with pytest.raises(LibvirtError, match=text):
         translate(codeset, codes)

@@ -35,9 +35,9 @@ async def of(guest: Guest, path: str) -> BlockInfo:
     """
     disk = devices.disk_named(guest.current, path)
     if disk is None:
-        raise InvalidArgumentError(f"invalid path {path} not assigned to domain")
+        raise InvalidArgumentError(f"invalid path {path} not assigned to domain", domain=Origin.QEMU)
     if not disk.path:
-        raise InvalidArgumentError(f"disk '{path}' does not currently have a source assigned")
+        raise InvalidArgumentError(f"disk '{path}' does not currently have a source assigned", domain=Origin.QEMU)
     if guest.run is not None:
         return await _of_running(guest.run, disk, disk.path)
     found = await images.info(disk.path, disk.driver.type if disk.driver else None)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from guesthouse.drivers.domain.job import Job
 from guesthouse.drivers.domain.states import REASONS, TRANSITIONS, Cause, Notice, State
-from guesthouse.errors import OperationInvalidError
+from guesthouse.errors import OperationInvalidError, Origin
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.run import Run
@@ -109,5 +109,5 @@ class Guest:
     def live(self) -> Run:
         """The running QEMU. Raises `OperationInvalidError` (`domain is not running`)."""
         if self.run is None:
-            raise OperationInvalidError("domain is not running")
+            raise OperationInvalidError("domain is not running", domain=Origin.DOMAIN)
         return self.run

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin
 from guesthouse.qemu.json_value import Sendable
 
 #: The columns by `virKeycodeSet`. XT is the same as AT set 1; 9 are QEMU's own numbers.
@@ -46,8 +46,10 @@ def translate(codeset: int, codes: list[int]) -> list[int]:
     for code in codes:
         number = table.get(code)
         if number is None:
-            raise InvalidArgumentError(
-                f"cannot translate keycode {code} of {_CODESETS[codeset]} codeset to qnum keycode"
+            raise LibvirtError(
+                f"cannot translate keycode {code} of {_CODESETS[codeset]} codeset to qnum keycode",
+                code=Code.INTERNAL_ERROR,
+                domain=Origin.QEMU,
             )
         numbers.append(number)
     return numbers

@@ -116,5 +116,7 @@ async def _ask(driver: DomainDriver, guest: Guest, ways: int, mode: str, *, rebo
             return
     async with modifying(guest, mode):
         run = guest.live()
+        if guest.state is not State.RUNNING:  # a guest that stands still cannot hear the button
+            raise OperationInvalidError("domain is not running", hint="resume it first")
         run.reboot_instead = reboot
         await run.talk().execute("system_powerdown")

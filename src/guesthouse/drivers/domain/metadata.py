@@ -35,7 +35,7 @@ def chosen(guest: Guest, impact: int) -> tuple[bool, bool]:
     live = bool(impact & flags.LIVE) or (not impact and guest.active)
     config = bool(impact & flags.CONFIG) or (not impact and not guest.active)
     if live and not guest.active:
-        raise OperationInvalidError("domain is not running")
+        raise OperationInvalidError("domain is not running", domain=Origin.DOMAIN)
     if config and not guest.persistent:
         raise OperationInvalidError("transient domains do not have any persistent config")
     return live, config

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: `virDomainGetHostnameFlags`.
 _FROM_LEASE, _FROM_AGENT = 1, 2
+_SOURCES = ("VIR_DOMAIN_GET_HOSTNAME_LEASE", "VIR_DOMAIN_GET_HOSTNAME_AGENT")
 
 #: `virDomainInterfaceAddressesSource`.
 _SOURCE_AGENT, _SOURCE_ARP = 1, 2
@@ -29,6 +30,7 @@ _SYNC = 1
 
 async def _hostname(driver: DomainDriver, _: Caller, args: rpc.DomainGetHostnameArgs) -> Struct:
     flags.check(args.flags, _FROM_LEASE | _FROM_AGENT, "qemuDomainGetHostname")
+    flags.exclusive(args.flags, _FROM_LEASE, _FROM_AGENT, _SOURCES, origin=Origin.QEMU)
     guest = find(driver, args.dom)
     if args.flags == _FROM_LEASE:
         guest.live()
@@ -53,7 +55,7 @@ async def _interface_addresses(driver: DomainDriver, _: Caller, args: rpc.Domain
     guest.live()
     if args.source > _SOURCE_ARP:
         raise LibvirtError(
-            f"Unsupported IP address data source {args.source}", code=Code.ARGUMENT_UNSUPPORTED, domain=Origin.QEMU
+            f"Unknown IP address data source {args.source}", code=Code.ARGUMENT_UNSUPPORTED, domain=Origin.QEMU
         )
     if args.source != _SOURCE_AGENT:
         return rpc.DomainInterfaceAddressesRet([])  # neither leases nor neighbours of a user-mode network

@@ -45,7 +45,9 @@ def _vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusFlagsA
     guest = find(driver, args.dom)
     vcpu = metadata.one_definition(guest, args.flags & _IMPACT).vcpu
     if args.flags & _GUEST and not guest.active:
-        raise InvalidArgumentError("vCPU count provided by the guest agent can only be requested for live domains")
+        raise InvalidArgumentError(
+            "vCPU count provided by the guest agent can only be requested for live domains", domain=Origin.QEMU
+        )
     if args.flags & _GUEST:
         return _vcpus_of_agent(guest, everything=bool(args.flags & _MAXIMUM))
     return rpc.DomainGetVcpusFlagsRet(vcpu.maximum if args.flags & _MAXIMUM else vcpu.online)

@@ -12,7 +12,7 @@ from guesthouse.drivers.domain.balloon import set_period
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import counted, find, handle_bytes, uint
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError
+from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError, Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain as basic
 from guesthouse.rpc.procedures import domain_stats as rpc
@@ -114,7 +114,7 @@ async def _disk_counters(guest: Guest, path: str) -> dict[str, int]:
     if path:
         disk = devices.disk_named(run.live, path)
         if disk is None:
-            raise InvalidArgumentError(f"invalid path: {path}")
+            raise InvalidArgumentError(f"invalid path: {path}", domain=Origin.QEMU)
         disks = [disk]
     await polling.refresh_or_fail(run)
     total: dict[str, int] = {}
@@ -169,7 +169,7 @@ def _interface_stats(driver: DomainDriver, _: Caller, args: rpc.DomainInterfaceS
                     f"interface '{args.device}' has no device on the host", hint="a user-mode network is not counted"
                 )
             return rpc.DomainInterfaceStatsRet(*counters)
-    raise InvalidArgumentError(f"'{args.device}' is not a known interface")
+    raise InvalidArgumentError(f"'{args.device}' is not a known interface", domain=Origin.DOMAIN)
 
 
 async def _set_memory_stats_period(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.errors import NoSuchDomainError, OperationFailedError, OperationInvalidError
+from guesthouse.errors import NoSuchDomainError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.model.domain.definition import Domain
 
 
@@ -59,11 +59,15 @@ class Registry:
         known = self.by_uuid.get(UUID(definition.uuid).bytes)
         if known is not None:
             if known.name != definition.name:
-                raise OperationFailedError(f"domain '{known.name}' is already defined with uuid {known.uuid_text}")
+                raise OperationFailedError(
+                    f"domain '{known.name}' is already defined with uuid {known.uuid_text}", domain=Origin.DOMAIN
+                )
             return known
         other = self.by_name.get(definition.name)
         if other is not None:
-            raise OperationFailedError(f"domain '{definition.name}' already exists with uuid {other.uuid_text}")
+            raise OperationFailedError(
+                f"domain '{definition.name}' already exists with uuid {other.uuid_text}", domain=Origin.DOMAIN
+            )
         self.check_readable(definition.name)
         return None
 

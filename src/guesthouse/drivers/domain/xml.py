@@ -43,7 +43,8 @@ def describe(driver: DomainDriver, guest: Guest, flags: int) -> str:
         domain.cpu = guest.run.defined_cpu or domain.cpu
     elif not live and flags & UPDATE_CPU:
         domain = _updated(driver, domain)
-    style = Style(live=live, secure=bool(flags & SECURE), migratable=bool(flags & MIGRATABLE))
+    migratable = bool(flags & MIGRATABLE)  # for another host: nothing of this run, all secrets
+    style = Style(live=live and not migratable, secure=migratable or bool(flags & SECURE), migratable=migratable)
     text = format_domain(domain, style)
     guest.texts[flags] = text
     return text

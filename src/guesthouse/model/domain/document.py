@@ -19,7 +19,7 @@ from guesthouse.model.xmltext import Lines, parse_document
 #: Path of what a definition cannot do without, to the error code and text where it is missing.
 _NEEDED: Final[tuple[tuple[str, int, str], ...]] = (
     ("name", Code.NO_NAME, ""),
-    ("os/type", Code.OS_TYPE, "an os <type> must be specified"),
+    ("os/type", Code.XML_ERROR, "an os <type> must be specified"),
     ("memory", Code.XML_ERROR, "Memory size must be specified via <memory> or in the <numa> configuration"),
 )
 
