@@ -10,6 +10,7 @@ import contextlib
 import random
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -145,6 +146,12 @@ def unforeseen(daemon: Daemon) -> set[str]:
     return set(re.findall(r"^(?:Traceback|\w+(?:Error|Exception|Exit)\b).*$", daemon.output, re.MULTILINE))
 
 
+def memory(daemon: Daemon, field: str) -> int:
+    """Kibibytes of the daemon: VmRSS now, VmHWM at the most."""
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    return int(re.findall(rf"^{field}:\s*(\d+) kB$", status, re.MULTILINE)[0])
+
+
 def test_what_no_driver_answers_says_so(daemon: Daemon) -> None:
     unanswered = [procedure for procedure in CALLS if procedure not in ANSWERED]
     assert unanswered
@@ -175,6 +182,7 @@ def test_what_is_answered_answers_in_time(daemon: Daemon) -> None:
 def test_odd_arguments_raise_nothing_unforeseen(daemon: Daemon) -> None:
     chance = random.Random(20110703)
     answered = [procedure for procedure in CALLS if procedure in ANSWERED]
+    before = memory(daemon, "VmRSS")
     for number in range(ROUNDS):
         chance.shuffle(answered)
         with guests(daemon, number) as domains:
@@ -182,6 +190,7 @@ def test_odd_arguments_raise_nothing_unforeseen(daemon: Daemon) -> None:
                 payload = arguments(procedure, Values(chance.choice([None, *domains]), chance))
                 ask(daemon, procedure, payload)
                 assert not unforeseen(daemon), (number, procedure, payload, unforeseen(daemon))
+    assert memory(daemon, "VmHWM") - before < 64 * 1024
     with Wire(daemon.socket) as wire:
         wire.open()
         ret = wire.call(DOMAIN_DEFINE_XML, DomainDefineXmlArgs(tiny_xml("afterwards", memory=64)))
