@@ -253,6 +253,7 @@ def _watch(context: Context, args: Arguments, numbers: list[int], timeout: int |
 
 def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[int, str]:
     """Print events until enough have come; returns their number and why it ended, if not for that."""
+    import signal
     from time import monotonic
 
     from guesthouse.client.events import read
@@ -260,6 +261,8 @@ def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[in
     connection = context.connection
     deadline = None if timeout is None else monotonic() + timeout
     count = 0
+    # As virsh: a shell starts what runs in the background with the interrupt ignored, and here it is the way out.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while True:
             left = None if deadline is None else max(deadline - monotonic(), 0.0)
@@ -275,6 +278,8 @@ def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[in
                 return count, ""
     except KeyboardInterrupt:
         return count, "event loop interrupted\n"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _print(context: Context, args: Arguments, event: DomainEvent) -> None:
