@@ -15,7 +15,7 @@ from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.states import Happening, Notice
 from guesthouse.drivers.domain.store import Intent
 from guesthouse.drivers.flags import check
-from guesthouse.errors import NoSuchDomainError, OperationInvalidError, XmlError
+from guesthouse.errors import NoSuchDomainError, OperationInvalidError, Origin, XmlError
 from guesthouse.model.binding import Style
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.definition import Domain
@@ -123,9 +123,9 @@ async def rename(driver: DomainDriver, guest: Guest, name: str) -> None:
             raise XmlError("name  must not be empty")
         driver.store.check_name(name)
         if name == guest.name:
-            raise OperationInvalidError("Can't rename domain to itself")
+            raise OperationInvalidError("Can't rename domain to itself", domain=Origin.DOMAIN)
         if name in driver.registry.by_name:
-            raise OperationInvalidError(f"domain with name '{name}' already exists")
+            raise OperationInvalidError(f"domain with name '{name}' already exists", domain=Origin.DOMAIN)
         driver.registry.check_readable(name)
         domain = copy(guest.definition)
         domain.name = name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import InternalError, InvalidArgumentError, Origin
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.chardev import CharacterDevice
@@ -60,7 +60,7 @@ def character_devices(live: Domain) -> Iterator[CharacterDevice]:
 def console_device(live: Domain, name: str | None) -> CharacterDevice:
     """The device of this alias, or the first console, serial or parallel port.
 
-    Raises `InvalidArgumentError` when there is none.
+    Raises `InternalError` for an unknown name, `InvalidArgumentError` when there is none at all.
     """
     if name is None:
         first = next(character_devices(live), None)
@@ -70,15 +70,15 @@ def console_device(live: Domain, name: str | None) -> CharacterDevice:
     for device in character_devices(live):
         if device.alias is not None and device.alias.name == name:
             return device
-    raise InvalidArgumentError(f"cannot find console device '{name}'")
+    raise InternalError(f"cannot find character device {name}", domain=Origin.QEMU)
 
 
 def channel_by_name(live: Domain, name: str | None) -> Channel:
-    """The channel of this alias or target name, or the first one. Raises `InvalidArgumentError`."""
+    """The channel of this alias or target name, or the first one. Raises `InternalError`."""
     for channel in live.devices.channels:
         if name is None or name == channel.target.name or (channel.alias is not None and channel.alias.name == name):
             return channel
-    raise InvalidArgumentError(f"cannot find channel {name or '<null>'}")
+    raise InternalError(f"cannot find channel {name or '<null>'}", domain=Origin.QEMU)
 
 
 def channel_by_alias(live: Domain, alias: str) -> Channel | None:

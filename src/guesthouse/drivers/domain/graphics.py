@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
-from guesthouse.errors import InternalError, InvalidArgumentError, LibvirtError
+from guesthouse.errors import InternalError, InvalidArgumentError, LibvirtError, Origin
 from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.qemu.json_value import Sendable
 
@@ -53,7 +53,7 @@ async def connect(guest: Guest, index: int, descriptor: int, *, skip: bool) -> N
 
 def _protocol(displays: Sequence[Graphics], index: int) -> str:
     if index >= len(displays):
-        raise InternalError(f"No graphics backend with index {index}")
+        raise InternalError(f"No graphics backend with index {index}", domain=Origin.QEMU)
     kind = displays[index].type
     if kind not in ("vnc", "spice"):
         raise InvalidArgumentError(f"Can only open VNC or SPICE graphics backends, not {kind}")
