@@ -8,7 +8,7 @@ from guesthouse.cli.failure import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from guesthouse.cli.context import Context
+    from guesthouse.cli.context import Context, Json
     from guesthouse.client.domain import Domain
 
     Element = etree._Element
@@ -79,6 +79,11 @@ def _serialized(node: object) -> str:
     return str(node)
 
 
-def print_document(context: Context, text: str, path: str, *, wrap: bool) -> None:
-    """Print a document, or what an XPath picks of it."""
-    context.print(picked(text, path, wrap=wrap) if path else text)
+def tree(element: Element) -> dict[str, Json]:
+    """An element as plain data: its tag, attributes, text and children."""
+    return {
+        "tag": str(element.tag),
+        "attributes": {str(name): str(value) for name, value in element.attrib.items()},
+        "text": element.text or "",
+        "children": [tree(child) for child in element if isinstance(child.tag, str)],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guesthouse.cli.documents import SHAPE, print_document
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Command, Option, domain, flag
 from guesthouse.errors import Code, LibvirtError
@@ -29,13 +30,7 @@ def run_dumpxml(context: Context, args: Arguments) -> None:
     """Print a guest's definition."""
     found = context.domain(args.need("domain"))
     text = found.xml(sum(bit for name, bit in XML_FLAGS.items() if args.has(name)))
-    path = args.text("xpath")
-    if path is None:
-        context.print(text)
-        return
-    from guesthouse.cli.xmltool import print_document
-
-    print_document(context, text, path, wrap=args.has("wrap"))
+    print_document(context, args, text)
 
 
 def run_edit(context: Context, args: Arguments) -> None:
@@ -176,6 +171,7 @@ COMMANDS = (
             Option("xpath", "string", "only the nodes that this XPath picks"),
             flag("wrap", "and those below one element"),
         ),
+        shape=SHAPE,
         description="Print the definition of a guest as XML.",
     ),
     Command(

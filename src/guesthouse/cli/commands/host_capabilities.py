@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guesthouse.cli.documents import SHAPE, print_document
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.files import read_document
 from guesthouse.cli.grammar import Command, Option, file, flag
@@ -37,21 +38,11 @@ def _target(args: Arguments, emulator: str = "emulator") -> Target:
     return program, args.text("arch"), args.text("machine"), virt
 
 
-def _print(context: Context, args: Arguments, text: str) -> None:
-    path = args.text("xpath")
-    if path is None:
-        context.print(text)
-        return
-    from guesthouse.cli.xmltool import print_document
-
-    print_document(context, text, path, wrap=args.has("wrap"))
-
-
 def run_capabilities(context: Context, args: Arguments) -> None:
     """Print the capabilities of the host."""
     with context.during("failed to get capabilities"):
         text = host.capabilities(context.connection)
-    _print(context, args, text)
+    print_document(context, args, text)
 
 
 def run_domcapabilities(context: Context, args: Arguments) -> None:
@@ -59,7 +50,7 @@ def run_domcapabilities(context: Context, args: Arguments) -> None:
     flags = NO_DEPRECATED if args.has("disable-deprecated-features") else 0
     with context.during("failed to get emulator capabilities"):
         text = host.domain_capabilities(context.connection, _target(args, "emulatorbin"), flags)
-    _print(context, args, text)
+    print_document(context, args, text)
 
 
 def run_cpu_models(context: Context, args: Arguments) -> None:
@@ -194,7 +185,7 @@ BASELINE = (flag("features", "with the features of its model"), flag("migratable
 CPU_FILE = file("a document with a CPU: of its own, of a guest, or capabilities")
 
 COMMANDS = (
-    Command("capabilities", "host", "print the host's capabilities", run_capabilities, XPATH),
+    Command("capabilities", "host", "print the host's capabilities", run_capabilities, XPATH, shape=SHAPE),
     Command(
         "cpu-baseline",
         "host",
@@ -221,6 +212,7 @@ COMMANDS = (
             *XPATH,
             flag("disable-deprecated-features", "with a host CPU without deprecated features"),
         ),
+        shape=SHAPE,
     ),
     Command(
         "hypervisor-cpu-baseline",

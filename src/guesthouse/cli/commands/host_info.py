@@ -5,6 +5,7 @@ from __future__ import annotations
 from guesthouse.cli.bitmaps import flags as shown_flags
 from guesthouse.cli.bitmaps import ranges
 from guesthouse.cli.context import LIBVIRT_LEVEL
+from guesthouse.cli.documents import SHAPE, print_document
 from guesthouse.cli.grammar import Command, Option, flag
 from guesthouse.client import host
 from guesthouse.errors import Code, LibvirtError
@@ -79,7 +80,8 @@ def _version(number: int) -> str:
 def run_sysinfo(context: Context, args: Arguments) -> None:
     """Print what the firmware says about the host."""
     with context.during("failed to get sysinfo"):
-        context.print(host.sysinfo(context.connection))
+        text = host.sysinfo(context.connection)
+    print_document(context, args, text)
 
 
 def run_nodeinfo(context: Context, args: Arguments) -> None:
@@ -297,7 +299,7 @@ COMMANDS = (
         run_nodesevinfo,
         shape="{field: value}",
     ),
-    Command("sysinfo", "host", "print what the firmware says about the host", run_sysinfo),
+    Command("sysinfo", "host", "print what the firmware says about the host", run_sysinfo, shape=SHAPE),
     Command("uri", "host", "print the connection's URI", run_uri, shape="{uri}"),
     Command(
         "version",
