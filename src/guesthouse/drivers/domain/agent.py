@@ -20,7 +20,7 @@ from guesthouse.qemu.agent import Agent
 from guesthouse.qemu.json_value import objects
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _CONNECTED, _DISCONNECTED = 1, 2
 _DOMAIN_STARTED, _CHANNEL = 1, 2
 
 
-def attach(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def attach(driver: Guests, guest: Guest, run: Run) -> None:
     """Connect to the agent's channel, where the guest has one."""
     channel = devices.agent_channel(run.live)
     if channel is None or run.agent is not None:
@@ -49,7 +49,7 @@ def attach(driver: DomainDriver, guest: Guest, run: Run) -> None:
         driver.events.publish(EventId.AGENT_LIFECYCLE, guest, state, _DOMAIN_STARTED)
 
 
-def channel_changed(driver: DomainDriver, guest: Guest, run: Run, alias: str, *, connected: bool) -> None:
+def channel_changed(driver: Guests, guest: Guest, run: Run, alias: str, *, connected: bool) -> None:
     """A channel's port was opened or closed in the guest."""
     channel = devices.channel_by_alias(run.live, alias)
     if channel is None:

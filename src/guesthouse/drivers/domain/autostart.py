@@ -12,12 +12,12 @@ from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.errors import LibvirtError, OperationInvalidError
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
 
-async def start_marked(driver: DomainDriver, width: int) -> None:
+async def start_marked(driver: Guests, width: int) -> None:
     """Start every marked guest that is off, `width` at a time. A failure is logged and stops no other guest.
 
     As in libvirt, only the first daemon after the host's boot does so (in a session: after the login): a guest that
@@ -36,7 +36,7 @@ async def start_marked(driver: DomainDriver, width: int) -> None:
     await asyncio.gather(*(one(guest) for guest in marked))
 
 
-async def _start(driver: DomainDriver, guest: Guest) -> None:
+async def _start(driver: Guests, guest: Guest) -> None:
     try:
         if guest.autostart_once:
             await driver.in_thread(driver.store.set_autostart, guest.name, False, once=True)
@@ -48,7 +48,7 @@ async def _start(driver: DomainDriver, guest: Guest) -> None:
         log.error("domain '%s' could not be started with the daemon: %s", guest.name, error.message)
 
 
-async def mark(driver: DomainDriver, guest: Guest, on: bool, *, once: bool = False) -> None:
+async def mark(driver: Guests, guest: Guest, on: bool, *, once: bool = False) -> None:
     """Start the guest with the daemon from now on, or no longer; with `once`, at its next start only."""
     async with modifying(guest):
         if not guest.persistent:

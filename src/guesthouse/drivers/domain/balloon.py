@@ -13,10 +13,10 @@ from guesthouse.model.domain.devices.memballoon import Memballoon
 from guesthouse.model.domain.document import copy
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 
-async def set_period(driver: DomainDriver, guest: Guest, seconds: int, impact: int) -> None:
+async def set_period(driver: Guests, guest: Guest, seconds: int, impact: int) -> None:
     """Have the guest's memory statistics reported every so many seconds, 0 for never."""
     if seconds < 0:
         raise InvalidArgumentError(f"invalid value for collection period: {seconds}")

@@ -22,7 +22,7 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy, format_domain, parse_domain
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: Flags of undefine: bits of `virDomainUndefineFlagsValues`.
 MANAGED_SAVE = 1
@@ -37,7 +37,7 @@ _UNDEFINE_FLAGS = 127
 _FILE_STYLE = Style(live=False, secure=True)
 
 
-async def read(driver: DomainDriver, xml: str, *, validate: bool = False) -> Domain:
+async def read(driver: Guests, xml: str, *, validate: bool = False) -> Domain:
     """The completed definition that a client sent. Raises what `parse_domain` and `complete` raise."""
     domain = parse_domain(xml, validate=validate)
     driver.store.check_name(domain.name)
@@ -46,7 +46,7 @@ async def read(driver: DomainDriver, xml: str, *, validate: bool = False) -> Dom
     return domain
 
 
-async def define(driver: DomainDriver, xml: str, *, validate: bool = False) -> Guest:
+async def define(driver: Guests, xml: str, *, validate: bool = False) -> Guest:
     """Define a guest, or redefine the one with this name and UUID; a running guest takes it at its next boot.
 
     Raises `OperationFailedError` when the name or the UUID belongs to another guest.
@@ -64,7 +64,7 @@ async def define(driver: DomainDriver, xml: str, *, validate: bool = False) -> G
             return guest
 
 
-async def _add(driver: DomainDriver, domain: Domain) -> Guest:
+async def _add(driver: Guests, domain: Domain) -> Guest:
     await driver.in_thread(driver.store.write_definition, domain.name, format_domain(domain, _FILE_STYLE))
     guest = Guest(domain, persistent=True)
     driver.registry.add(guest)
@@ -72,7 +72,7 @@ async def _add(driver: DomainDriver, domain: Domain) -> Guest:
     return guest
 
 
-async def replace(driver: DomainDriver, guest: Guest, domain: Domain) -> None:
+async def replace(driver: Guests, guest: Guest, domain: Domain) -> None:
     """Give a guest another definition, on disk and in memory. The caller holds the guest's job."""
     await driver.in_thread(driver.store.write_definition, guest.name, format_domain(domain, _FILE_STYLE))
     guest.definition = domain
@@ -80,7 +80,7 @@ async def replace(driver: DomainDriver, guest: Guest, domain: Domain) -> None:
     driver.registry.version += 1
 
 
-async def undefine(driver: DomainDriver, guest: Guest, flags: int = 0) -> None:
+async def undefine(driver: Guests, guest: Guest, flags: int = 0) -> None:
     """Remove the definition; a running guest goes on as a transient one."""
     check(flags, _UNDEFINE_FLAGS, "qemuDomainUndefineFlags")
     if flags & NVRAM and flags & KEEP_NVRAM:
@@ -112,7 +112,7 @@ def _nvram_to_remove(domain: Domain, flags: int) -> tuple[str, ...]:
     raise OperationInvalidError("cannot undefine domain with nvram", hint="use --nvram or --keep-nvram")
 
 
-async def rename(driver: DomainDriver, guest: Guest, name: str) -> None:
+async def rename(driver: Guests, guest: Guest, name: str) -> None:
     """Give a guest that is off another name. Raises `OperationInvalidError` when it runs or the name is taken."""
     async with modifying(guest), driver.definitions:
         if guest.active:

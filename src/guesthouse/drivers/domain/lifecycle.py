@@ -14,7 +14,7 @@ from guesthouse.drivers.flags import check
 from guesthouse.errors import LibvirtError, NoSuchDomainError, OperationInvalidError
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: Ways to shut down or to reboot: bits of `virDomainShutdownFlagValues` and `virDomainRebootFlagValues`.
 ACPI = 1
@@ -30,7 +30,7 @@ async def modifying(guest: Guest, kind: str = "modify") -> AsyncIterator[None]:
         yield
 
 
-async def suspend(driver: DomainDriver, guest: Guest) -> None:
+async def suspend(driver: Guests, guest: Guest) -> None:
     """Stop the guest's processors. Raises `OperationInvalidError` when it is off, or asleep."""
     guest.live()
     async with modifying(guest, "suspend"):
@@ -47,7 +47,7 @@ async def suspend(driver: DomainDriver, guest: Guest) -> None:
         power.change(driver, guest, run, Cause.SUSPEND)
 
 
-async def resume(driver: DomainDriver, guest: Guest) -> None:
+async def resume(driver: Guests, guest: Guest) -> None:
     """Let the guest's processors run. Raises `OperationInvalidError` when it is off, asleep or running."""
     guest.live()
     async with modifying(guest, "resume"):
@@ -62,7 +62,7 @@ async def resume(driver: DomainDriver, guest: Guest) -> None:
         power.change(driver, guest, run, Cause.RESUME)
 
 
-async def shut_down(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
+async def shut_down(driver: Guests, guest: Guest, ways: int = 0) -> None:
     """Ask the guest to power off: through its agent, or with the power button. 0 leaves the choice to us.
 
     Returns when the guest was asked. With both ways given, the agent is asked first and the button is the resort.
@@ -71,13 +71,13 @@ async def shut_down(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
     await _ask(driver, guest, ways, "powerdown", reboot=_restarts(guest.live()))
 
 
-async def reboot(driver: DomainDriver, guest: Guest, ways: int = 0) -> None:
+async def reboot(driver: Guests, guest: Guest, ways: int = 0) -> None:
     """Ask the guest to reboot: through its agent, or with the power button and a reset instead of the end."""
     check(ways, ACPI | AGENT, "qemuDomainReboot")
     await _ask(driver, guest, ways, "reboot", reboot=guest.live().live.on_reboot != "destroy")
 
 
-async def reset(driver: DomainDriver, guest: Guest) -> None:
+async def reset(driver: Guests, guest: Guest) -> None:
     """Press the reset button."""
     guest.live()
     async with modifying(guest, "reset"):
@@ -104,7 +104,7 @@ def _restarts(run: Run) -> bool:
     return run.live.on_poweroff == "restart"
 
 
-async def _ask(driver: DomainDriver, guest: Guest, ways: int, mode: str, *, reboot: bool) -> None:
+async def _ask(driver: Guests, guest: Guest, ways: int, mode: str, *, reboot: bool) -> None:
     run = guest.live()
     if ways & AGENT or (not ways and run.agent_connected):
         try:

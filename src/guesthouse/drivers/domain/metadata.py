@@ -19,7 +19,7 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: `virDomainMetadataType`.
 DESCRIPTION, TITLE, ELEMENT = range(3)
@@ -65,7 +65,7 @@ def get(guest: Guest, kind: int, uri: str | None, impact: int) -> str:
 
 
 async def set_(
-    driver: DomainDriver, guest: Guest, kind: int, text: str | None, key: str | None, uri: str | None, impact: int
+    driver: Guests, guest: Guest, kind: int, text: str | None, key: str | None, uri: str | None, impact: int
 ) -> None:
     """Set, or with None remove, a title, description or document of namespace `uri` (whose prefix becomes `key`)."""
     flags.check(impact, flags.LIVE | flags.CONFIG, "qemuDomainSetMetadata")

@@ -22,11 +22,11 @@ from guesthouse.qemu.json_value import Json, JsonObject, encode, text_of
 from guesthouse.qemu.qmp import Event
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
-Reaction = Callable[["DomainDriver", Guest, Run, JsonObject], None]
+Reaction = Callable[["Guests", Guest, Run, JsonObject], None]
 
 #: `virDomainEventWatchdogAction` by QEMU's action.
 _WATCHDOG = {"none": 0, "pause": 1, "reset": 2, "poweroff": 3, "shutdown": 4, "debug": 5, "inject-nmi": 6}
@@ -38,7 +38,7 @@ _GRAPHICS_FAMILY = {"ipv4": 0, "ipv6": 1, "unix": 2}
 _CONNECT, _INITIALIZE, _DISCONNECT = range(3)
 
 
-def hear(driver: DomainDriver, guest: Guest, run: Run, event: Event) -> None:
+def hear(driver: Guests, guest: Guest, run: Run, event: Event) -> None:
     """React to an event of this run's QEMU."""
     if run.ended.is_set() or guest.run is not run:
         return
@@ -50,17 +50,17 @@ def hear(driver: DomainDriver, guest: Guest, run: Run, event: Event) -> None:
         reaction(driver, guest, run, event.data)
 
 
-def _stop(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _stop(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     if run.booted and not run.restarting and guest.state is State.RUNNING:
         change(driver, guest, run, run.pause_as)
 
 
-def _resume(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _resume(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     if run.booted:
         change(driver, guest, run, Cause.RESUMED_BY_QEMU)
 
 
-def _shutdown(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _shutdown(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     _tell_agent(run)
     by_guest = data.get("guest")
     power.shut_down(driver, guest, run, by_guest=by_guest if isinstance(by_guest, bool) else None)
@@ -72,42 +72,42 @@ def _tell_agent(run: Run) -> None:
         run.agent.guest_ended()
 
 
-def _reset(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _reset(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     _tell_agent(run)
     if run.booted:
         run.reboot_instead = False
         driver.events.publish(EventId.REBOOT, guest)
 
 
-def _panicked(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _panicked(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     power.panicked(driver, guest, run)
 
 
-def _suspend(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _suspend(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     _tell_agent(run)
     if change(driver, guest, run, Cause.SLEEP):
         driver.events.publish(EventId.PMSUSPEND, guest)
 
 
-def _suspend_disk(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _suspend_disk(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     _tell_agent(run)
     if change(driver, guest, run, Cause.SLEEP_TO_DISK):
         driver.events.publish(EventId.PMSUSPEND_DISK, guest)
 
 
-def _wakeup(driver: DomainDriver, guest: Guest, run: Run, _: JsonObject) -> None:
+def _wakeup(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
     if change(driver, guest, run, Cause.WAKE):
         driver.events.publish(EventId.PMWAKEUP, guest)
 
 
-def _watchdog(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _watchdog(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     action = text_of(data, "action")
     driver.events.publish(EventId.WATCHDOG, guest, _WATCHDOG.get(action, 0))
     if action == "pause":
         change(driver, guest, run, Cause.WATCHDOG)
 
 
-def _io_error(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _io_error(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     disk, path = alias_of_disk(run.live, text_of(data, "qom-path") or text_of(data, "device"))
     action = text_of(data, "action")
     number = _IO_ERROR.get(action, 0)
@@ -118,11 +118,11 @@ def _io_error(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) ->
         change(driver, guest, run, Cause.IO_ERROR)
 
 
-def _rtc_change(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _rtc_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     driver.events.publish(EventId.RTC_CHANGE, guest, _number(data, "offset"))
 
 
-def _balloon_change(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _balloon_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     kib = _number(data, "actual") // 1024
     run.balloon_kib = kib
     if run.live.current_memory is not None:
@@ -131,28 +131,28 @@ def _balloon_change(driver: DomainDriver, guest: Guest, run: Run, data: JsonObje
     driver.events.publish(EventId.BALLOON_CHANGE, guest, kib)
 
 
-def _device_deleted(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _device_deleted(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     alias = text_of(data, "device")
     if alias:
         driver.events.publish(EventId.DEVICE_REMOVED, guest, alias)
 
 
-def _device_unplug_failed(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _device_unplug_failed(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     alias = text_of(data, "device") or alias_of_qom_path(text_of(data, "path"))
     driver.events.publish(EventId.DEVICE_REMOVAL_FAILED, guest, alias)
 
 
-def _tray_moved(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _tray_moved(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     alias, _ = alias_of_disk(run.live, text_of(data, "id") or text_of(data, "device"))
     driver.events.publish(EventId.TRAY_CHANGE, guest, alias, 0 if data.get("tray-open") is True else 1)
 
 
-def _port_changed(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+def _port_changed(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     agent.channel_changed(driver, guest, run, text_of(data, "id"), connected=data.get("open") is True)
 
 
 def _graphics(phase: int) -> Reaction:
-    def announce(driver: DomainDriver, guest: Guest, run: Run, data: JsonObject) -> None:
+    def announce(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
         server, client = data.get("server"), data.get("client")
         if isinstance(server, dict) and isinstance(client, dict):
             subjects = [(name, text_of(client, name)) for name in ("x509_dname", "sasl_username") if name in client]

@@ -18,7 +18,7 @@ from guesthouse.drivers.domain.states import Cause
 from guesthouse.errors import LibvirtError
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _RESTART_DEADLINE = 10.0
 
 
-def change(driver: DomainDriver, guest: Guest, run: Run, cause: Cause) -> bool:
+def change(driver: Guests, guest: Guest, run: Run, cause: Cause) -> bool:
     """Change the state, write it down and tell of it. Returns whether `cause` applied."""
     before = guest.state, guest.reason
     notices = guest.turn(cause)
@@ -37,7 +37,7 @@ def change(driver: DomainDriver, guest: Guest, run: Run, cause: Cause) -> bool:
     return True
 
 
-def shut_down(driver: DomainDriver, guest: Guest, run: Run, *, by_guest: bool | None) -> None:
+def shut_down(driver: Guests, guest: Guest, run: Run, *, by_guest: bool | None) -> None:
     """QEMU says that its guest has powered off; `by_guest` False where a signal did it, None where unknown."""
     if run.reboot_instead or (run.live.on_poweroff == "restart" and by_guest and run.stop_cause is None):
         run.restarting = True
@@ -48,7 +48,7 @@ def shut_down(driver: DomainDriver, guest: Guest, run: Run, *, by_guest: bool | 
         stopping.end(driver, run)
 
 
-def panicked(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def panicked(driver: Guests, guest: Guest, run: Run) -> None:
     """The guest's kernel has panicked, and QEMU has stopped it."""
     action = run.live.on_crash or "destroy"
     if not change(driver, guest, run, Cause.PANIC):
@@ -60,7 +60,7 @@ def panicked(driver: DomainDriver, guest: Guest, run: Run) -> None:
         stopping.end(driver, run)
 
 
-async def _restart(driver: DomainDriver, guest: Guest, run: Run, cause: Cause) -> None:
+async def _restart(driver: Guests, guest: Guest, run: Run, cause: Cause) -> None:
     """Reset the guest and let it run; end it where that fails."""
     try:
         await run.talk().pipeline([("system_reset", None), ("cont", None)], deadline=_RESTART_DEADLINE)

@@ -18,7 +18,7 @@ from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.graphics import Graphics
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _MASTER_KEY_SIZE = 32
 _HELPER_DEADLINE = 10.0
 
 
-def prepare_devices(driver: DomainDriver, run: Run) -> None:
+def prepare_devices(driver: Guests, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
     if run.live.pass_through is not None:
         log.warning("Domain id=%s name='%s' uuid=%s is tainted: custom-argv", run.live.id, run.live.name, run.live.uuid)
@@ -36,7 +36,7 @@ def prepare_devices(driver: DomainDriver, run: Run) -> None:
     write_atomic(run.where.private / "master-key.aes", os.urandom(_MASTER_KEY_SIZE), durable=False)
 
 
-async def drop_missing_media(driver: DomainDriver, run: Run) -> None:
+async def drop_missing_media(driver: Guests, run: Run) -> None:
     """Leave out the images that may be missing (`startupPolicy='optional'`) and are: drives stay, but empty."""
     disks = run.live.devices.disks
     for disk in list(disks):

@@ -22,10 +22,10 @@ from guesthouse.drivers.domain import (
 from guesthouse.rpc.procedure import Procedure
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: What the driver answers, and how.
-Table: TypeAlias = "dict[Procedure, Handler[DomainDriver]]"
+Table: TypeAlias = "dict[Procedure, Handler[Guests]]"
 
 TABLE: Table = {
     **procedures_objects.TABLE,

@@ -14,7 +14,7 @@ from guesthouse.rpc.procedures import domain_agent as rpc
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: `virDomainGetHostnameFlags`.
 _FROM_LEASE, _FROM_AGENT = 1, 2
@@ -28,7 +28,7 @@ _IPV4 = 4
 _SYNC = 1
 
 
-async def _hostname(driver: DomainDriver, _: Caller, args: rpc.DomainGetHostnameArgs) -> Struct:
+async def _hostname(driver: Guests, _: Caller, args: rpc.DomainGetHostnameArgs) -> Struct:
     flags.check(args.flags, _FROM_LEASE | _FROM_AGENT, "qemuDomainGetHostname")
     flags.exclusive(args.flags, _FROM_LEASE, _FROM_AGENT, _SOURCES, origin=Origin.QEMU)
     guest = find(driver, args.dom)
@@ -38,18 +38,18 @@ async def _hostname(driver: DomainDriver, _: Caller, args: rpc.DomainGetHostname
     return rpc.DomainGetHostnameRet(await agent.hostname(guest))
 
 
-async def _get_time(driver: DomainDriver, _: Caller, args: rpc.DomainGetTimeArgs) -> Struct:
+async def _get_time(driver: Guests, _: Caller, args: rpc.DomainGetTimeArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainGetTime")
     return rpc.DomainGetTimeRet(*await agent.get_time(find(driver, args.dom)))
 
 
-async def _set_time(driver: DomainDriver, _: Caller, args: rpc.DomainSetTimeArgs) -> None:
+async def _set_time(driver: Guests, _: Caller, args: rpc.DomainSetTimeArgs) -> None:
     flags.check(args.flags, _SYNC, "qemuDomainSetTime")
     guest = find(driver, args.dom)
     await agent.set_time(guest, args.seconds, args.nseconds, from_rtc=bool(args.flags & _SYNC))
 
 
-async def _interface_addresses(driver: DomainDriver, _: Caller, args: rpc.DomainInterfaceAddressesArgs) -> Struct:
+async def _interface_addresses(driver: Guests, _: Caller, args: rpc.DomainInterfaceAddressesArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainInterfaceAddresses")
     guest = find(driver, args.dom)
     guest.live()
@@ -73,7 +73,7 @@ async def _interface_addresses(driver: DomainDriver, _: Caller, args: rpc.Domain
     return rpc.DomainInterfaceAddressesRet(found)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_GET_HOSTNAME: read(_hostname),
     rpc.DOMAIN_GET_TIME: read(_get_time),
     rpc.DOMAIN_INTERFACE_ADDRESSES: read(_interface_addresses),

@@ -12,16 +12,16 @@ from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_devices as rpc
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 
-def _open_console(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenConsoleArgs) -> None:
+def _open_console(driver: Guests, caller: Caller, args: rpc.DomainOpenConsoleArgs) -> None:
     flags.check(args.flags, console.SAFE | console.FORCE, "qemuDomainOpenConsole")
     session = console.open_console(find(driver, args.dom), args.dev_name, args.flags)
     _begin(caller, session)
 
 
-def _open_channel(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenChannelArgs) -> None:
+def _open_channel(driver: Guests, caller: Caller, args: rpc.DomainOpenChannelArgs) -> None:
     flags.check(args.flags, console.FORCE, "qemuDomainOpenChannel")
     session = console.open_channel(find(driver, args.dom), args.name, args.flags)
     _begin(caller, session)
@@ -35,7 +35,7 @@ def _begin(caller: Caller, session: console.Session) -> None:
         raise
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_OPEN_CONSOLE: write(_open_console),
     rpc.DOMAIN_OPEN_CHANNEL: write(_open_channel),
 }

@@ -18,7 +18,7 @@ from guesthouse.rpc.types import TypedParam, llong_param, ullong_param
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: `VIR_DOMAIN_VCPU_MAXIMUM`, `VIR_DOMAIN_VCPU_GUEST` and `VIR_DOMAIN_VCPU_HOTPLUGGABLE`.
 _MAXIMUM, _GUEST, _HOTPLUGGABLE = 4, 8, 16
@@ -34,13 +34,13 @@ _WEIGHT, _PERIOD, _NO_QUOTA = 100, 100_000, 18446744073709551
 _MAPS_LIMIT = 8_388_608
 
 
-def _max_vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetMaxVcpusArgs) -> Struct:
+def _max_vcpus(driver: Guests, _: Caller, args: rpc.DomainGetMaxVcpusArgs) -> Struct:
     guest = find(driver, args.dom)
     guest.live()
     return rpc.DomainGetMaxVcpusRet(guest.current.vcpu.maximum)
 
 
-def _vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Reply | Awaitable[Reply]:
+def _vcpus_flags(driver: Guests, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Reply | Awaitable[Reply]:
     flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST, "qemuDomainGetVcpusFlags")
     guest = find(driver, args.dom)
     vcpu = metadata.one_definition(guest, args.flags & _IMPACT).vcpu
@@ -58,11 +58,11 @@ async def _vcpus_of_agent(guest: Guest, *, everything: bool) -> Reply:
     return rpc.DomainGetVcpusFlagsRet(len(online) if everything else sum(online))
 
 
-async def _set_vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainSetVcpusArgs) -> None:
+async def _set_vcpus(driver: Guests, _: Caller, args: rpc.DomainSetVcpusArgs) -> None:
     await vcpus.set_online(driver, find(driver, args.dom), args.nvcpus, flags.LIVE)
 
 
-async def _set_vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainSetVcpusFlagsArgs) -> None:
+async def _set_vcpus_flags(driver: Guests, _: Caller, args: rpc.DomainSetVcpusFlagsArgs) -> None:
     flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST | _HOTPLUGGABLE, "qemuDomainSetVcpusFlags")
     if args.nvcpus == 0:
         raise InvalidArgumentError("nvcpus in virDomainSetVcpusFlags must not be zero", domain=Origin.DOMAIN, bare=True)
@@ -75,7 +75,7 @@ async def _set_vcpus_flags(driver: DomainDriver, _: Caller, args: rpc.DomainSetV
     await change(driver, find(driver, args.dom), args.nvcpus, args.flags & _IMPACT)
 
 
-def _vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusArgs) -> Struct:
+def _vcpus(driver: Guests, _: Caller, args: rpc.DomainGetVcpusArgs) -> Struct:
     guest = find(driver, args.dom)
     if guest.run is None:
         raise OperationInvalidError("cannot retrieve vcpu information for inactive domain")
@@ -89,7 +89,7 @@ def _vcpus(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpusArgs) -> Str
     return rpc.DomainGetVcpusRet(info, maps)
 
 
-def _vcpu_pin_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpuPinInfoArgs) -> Struct:
+def _vcpu_pin_info(driver: Guests, _: Caller, args: rpc.DomainGetVcpuPinInfoArgs) -> Struct:
     flags.check(args.flags, _IMPACT, "qemuDomainGetVcpuPinInfo")
     domain = metadata.one_definition(find(driver, args.dom), args.flags)
     _check_map(args.ncpumaps, args.maplen)
@@ -98,7 +98,7 @@ def _vcpu_pin_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetVcpuPinIn
     return rpc.DomainGetVcpuPinInfoRet(one * number, number)
 
 
-def _emulator_pin_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetEmulatorPinInfoArgs) -> Struct:
+def _emulator_pin_info(driver: Guests, _: Caller, args: rpc.DomainGetEmulatorPinInfoArgs) -> Struct:
     flags.check(args.flags, _IMPACT, "qemuDomainGetEmulatorPinInfo")
     domain = metadata.one_definition(find(driver, args.dom), args.flags)
     _check_map(1, args.maplen)
@@ -111,17 +111,17 @@ def _check_map(count: int, length: int) -> None:
         raise InvalidArgumentError(f"a map of {count} times {length} bytes is too large")
 
 
-def _scheduler_type(driver: DomainDriver, _: Caller, args: tuning.DomainGetSchedulerTypeArgs) -> Struct:
+def _scheduler_type(driver: Guests, _: Caller, args: tuning.DomainGetSchedulerTypeArgs) -> Struct:
     return tuning.DomainGetSchedulerTypeRet("posix", len(_scheduler(find(driver, args.dom), live=False)))
 
 
-def _scheduler_parameters(driver: DomainDriver, _: Caller, args: tuning.DomainGetSchedulerParametersArgs) -> Struct:
+def _scheduler_parameters(driver: Guests, _: Caller, args: tuning.DomainGetSchedulerParametersArgs) -> Struct:
     guest = find(driver, args.dom)
     return tuning.DomainGetSchedulerParametersRet(_scheduler(guest, live=guest.active)[: max(args.nparams, 0)])
 
 
 def _scheduler_parameters_flags(
-    driver: DomainDriver, _: Caller, args: tuning.DomainGetSchedulerParametersFlagsArgs
+    driver: Guests, _: Caller, args: tuning.DomainGetSchedulerParametersFlagsArgs
 ) -> Struct:
     flags.check(args.flags, _IMPACT | _STRINGS, "qemuDomainGetSchedulerParametersFlags")
     guest = find(driver, args.dom)
@@ -139,7 +139,7 @@ def _scheduler(_: Guest, *, live: bool) -> list[TypedParam]:
     return params
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_GET_MAX_VCPUS: read(_max_vcpus),
     rpc.DOMAIN_GET_VCPUS_FLAGS: read(_vcpus_flags),
     rpc.DOMAIN_GET_VCPUS: read(_vcpus),

@@ -13,38 +13,38 @@ from guesthouse.rpc.procedures import events_generation1 as old
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 
-def _register(driver: DomainDriver, caller: Caller, args: rpc.ConnectDomainEventCallbackRegisterAnyArgs) -> Struct:
+def _register(driver: Guests, caller: Caller, args: rpc.ConnectDomainEventCallbackRegisterAnyArgs) -> Struct:
     guest = find(driver, args.dom) if args.dom is not None else None
     number = driver.events.register(caller, args.eventID, guest)
     return rpc.ConnectDomainEventCallbackRegisterAnyRet(number)
 
 
-def _deregister(driver: DomainDriver, caller: Caller, args: rpc.ConnectDomainEventCallbackDeregisterAnyArgs) -> None:
+def _deregister(driver: Guests, caller: Caller, args: rpc.ConnectDomainEventCallbackDeregisterAnyArgs) -> None:
     driver.events.deregister(caller, args.callbackID)
 
 
-def _register_old(driver: DomainDriver, caller: Caller, args: old.ConnectDomainEventRegisterAnyArgs) -> None:
+def _register_old(driver: Guests, caller: Caller, args: old.ConnectDomainEventRegisterAnyArgs) -> None:
     driver.events.register(caller, args.eventID, None, numbered=False)
 
 
-def _deregister_old(driver: DomainDriver, caller: Caller, args: old.ConnectDomainEventDeregisterAnyArgs) -> None:
+def _deregister_old(driver: Guests, caller: Caller, args: old.ConnectDomainEventDeregisterAnyArgs) -> None:
     driver.events.deregister_unnumbered(caller, args.eventID)
 
 
-def _register_lifecycle(driver: DomainDriver, caller: Caller, _args: None) -> Struct:
+def _register_lifecycle(driver: Guests, caller: Caller, _args: None) -> Struct:
     driver.events.register(caller, EventId.LIFECYCLE, None, numbered=False)
     return old.ConnectDomainEventRegisterRet(1)
 
 
-def _deregister_lifecycle(driver: DomainDriver, caller: Caller, _args: None) -> Struct:
+def _deregister_lifecycle(driver: Guests, caller: Caller, _args: None) -> Struct:
     driver.events.deregister_unnumbered(caller, EventId.LIFECYCLE)
     return old.ConnectDomainEventDeregisterRet(0)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: read(_register),
     rpc.CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY: read(_deregister),
     old.CONNECT_DOMAIN_EVENT_REGISTER_ANY: read(_register_old),

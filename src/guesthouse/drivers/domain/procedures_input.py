@@ -16,12 +16,12 @@ from guesthouse.rpc.procedures import domain_devices as rpc
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _SKIP_AUTHENTICATION = 1
 
 
-async def _send_key(driver: DomainDriver, _: Caller, args: rpc.DomainSendKeyArgs) -> None:
+async def _send_key(driver: Guests, _: Caller, args: rpc.DomainSendKeyArgs) -> None:
     flags.check(args.flags, 0, "qemuDomainSendKey")
     guest = find(driver, args.dom)
     keys.translate(args.codeset, args.keycodes)
@@ -30,17 +30,17 @@ async def _send_key(driver: DomainDriver, _: Caller, args: rpc.DomainSendKeyArgs
         await keys.press(guest, args.codeset, args.holdtime, args.keycodes)
 
 
-async def _inject_nmi(driver: DomainDriver, _: Caller, args: rpc.DomainInjectNmiArgs) -> None:
+async def _inject_nmi(driver: Guests, _: Caller, args: rpc.DomainInjectNmiArgs) -> None:
     flags.check(args.flags, 0, "qemuDomainInjectNMI")
     await lifecycle.inject_nmi(find(driver, args.dom))
 
 
-async def _wakeup(driver: DomainDriver, _: Caller, args: rpc.DomainPmWakeupArgs) -> None:
+async def _wakeup(driver: Guests, _: Caller, args: rpc.DomainPmWakeupArgs) -> None:
     flags.check(args.flags, 0, "qemuDomainPMWakeup")
     await lifecycle.wake(find(driver, args.dom))
 
 
-async def _screenshot(driver: DomainDriver, caller: Caller, args: rpc.DomainScreenshotArgs) -> Struct:
+async def _screenshot(driver: Guests, caller: Caller, args: rpc.DomainScreenshotArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainScreenshot")
     guest = find(driver, args.dom)
     picture = screenshot.Picture()
@@ -50,7 +50,7 @@ async def _screenshot(driver: DomainDriver, caller: Caller, args: rpc.DomainScre
     return rpc.DomainScreenshotRet(mime)
 
 
-async def _open_graphics(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenGraphicsArgs) -> None:
+async def _open_graphics(driver: Guests, caller: Caller, args: rpc.DomainOpenGraphicsArgs) -> None:
     flags.check(args.flags, _SKIP_AUTHENTICATION, "qemuDomainOpenGraphics")
     descriptors = caller.take_fds()
     try:
@@ -62,7 +62,7 @@ async def _open_graphics(driver: DomainDriver, caller: Caller, args: rpc.DomainO
         graphics.close(descriptors)
 
 
-def _open_graphics_fd(driver: DomainDriver, caller: Caller, args: rpc.DomainOpenGraphicsFdArgs) -> Awaitable[None]:
+def _open_graphics_fd(driver: Guests, caller: Caller, args: rpc.DomainOpenGraphicsFdArgs) -> Awaitable[None]:
     flags.check(args.flags, _SKIP_AUTHENTICATION, "qemuDomainOpenGraphicsFD")
     ours, theirs = graphics.pair()
     caller.reply_fds([ours])
@@ -70,7 +70,7 @@ def _open_graphics_fd(driver: DomainDriver, caller: Caller, args: rpc.DomainOpen
     return graphics.hand_over(guest, args.idx, theirs, skip=bool(args.flags & _SKIP_AUTHENTICATION))
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_SEND_KEY: write(_send_key),
     rpc.DOMAIN_INJECT_NMI: write(_inject_nmi),
     rpc.DOMAIN_PM_WAKEUP: write(_wakeup),

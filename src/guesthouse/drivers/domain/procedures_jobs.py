@@ -14,7 +14,7 @@ from guesthouse.rpc.types import TypedParam, ullong_param
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: `virDomainControlState`.
 _OK, _JOB, _OCCUPIED, _ERROR = range(4)
@@ -36,7 +36,7 @@ _JOB_FIELDS = (
 )
 
 
-def _job_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetJobInfoArgs) -> Struct:
+def _job_info(driver: Guests, _: Caller, args: rpc.DomainGetJobInfoArgs) -> Struct:
     guest = find(driver, args.dom)
     guest.live()
     work = guest.job.current
@@ -48,7 +48,7 @@ def _job_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetJobInfoArgs) -
     )
 
 
-def _job_stats(driver: DomainDriver, _: Caller, args: rpc.DomainGetJobStatsArgs) -> Struct:
+def _job_stats(driver: Guests, _: Caller, args: rpc.DomainGetJobStatsArgs) -> Struct:
     flags.check(args.flags, _COMPLETED | _KEEP, "qemuDomainGetJobStats")
     guest = find(driver, args.dom)
     work = guest.job.last if args.flags & _COMPLETED else guest.job.current
@@ -63,20 +63,20 @@ def _job_stats(driver: DomainDriver, _: Caller, args: rpc.DomainGetJobStatsArgs)
     return rpc.DomainGetJobStatsRet(work.type_, params)
 
 
-def _abort_job(driver: DomainDriver, _: Caller, args: rpc.DomainAbortJobArgs) -> None:
+def _abort_job(driver: Guests, _: Caller, args: rpc.DomainAbortJobArgs) -> None:
     guest = find(driver, args.dom)
     guest.live()
     guest.job.abort()
 
 
-def _abort_job_flags(driver: DomainDriver, _: Caller, args: rpc.DomainAbortJobFlagsArgs) -> None:
+def _abort_job_flags(driver: Guests, _: Caller, args: rpc.DomainAbortJobFlagsArgs) -> None:
     flags.check(args.flags, 0, "qemuDomainAbortJobFlags")
     guest = find(driver, args.dom)
     guest.live()
     guest.job.abort()
 
 
-def _control_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetControlInfoArgs) -> Struct:
+def _control_info(driver: Guests, _: Caller, args: rpc.DomainGetControlInfoArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainGetControlInfo")
     guest = find(driver, args.dom)
     run = guest.live()
@@ -88,38 +88,38 @@ def _control_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetControlInf
     return rpc.DomainGetControlInfoRet(_JOB if work.type_ else _OCCUPIED, 0, work.elapsed_ms)
 
 
-def _has_managed_save(driver: DomainDriver, _: Caller, args: rpc.DomainHasManagedSaveImageArgs) -> Struct:
+def _has_managed_save(driver: Guests, _: Caller, args: rpc.DomainHasManagedSaveImageArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainHasManagedSaveImage")
     find(driver, args.dom)
     return rpc.DomainHasManagedSaveImageRet(0)
 
 
-def _list_snapshots(driver: DomainDriver, _: Caller, args: snapshot.DomainListAllSnapshotsArgs) -> Struct:
+def _list_snapshots(driver: Guests, _: Caller, args: snapshot.DomainListAllSnapshotsArgs) -> Struct:
     find(driver, args.dom)
     return snapshot.DomainListAllSnapshotsRet([], 0)
 
 
-def _number_of_snapshots(driver: DomainDriver, _: Caller, args: snapshot.DomainSnapshotNumArgs) -> Struct:
+def _number_of_snapshots(driver: Guests, _: Caller, args: snapshot.DomainSnapshotNumArgs) -> Struct:
     find(driver, args.dom)
     return snapshot.DomainSnapshotNumRet(0)
 
 
-def _snapshot_names(driver: DomainDriver, _: Caller, args: snapshot.DomainSnapshotListNamesArgs) -> Struct:
+def _snapshot_names(driver: Guests, _: Caller, args: snapshot.DomainSnapshotListNamesArgs) -> Struct:
     find(driver, args.dom)
     return snapshot.DomainSnapshotListNamesRet([])
 
 
-def _has_snapshot(driver: DomainDriver, _: Caller, args: snapshot.DomainHasCurrentSnapshotArgs) -> Struct:
+def _has_snapshot(driver: Guests, _: Caller, args: snapshot.DomainHasCurrentSnapshotArgs) -> Struct:
     find(driver, args.dom)
     return snapshot.DomainHasCurrentSnapshotRet(0)
 
 
-def _list_checkpoints(driver: DomainDriver, _: Caller, args: checkpoint.DomainListAllCheckpointsArgs) -> Struct:
+def _list_checkpoints(driver: Guests, _: Caller, args: checkpoint.DomainListAllCheckpointsArgs) -> Struct:
     find(driver, args.dom)
     return checkpoint.DomainListAllCheckpointsRet([], 0)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_GET_JOB_INFO: read(_job_info),
     rpc.DOMAIN_GET_JOB_STATS: read(_job_stats),
     rpc.DOMAIN_ABORT_JOB: write(_abort_job),

@@ -15,7 +15,7 @@ from guesthouse.rpc.procedures import domain as rpc
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _START_FLAGS = (
     starting.PAUSED | starting.AUTODESTROY | starting.BYPASS_CACHE | starting.FORCE_BOOT | starting.RESET_NVRAM
@@ -24,7 +24,7 @@ _GRACEFUL = 1
 _REMOVE_LOGS = 2
 
 
-async def _start(driver: DomainDriver, guest: Guest, bits: int, caller: Caller) -> None:
+async def _start(driver: Guests, guest: Guest, bits: int, caller: Caller) -> None:
     flags.check(bits, _START_FLAGS, "qemuDomainCreateWithFlags")
     if guest.active:
         raise OperationInvalidError("domain is already running")
@@ -34,21 +34,21 @@ async def _start(driver: DomainDriver, guest: Guest, bits: int, caller: Caller) 
         await starting.start(driver, guest, guest.definition, bits, caller)
 
 
-async def _create(driver: DomainDriver, caller: Caller, args: rpc.DomainCreateArgs) -> None:
+async def _create(driver: Guests, caller: Caller, args: rpc.DomainCreateArgs) -> None:
     await _start(driver, find(driver, args.dom), 0, caller)
 
 
-async def _create_with_flags(driver: DomainDriver, caller: Caller, args: rpc.DomainCreateWithFlagsArgs) -> Struct:
+async def _create_with_flags(driver: Guests, caller: Caller, args: rpc.DomainCreateWithFlagsArgs) -> Struct:
     guest = find(driver, args.dom)
     await _start(driver, guest, args.flags, caller)
     return rpc.DomainCreateWithFlagsRet(handle(guest))
 
 
-async def _destroy(driver: DomainDriver, _: Caller, args: rpc.DomainDestroyArgs) -> None:
+async def _destroy(driver: Guests, _: Caller, args: rpc.DomainDestroyArgs) -> None:
     await stopping.destroy(driver, find(driver, args.dom))
 
 
-async def _destroy_flags(driver: DomainDriver, _: Caller, args: rpc.DomainDestroyFlagsArgs) -> None:
+async def _destroy_flags(driver: Guests, _: Caller, args: rpc.DomainDestroyFlagsArgs) -> None:
     flags.check(args.flags, _GRACEFUL | _REMOVE_LOGS, "qemuDomainDestroyFlags")
     guest = find(driver, args.dom)
     await stopping.destroy(driver, guest, graceful=bool(args.flags & _GRACEFUL))
@@ -56,32 +56,32 @@ async def _destroy_flags(driver: DomainDriver, _: Caller, args: rpc.DomainDestro
         await driver.in_thread(stopping.remove_logs, driver.places.guest_logs, guest.name)
 
 
-async def _suspend(driver: DomainDriver, _: Caller, args: rpc.DomainSuspendArgs) -> None:
+async def _suspend(driver: Guests, _: Caller, args: rpc.DomainSuspendArgs) -> None:
     await lifecycle.suspend(driver, find(driver, args.dom))
 
 
-async def _resume(driver: DomainDriver, _: Caller, args: rpc.DomainResumeArgs) -> None:
+async def _resume(driver: Guests, _: Caller, args: rpc.DomainResumeArgs) -> None:
     await lifecycle.resume(driver, find(driver, args.dom))
 
 
-async def _shutdown(driver: DomainDriver, _: Caller, args: rpc.DomainShutdownArgs) -> None:
+async def _shutdown(driver: Guests, _: Caller, args: rpc.DomainShutdownArgs) -> None:
     await lifecycle.shut_down(driver, find(driver, args.dom))
 
 
-async def _shutdown_flags(driver: DomainDriver, _: Caller, args: rpc.DomainShutdownFlagsArgs) -> None:
+async def _shutdown_flags(driver: Guests, _: Caller, args: rpc.DomainShutdownFlagsArgs) -> None:
     await lifecycle.shut_down(driver, find(driver, args.dom), args.flags)
 
 
-async def _reboot(driver: DomainDriver, _: Caller, args: rpc.DomainRebootArgs) -> None:
+async def _reboot(driver: Guests, _: Caller, args: rpc.DomainRebootArgs) -> None:
     await lifecycle.reboot(driver, find(driver, args.dom), args.flags)
 
 
-async def _reset(driver: DomainDriver, _: Caller, args: rpc.DomainResetArgs) -> None:
+async def _reset(driver: Guests, _: Caller, args: rpc.DomainResetArgs) -> None:
     flags.check(args.flags, 0, "qemuDomainReset")
     await lifecycle.reset(driver, find(driver, args.dom))
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_CREATE: write(_create),
     rpc.DOMAIN_CREATE_WITH_FLAGS: write(_create_with_flags),
     rpc.DOMAIN_DESTROY: write(_destroy),

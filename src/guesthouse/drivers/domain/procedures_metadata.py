@@ -14,20 +14,20 @@ from guesthouse.rpc.procedures import domain as rpc
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 
-def _get(driver: DomainDriver, _: Caller, args: rpc.DomainGetMetadataArgs) -> Struct:
+def _get(driver: Guests, _: Caller, args: rpc.DomainGetMetadataArgs) -> Struct:
     flags.check(args.flags, flags.LIVE | flags.CONFIG, "virDomainObjGetMetadata", origin=Origin.DOMAIN)
     return rpc.DomainGetMetadataRet(metadata.get(find(driver, args.dom), args.type, args.uri, args.flags))
 
 
-async def _set(driver: DomainDriver, _: Caller, args: rpc.DomainSetMetadataArgs) -> None:
+async def _set(driver: Guests, _: Caller, args: rpc.DomainSetMetadataArgs) -> None:
     guest = find(driver, args.dom)
     await metadata.set_(driver, guest, args.type, args.metadata, args.key, args.uri, args.flags)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_GET_METADATA: read(_get),
     rpc.DOMAIN_SET_METADATA: write(_set),
 }

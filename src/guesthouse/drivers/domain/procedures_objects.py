@@ -14,91 +14,91 @@ from guesthouse.rpc.types import Encoded
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _DEFINE_VALIDATE = 1
 
 
-def _lookup_by_id(driver: DomainDriver, _: Caller, args: rpc.DomainLookupByIdArgs) -> Struct:
+def _lookup_by_id(driver: Guests, _: Caller, args: rpc.DomainLookupByIdArgs) -> Struct:
     return rpc.DomainLookupByIdRet(handle(driver.registry.with_id(args.id)))
 
 
-def _lookup_by_name(driver: DomainDriver, _: Caller, args: rpc.DomainLookupByNameArgs) -> Struct:
+def _lookup_by_name(driver: Guests, _: Caller, args: rpc.DomainLookupByNameArgs) -> Struct:
     return rpc.DomainLookupByNameRet(handle(driver.registry.named(args.name)))
 
 
-def _lookup_by_uuid(driver: DomainDriver, _: Caller, args: rpc.DomainLookupByUuidArgs) -> Struct:
+def _lookup_by_uuid(driver: Guests, _: Caller, args: rpc.DomainLookupByUuidArgs) -> Struct:
     return rpc.DomainLookupByUuidRet(handle(driver.registry.with_uuid(args.uuid)))
 
 
-def _list_all(driver: DomainDriver, _: Caller, args: rpc.ConnectListAllDomainsArgs) -> Encoded:
+def _list_all(driver: Guests, _: Caller, args: rpc.ConnectListAllDomainsArgs) -> Encoded:
     flags.check(args.flags, filters.FLAGS, "qemuConnectListAllDomains")
     found = filters.select(driver.registry, args.flags)
     return counted(map(handle_bytes, found) if args.need_results else (), uint(len(found)))
 
 
-def _num_of_domains(driver: DomainDriver, _: Caller, _args: None) -> Struct:
+def _num_of_domains(driver: Guests, _: Caller, _args: None) -> Struct:
     return rpc.ConnectNumOfDomainsRet(len(driver.registry.by_id))
 
 
-def _num_of_defined(driver: DomainDriver, _: Caller, _args: None) -> Struct:
+def _num_of_defined(driver: Guests, _: Caller, _args: None) -> Struct:
     return rpc.ConnectNumOfDefinedDomainsRet(len(driver.registry) - len(driver.registry.by_id))
 
 
-def _list_domains(driver: DomainDriver, _: Caller, args: rpc.ConnectListDomainsArgs) -> Struct:
+def _list_domains(driver: Guests, _: Caller, args: rpc.ConnectListDomainsArgs) -> Struct:
     return rpc.ConnectListDomainsRet(sorted(driver.registry.by_id)[: max(args.maxids, 0)])
 
 
-def _list_defined(driver: DomainDriver, _: Caller, args: rpc.ConnectListDefinedDomainsArgs) -> Struct:
+def _list_defined(driver: Guests, _: Caller, args: rpc.ConnectListDefinedDomainsArgs) -> Struct:
     names = [guest.name for guest in driver.registry if not guest.active]
     return rpc.ConnectListDefinedDomainsRet(names[: max(args.maxnames, 0)])
 
 
-async def _define(driver: DomainDriver, _: Caller, args: rpc.DomainDefineXmlArgs) -> Struct:
+async def _define(driver: Guests, _: Caller, args: rpc.DomainDefineXmlArgs) -> Struct:
     return rpc.DomainDefineXmlRet(handle(await definitions.define(driver, args.xml)))
 
 
-async def _define_flags(driver: DomainDriver, _: Caller, args: rpc.DomainDefineXmlFlagsArgs) -> Struct:
+async def _define_flags(driver: Guests, _: Caller, args: rpc.DomainDefineXmlFlagsArgs) -> Struct:
     flags.check(args.flags, _DEFINE_VALIDATE, "qemuDomainDefineXMLFlags")
     guest = await definitions.define(driver, args.xml, validate=bool(args.flags & _DEFINE_VALIDATE))
     return rpc.DomainDefineXmlFlagsRet(handle(guest))
 
 
-async def _create_xml(driver: DomainDriver, caller: Caller, args: rpc.DomainCreateXmlArgs) -> Struct:
+async def _create_xml(driver: Guests, caller: Caller, args: rpc.DomainCreateXmlArgs) -> Struct:
     return rpc.DomainCreateXmlRet(handle(await transient.create(driver, caller, args.xml_desc, args.flags)))
 
 
-async def _undefine(driver: DomainDriver, _: Caller, args: rpc.DomainUndefineArgs) -> None:
+async def _undefine(driver: Guests, _: Caller, args: rpc.DomainUndefineArgs) -> None:
     await definitions.undefine(driver, find(driver, args.dom))
 
 
-async def _undefine_flags(driver: DomainDriver, _: Caller, args: rpc.DomainUndefineFlagsArgs) -> None:
+async def _undefine_flags(driver: Guests, _: Caller, args: rpc.DomainUndefineFlagsArgs) -> None:
     await definitions.undefine(driver, find(driver, args.dom), args.flags)
 
 
-async def _rename(driver: DomainDriver, _: Caller, args: rpc.DomainRenameArgs) -> Struct:
+async def _rename(driver: Guests, _: Caller, args: rpc.DomainRenameArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainRename")
     await definitions.rename(driver, find(driver, args.dom), args.new_name or "")
     return rpc.DomainRenameRet(0)
 
 
-def _get_autostart(driver: DomainDriver, _: Caller, args: rpc.DomainGetAutostartArgs) -> Struct:
+def _get_autostart(driver: Guests, _: Caller, args: rpc.DomainGetAutostartArgs) -> Struct:
     return rpc.DomainGetAutostartRet(int(find(driver, args.dom).autostart))
 
 
-async def _set_autostart(driver: DomainDriver, _: Caller, args: rpc.DomainSetAutostartArgs) -> None:
+async def _set_autostart(driver: Guests, _: Caller, args: rpc.DomainSetAutostartArgs) -> None:
     await autostart.mark(driver, find(driver, args.dom), bool(args.autostart))
 
 
-def _get_autostart_once(driver: DomainDriver, _: Caller, args: rpc.DomainGetAutostartOnceArgs) -> Struct:
+def _get_autostart_once(driver: Guests, _: Caller, args: rpc.DomainGetAutostartOnceArgs) -> Struct:
     return rpc.DomainGetAutostartOnceRet(int(find(driver, args.dom).autostart_once))
 
 
-async def _set_autostart_once(driver: DomainDriver, _: Caller, args: rpc.DomainSetAutostartOnceArgs) -> None:
+async def _set_autostart_once(driver: Guests, _: Caller, args: rpc.DomainSetAutostartOnceArgs) -> None:
     await autostart.mark(driver, find(driver, args.dom), bool(args.autostart), once=True)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_LOOKUP_BY_ID: read(_lookup_by_id),
     rpc.DOMAIN_LOOKUP_BY_NAME: read(_lookup_by_name),
     rpc.DOMAIN_LOOKUP_BY_UUID: read(_lookup_by_uuid),

@@ -16,7 +16,7 @@ from guesthouse.rpc.procedures import qemu as rpc
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 #: `VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP`.
 _HUMAN = 1
@@ -27,7 +27,7 @@ _REGEX, _NO_CASE = 1, 2
 _MONITOR_DEADLINE = 60.0
 
 
-async def _monitor_command(driver: DomainDriver, _: Caller, args: rpc.DomainMonitorCommandArgs) -> Struct:
+async def _monitor_command(driver: Guests, _: Caller, args: rpc.DomainMonitorCommandArgs) -> Struct:
     flags.check(args.flags, _HUMAN, "qemuDomainQemuMonitorCommand")
     guest = find(driver, args.dom)
     guest.live()
@@ -38,12 +38,12 @@ async def _monitor_command(driver: DomainDriver, _: Caller, args: rpc.DomainMoni
         return rpc.DomainMonitorCommandRet(await monitor.command_line(args.cmd, deadline=_MONITOR_DEADLINE))
 
 
-async def _agent_command(driver: DomainDriver, _: Caller, args: rpc.DomainAgentCommandArgs) -> Struct:
+async def _agent_command(driver: Guests, _: Caller, args: rpc.DomainAgentCommandArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainQemuAgentCommand")
     return rpc.DomainAgentCommandRet(await agent.command(find(driver, args.dom), args.cmd, args.timeout))
 
 
-def _register(driver: DomainDriver, caller: Caller, args: rpc.ConnectDomainMonitorEventRegisterArgs) -> Struct:
+def _register(driver: Guests, caller: Caller, args: rpc.ConnectDomainMonitorEventRegisterArgs) -> Struct:
     flags.check(args.flags, _REGEX | _NO_CASE, "qemuConnectDomainQemuMonitorEventRegister")
     guest = find(driver, args.dom) if args.dom is not None else None
     number = driver.events.register_monitor(caller, guest, _matcher(args.event, args.flags))
@@ -64,11 +64,11 @@ def _matcher(pattern: str | None, bits: int) -> Callable[[str], bool]:
     return lambda name: name == wanted
 
 
-def _deregister(driver: DomainDriver, caller: Caller, args: rpc.ConnectDomainMonitorEventDeregisterArgs) -> None:
+def _deregister(driver: Guests, caller: Caller, args: rpc.ConnectDomainMonitorEventDeregisterArgs) -> None:
     driver.events.deregister(caller, args.callbackID)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_MONITOR_COMMAND: write(_monitor_command),
     rpc.DOMAIN_AGENT_COMMAND: write(_agent_command),
     rpc.CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: write(_register),

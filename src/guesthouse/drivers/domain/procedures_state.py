@@ -14,16 +14,16 @@ from guesthouse.rpc.procedures import domain as rpc
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 
-def _get_state(driver: DomainDriver, _: Caller, args: rpc.DomainGetStateArgs) -> Struct:
+def _get_state(driver: Guests, _: Caller, args: rpc.DomainGetStateArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainGetState")
     guest = find(driver, args.dom)
     return rpc.DomainGetStateRet(guest.state.value, guest.reason)
 
 
-def _get_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetInfoArgs) -> Struct:
+def _get_info(driver: Guests, _: Caller, args: rpc.DomainGetInfoArgs) -> Struct:
     guest = find(driver, args.dom)
     return rpc.DomainGetInfoRet(
         guest.state.value,
@@ -34,31 +34,31 @@ def _get_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetInfoArgs) -> S
     )
 
 
-def _get_xml(driver: DomainDriver, caller: Caller, args: rpc.DomainGetXmlDescArgs) -> Struct:
+def _get_xml(driver: Guests, caller: Caller, args: rpc.DomainGetXmlDescArgs) -> Struct:
     if args.flags & xml.SECURE and caller.readonly:
         raise ReadOnlyError("read only access prevents virDomainGetXMLDesc")
     return rpc.DomainGetXmlDescRet(xml.describe(driver, find(driver, args.dom), args.flags))
 
 
-def _get_os_type(driver: DomainDriver, _: Caller, args: rpc.DomainGetOsTypeArgs) -> Struct:
+def _get_os_type(driver: Guests, _: Caller, args: rpc.DomainGetOsTypeArgs) -> Struct:
     os_type = find(driver, args.dom).current.os.type
     return rpc.DomainGetOsTypeRet(os_type.kind if os_type else "hvm")
 
 
-def _is_active(driver: DomainDriver, _: Caller, args: rpc.DomainIsActiveArgs) -> Struct:
+def _is_active(driver: Guests, _: Caller, args: rpc.DomainIsActiveArgs) -> Struct:
     return rpc.DomainIsActiveRet(int(find(driver, args.dom).active))
 
 
-def _is_persistent(driver: DomainDriver, _: Caller, args: rpc.DomainIsPersistentArgs) -> Struct:
+def _is_persistent(driver: Guests, _: Caller, args: rpc.DomainIsPersistentArgs) -> Struct:
     return rpc.DomainIsPersistentRet(int(find(driver, args.dom).persistent))
 
 
-def _is_updated(driver: DomainDriver, _: Caller, args: rpc.DomainIsUpdatedArgs) -> Struct:
+def _is_updated(driver: Guests, _: Caller, args: rpc.DomainIsUpdatedArgs) -> Struct:
     find(driver, args.dom)
     return rpc.DomainIsUpdatedRet(0)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_GET_STATE: read(_get_state),
     rpc.DOMAIN_GET_INFO: read(_get_info),
     rpc.DOMAIN_GET_XML_DESC: read(_get_xml),

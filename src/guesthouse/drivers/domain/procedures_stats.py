@@ -21,7 +21,7 @@ from guesthouse.rpc.types import Encoded, TypedParam, llong_param, ullong_param
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _STRINGS = 4
 _NOWAIT, _BACKING, _ENFORCE = 1 << 29, 1 << 30, 1 << 31
@@ -43,7 +43,7 @@ _BLOCK_PARAMS = (
 _TAINTING = 2
 
 
-def _all_stats(driver: DomainDriver, _: Caller, args: rpc.ConnectGetAllDomainStatsArgs) -> Reply | Awaitable[Reply]:
+def _all_stats(driver: Guests, _: Caller, args: rpc.ConnectGetAllDomainStatsArgs) -> Reply | Awaitable[Reply]:
     flags.check(args.flags, _STATS_FILTERS | _NOWAIT | _BACKING | _ENFORCE, "qemuConnectGetAllDomainStats")
     statistics.check(args.stats, enforce=bool(args.flags & _ENFORCE))
     named = [driver.registry.by_uuid.get(dom.uuid) for dom in args.doms]
@@ -83,7 +83,7 @@ def _record(guest: Guest, groups: int) -> bytes:
     return data
 
 
-def _cpu_stats(driver: DomainDriver, _: Caller, args: rpc.DomainGetCpuStatsArgs) -> Struct:
+def _cpu_stats(driver: Guests, _: Caller, args: rpc.DomainGetCpuStatsArgs) -> Struct:
     flags.check(args.flags, _STRINGS, "qemuDomainGetCPUStats")
     guest = find(driver, args.dom)
     guest.live()
@@ -100,7 +100,7 @@ def _cpu_stats(driver: DomainDriver, _: Caller, args: rpc.DomainGetCpuStatsArgs)
     return rpc.DomainGetCpuStatsRet(params[: args.nparams], min(len(params), args.nparams))
 
 
-async def _memory_stats(driver: DomainDriver, _: Caller, args: rpc.DomainMemoryStatsArgs) -> Struct:
+async def _memory_stats(driver: Guests, _: Caller, args: rpc.DomainMemoryStatsArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainMemoryStats")
     guest = find(driver, args.dom)
     await polling.refresh([guest.live()])
@@ -124,7 +124,7 @@ async def _disk_counters(guest: Guest, path: str) -> dict[str, int]:
     return total
 
 
-async def _block_stats(driver: DomainDriver, _: Caller, args: rpc.DomainBlockStatsArgs) -> Struct:
+async def _block_stats(driver: Guests, _: Caller, args: rpc.DomainBlockStatsArgs) -> Struct:
     counters = await _disk_counters(find(driver, args.dom), args.path)
     reads, bytes_read, writes, bytes_written = (
         counters.get(name, 0) for name in ("rd_operations", "rd_bytes", "wr_operations", "wr_bytes")
@@ -132,7 +132,7 @@ async def _block_stats(driver: DomainDriver, _: Caller, args: rpc.DomainBlockSta
     return rpc.DomainBlockStatsRet(reads, bytes_read, writes, bytes_written, errs=-1)
 
 
-async def _block_stats_flags(driver: DomainDriver, _: Caller, args: rpc.DomainBlockStatsFlagsArgs) -> Struct:
+async def _block_stats_flags(driver: Guests, _: Caller, args: rpc.DomainBlockStatsFlagsArgs) -> Struct:
     flags.check(args.flags, _STRINGS, "qemuDomainBlockStatsFlags")
     counters = await _disk_counters(find(driver, args.dom), args.path)
     params = [llong_param(name, counters.get(key, 0)) for name, key in _BLOCK_PARAMS]
@@ -142,13 +142,13 @@ async def _block_stats_flags(driver: DomainDriver, _: Caller, args: rpc.DomainBl
     return rpc.DomainBlockStatsFlagsRet(chosen, len(chosen))
 
 
-async def _block_info(driver: DomainDriver, _: Caller, args: rpc.DomainGetBlockInfoArgs) -> Struct:
+async def _block_info(driver: Guests, _: Caller, args: rpc.DomainGetBlockInfoArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainGetBlockInfo")
     info = await block_info.of(find(driver, args.dom), args.path)
     return rpc.DomainGetBlockInfoRet(info.allocation, info.capacity, info.physical)
 
 
-async def _disk_errors(driver: DomainDriver, _: Caller, args: rpc.DomainGetDiskErrorsArgs) -> Struct:
+async def _disk_errors(driver: Guests, _: Caller, args: rpc.DomainGetDiskErrorsArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainGetDiskErrors")
     guest = find(driver, args.dom)
     run = guest.live()
@@ -158,7 +158,7 @@ async def _disk_errors(driver: DomainDriver, _: Caller, args: rpc.DomainGetDiskE
     return rpc.DomainGetDiskErrorsRet(errors, len(errors))
 
 
-def _interface_stats(driver: DomainDriver, _: Caller, args: rpc.DomainInterfaceStatsArgs) -> Struct:
+def _interface_stats(driver: Guests, _: Caller, args: rpc.DomainInterfaceStatsArgs) -> Struct:
     run = find(driver, args.dom).live()
     for interface in run.live.devices.interfaces:
         mac = interface.mac.address if interface.mac is not None else None
@@ -172,18 +172,16 @@ def _interface_stats(driver: DomainDriver, _: Caller, args: rpc.DomainInterfaceS
     raise InvalidArgumentError(f"'{args.device}' is not a known interface", domain=Origin.DOMAIN)
 
 
-async def _set_memory_stats_period(
-    driver: DomainDriver, _: Caller, args: tuning.DomainSetMemoryStatsPeriodArgs
-) -> None:
+async def _set_memory_stats_period(driver: Guests, _: Caller, args: tuning.DomainSetMemoryStatsPeriodArgs) -> None:
     flags.check(args.flags, flags.LIVE | flags.CONFIG, "qemuDomainSetMemoryStatsPeriod")
     await set_period(driver, find(driver, args.dom), args.period, args.flags)
 
 
-def _max_memory(driver: DomainDriver, _: Caller, args: tuning.DomainGetMaxMemoryArgs) -> Struct:
+def _max_memory(driver: Guests, _: Caller, args: tuning.DomainGetMaxMemoryArgs) -> Struct:
     return tuning.DomainGetMaxMemoryRet(find(driver, args.dom).current.memory.kib)
 
 
-def _messages(driver: DomainDriver, _: Caller, args: rpc.DomainGetMessagesArgs) -> Struct:
+def _messages(driver: Guests, _: Caller, args: rpc.DomainGetMessagesArgs) -> Struct:
     flags.check(args.flags, 7, "qemuDomainGetMessages")
     guest = find(driver, args.dom)
     tainted = guest.run is not None and guest.run.live.pass_through is not None
@@ -193,17 +191,17 @@ def _messages(driver: DomainDriver, _: Caller, args: rpc.DomainGetMessagesArgs) 
     )
 
 
-def _security_label(driver: DomainDriver, _: Caller, args: basic.DomainGetSecurityLabelArgs) -> Struct:
+def _security_label(driver: Guests, _: Caller, args: basic.DomainGetSecurityLabelArgs) -> Struct:
     find(driver, args.dom)
     return basic.DomainGetSecurityLabelRet(b"\0", 0)
 
 
-def _security_labels(driver: DomainDriver, _: Caller, args: basic.DomainGetSecurityLabelListArgs) -> Struct:
+def _security_labels(driver: Guests, _: Caller, args: basic.DomainGetSecurityLabelListArgs) -> Struct:
     find(driver, args.dom)
     return basic.DomainGetSecurityLabelListRet([], 0)
 
 
-TABLE: dict[Procedure, Handler[DomainDriver]] = {
+TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.CONNECT_GET_ALL_DOMAIN_STATS: read(_all_stats),
     rpc.DOMAIN_GET_CPU_STATS: read(_cpu_stats),
     rpc.DOMAIN_MEMORY_STATS: read(_memory_stats),

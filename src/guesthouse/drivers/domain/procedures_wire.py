@@ -10,12 +10,12 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.rpc.types import Encoded, NonnullDomain
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _COUNT = struct.Struct(">I")
 
 
-def find(driver: DomainDriver, dom: NonnullDomain) -> Guest:
+def find(driver: Guests, dom: NonnullDomain) -> Guest:
     """The guest that a call is about. Raises `NoSuchDomainError`."""
     found = driver.registry.by_uuid.get(dom.uuid)
     return found if found is not None else driver.registry.with_uuid(dom.uuid, dom.name)

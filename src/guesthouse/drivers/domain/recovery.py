@@ -39,7 +39,7 @@ from guesthouse.qemu.json_value import as_object, text_of
 from guesthouse.qemu.monitor import Monitor
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ _CAUSES: dict[str, Cause] = {
 }
 
 
-async def recover(driver: DomainDriver) -> None:
+async def recover(driver: Guests) -> None:
     """Bring memory, disk and processes together."""
     await driver.in_thread(driver.store.replay)
     await _load_definitions(driver)
@@ -80,14 +80,14 @@ async def recover(driver: DomainDriver) -> None:
     driver.store.sweep_runs(kept)
 
 
-def let_go(driver: DomainDriver) -> None:
+def let_go(driver: Guests) -> None:
     """The daemon ends: close what hangs on running guests, and leave them alone."""
     for guest in driver.registry:
         if guest.run is not None:
             stopping.release(guest.run)
 
 
-async def _load_definitions(driver: DomainDriver) -> None:
+async def _load_definitions(driver: Guests) -> None:
     for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
         try:
             await _load(driver, name, text)
@@ -96,7 +96,7 @@ async def _load_definitions(driver: DomainDriver) -> None:
             driver.registry.unreadable[name] = error.message
 
 
-async def _load(driver: DomainDriver, name: str, text: str) -> None:
+async def _load(driver: Guests, name: str, text: str) -> None:
     domain = parse_domain(text)
     if domain.name != name:
         raise LibvirtError(f"the file is called '{name}.xml', but defines '{domain.name}'")
@@ -110,7 +110,7 @@ async def _load(driver: DomainDriver, name: str, text: str) -> None:
     driver.registry.add(guest)
 
 
-def _leave_alone(driver: DomainDriver, name: str, reason: str, homes: dict[int, Path], kept: set[Path]) -> None:
+def _leave_alone(driver: Guests, name: str, reason: str, homes: dict[int, Path], kept: set[Path]) -> None:
     """A status file that cannot be used: if its QEMU runs, nothing of it is touched, and nobody gets its name."""
     pid = next((pid for pid, home in homes.items() if driver.store.is_home(name, home)), None)
     if pid is None:
@@ -125,7 +125,7 @@ def _leave_alone(driver: DomainDriver, name: str, reason: str, homes: dict[int, 
         driver.registry.remove(known)
 
 
-async def _take_up(driver: DomainDriver, status: Status, live: Domain, kept: set[Path]) -> None:
+async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]) -> None:
     """One status file."""
     process = _process_of(status)
     known = driver.registry.by_name.get(status.name)
@@ -163,9 +163,7 @@ def _is_qemu_of(pid: int, monitor: Path) -> bool:
     return os.fsencode(monitor.parent) in _read(pid, "cmdline")
 
 
-async def _finish_off(
-    driver: DomainDriver, guest: Guest, status: Status, process: Process | None, where: Where
-) -> None:
+async def _finish_off(driver: Guests, guest: Guest, status: Status, process: Process | None, where: Where) -> None:
     """The guest does not run, or shall not: end what there is, and know the guest as off."""
     if process is not None:
         process.signal(signal.SIGTERM if status.phase == STOPPING else signal.SIGKILL)
@@ -185,7 +183,7 @@ async def _finish_off(
         guest.turn(Cause.POWERED_OFF if status.state is State.SHUTDOWN else Cause.QEMU_DIED)
 
 
-async def _end_orphan(driver: DomainDriver, guest: Guest, run: Run) -> None:
+async def _end_orphan(driver: Guests, guest: Guest, run: Run) -> None:
     """A guest that was to end with its connection, which ended with the former daemon."""
     stopping.watch(driver, guest, run)
     try:
@@ -194,7 +192,7 @@ async def _end_orphan(driver: DomainDriver, guest: Guest, run: Run) -> None:
         log.error("domain '%s': %s", guest.name, error.message)
 
 
-async def _reconnect(driver: DomainDriver, guest: Guest, run: Run) -> None:
+async def _reconnect(driver: Guests, guest: Guest, run: Run) -> None:
     try:
         run.monitor = Monitor.attach(
             run.where.monitor,
@@ -216,7 +214,7 @@ async def _reconnect(driver: DomainDriver, guest: Guest, run: Run) -> None:
         log.warning("domain '%s': QEMU does not answer; it is known as %s", guest.name, guest.state.word)
 
 
-async def _ask(driver: DomainDriver, guest: Guest, run: Run) -> None:
+async def _ask(driver: Guests, guest: Guest, run: Run) -> None:
     """Learn what happened while nobody listened."""
     monitor = run.talk()
     try:
@@ -240,7 +238,7 @@ async def _ask(driver: DomainDriver, guest: Guest, run: Run) -> None:
     statusfile.save(driver, guest, run)
 
 
-async def _end_strays(driver: DomainDriver, homes: dict[int, Path], kept: set[Path]) -> None:
+async def _end_strays(driver: Guests, homes: dict[int, Path], kept: set[Path]) -> None:
     """End every QEMU that we started and that belongs to no guest. Those of other daemons are not ours to judge."""
     ours = {guest.run.pid for guest in driver.registry if guest.run is not None}
     mark = os.fsencode(f"{INSTANCE_VARIABLE}={driver.store.instance}")

@@ -42,7 +42,7 @@ from guesthouse.qemu.json_value import Sendable
 from guesthouse.qemu.launch import LaunchError, launch
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +58,7 @@ _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin
 _NOT_OPENED = re.compile(r"Could not open '(?P<path>[^']+)': (?P<reason>[^\n]+)")
 
 
-async def start(
-    driver: DomainDriver, guest: Guest, definition: Domain, flags: int = 0, caller: Caller | None = None
-) -> None:
+async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0, caller: Caller | None = None) -> None:
     """Start the guest from `definition`; the caller holds its job.
 
     With `AUTODESTROY` it ends when `caller`'s connection does. Raises `OperationInvalidError` when it runs already,
@@ -86,7 +84,7 @@ async def start(
         raise
 
 
-def _begin(driver: DomainDriver, guest: Guest, definition: Domain, caps: QemuCapabilities) -> Run:
+def _begin(driver: Guests, guest: Guest, definition: Domain, caps: QemuCapabilities) -> Run:
     """Everything that takes no time: from here on the guest has an id and the state `starting up`."""
     live = copy(definition)
     id_ = driver.registry.next_id()
@@ -99,7 +97,7 @@ def _begin(driver: DomainDriver, guest: Guest, definition: Domain, caps: QemuCap
     return run
 
 
-async def _prepare_firmware(driver: DomainDriver, run: Run, *, reset: bool) -> None:
+async def _prepare_firmware(driver: Guests, run: Run, *, reset: bool) -> None:
     """Make the guest's own firmware variables from the template, at its first start or on demand."""
     nvram = run.live.os.nvram
     if nvram is None or not nvram.path or not nvram.template:
@@ -110,7 +108,7 @@ async def _prepare_firmware(driver: DomainDriver, run: Run, *, reset: bool) -> N
         await create_nvram(target, Path(nvram.template), nvram.template_format or "raw", nvram.format or "raw")
 
 
-async def _launch(driver: DomainDriver, guest: Guest, run: Run, caps: QemuCapabilities) -> DeviceContext:
+async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities) -> DeviceContext:
     home = str(run.where.private)
     context = LaunchContext(
         caps=caps,
@@ -198,7 +196,7 @@ def _host_features() -> frozenset[str]:
     return read_processor(HostTree())[0].features
 
 
-def _settle(driver: DomainDriver, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:
+def _settle(driver: Guests, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:
     run.booted = True
     if flags & AUTODESTROY and caller is not None:
         tie(driver, guest, run, caller)
@@ -211,7 +209,7 @@ def _settle(driver: DomainDriver, guest: Guest, run: Run, flags: int, caller: Ca
     log.info("domain '%s' is running as process %d", guest.name, run.pid)
 
 
-def tie(driver: DomainDriver, guest: Guest, run: Run, caller: Caller) -> None:
+def tie(driver: Guests, guest: Guest, run: Run, caller: Caller) -> None:
     """The guest ends when this connection does."""
 
     async def end() -> None:
@@ -227,7 +225,7 @@ def tie(driver: DomainDriver, guest: Guest, run: Run, caller: Caller) -> None:
     run.release_autodestroy = caller.when_closed(closed)
 
 
-async def _undo(driver: DomainDriver, guest: Guest, run: Run) -> None:
+async def _undo(driver: Guests, guest: Guest, run: Run) -> None:
     """A start that failed leaves nothing behind."""
     if run.ended.is_set():
         return

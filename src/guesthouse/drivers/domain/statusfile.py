@@ -13,14 +13,14 @@ from guesthouse.model.binding import Style
 from guesthouse.model.domain.document import format_domain
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
 _LIVE = Style(live=True, secure=True)
 
 
-def write(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def write(driver: Guests, guest: Guest, run: Run) -> None:
     """Write down the present state of a run. Raises `StorageError`."""
     phase = status.STOPPING if run.stop_cause else status.RUNNING if run.booted else status.STARTING
     entry = status.Status(
@@ -46,7 +46,7 @@ def _live_xml(guest: Guest, run: Run) -> str:
     return known
 
 
-def save(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def save(driver: Guests, guest: Guest, run: Run) -> None:
     """Write down the present state of a run; a failure is logged, since the guest has changed already."""
     if run.ended.is_set():
         return

@@ -23,7 +23,7 @@ from guesthouse.host.procfs import stat_fields
 from guesthouse.qemu.guest_log import GuestLog
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ DEATH_DEADLINE = 15.0
 _LAST_WORDS = 0.2
 
 
-async def destroy(driver: DomainDriver, guest: Guest, *, graceful: bool = False, cause: Cause = Cause.DESTROY) -> None:
+async def destroy(driver: Guests, guest: Guest, *, graceful: bool = False, cause: Cause = Cause.DESTROY) -> None:
     """End the guest now. With `graceful`, fail rather than kill a QEMU that does not end by itself.
 
     Does not wait for the guest's job: a job that is stuck on this QEMU fails as QEMU ends, and a start that is under
@@ -59,7 +59,7 @@ async def destroy(driver: DomainDriver, guest: Guest, *, graceful: bool = False,
         raise _undead(run) from None
 
 
-def end(driver: DomainDriver, run: Run, *, force: bool = True) -> None:
+def end(driver: Guests, run: Run, *, force: bool = True) -> None:
     """Ask QEMU to end; with `force`, kill it when it has not within `GRACE`, at once when it is frozen."""
     process = run.process
     if process is None:
@@ -81,20 +81,20 @@ async def _kill_later(run: Run) -> None:
         run.process.signal(signal.SIGKILL)
 
 
-def watch(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def watch(driver: Guests, guest: Guest, run: Run) -> None:
     """From now on the end of the process is the end of the run."""
     if run.process is not None:
         run.process.watch(lambda _: _process_ended(driver, guest, run))
 
 
-def _process_ended(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def _process_ended(driver: Guests, guest: Guest, run: Run) -> None:
     if run.monitor is None or run.monitor.closed is not None:
         finish(driver, guest, run)
     else:
         asyncio.get_running_loop().call_later(_LAST_WORDS, finish, driver, guest, run)
 
 
-def monitor_ended(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def monitor_ended(driver: Guests, guest: Guest, run: Run) -> None:
     """The monitor's connection broke: nothing can be asked of this QEMU any more, so it has to end too.
 
     While the guest is being started, that is for the start to notice and to undo.
@@ -107,7 +107,7 @@ def monitor_ended(driver: DomainDriver, guest: Guest, run: Run) -> None:
         end(driver, run)
 
 
-def finish(driver: DomainDriver, guest: Guest, run: Run) -> None:
+def finish(driver: Guests, guest: Guest, run: Run) -> None:
     """Clean up after a QEMU that is gone, tell of it, and forget a transient guest. Does nothing the second time."""
     if run.ended.is_set() or driver.stopping:
         return
@@ -147,7 +147,7 @@ def release(run: Run) -> None:
         run.process.close()
 
 
-def _note_in_log(driver: DomainDriver, guest: Guest, cause: Cause) -> None:
+def _note_in_log(driver: Guests, guest: Guest, cause: Cause) -> None:
     reason = REASONS[State.SHUTOFF][guest.reason]
     with contextlib.suppress(OSError):
         writer = GuestLog(driver.places.guest_logs / f"{guest.name}.log")

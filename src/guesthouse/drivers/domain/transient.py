@@ -11,12 +11,12 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.errors import OperationInvalidError
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _FLAGS = starting.PAUSED | starting.AUTODESTROY | starting.BYPASS_CACHE | starting.VALIDATE | starting.RESET_NVRAM
 
 
-async def create(driver: DomainDriver, caller: Caller, xml: str, flags_: int) -> Guest:
+async def create(driver: Guests, caller: Caller, xml: str, flags_: int) -> Guest:
     """Start a guest from XML; it is forgotten when it ends. One that is defined already runs with this XML once.
 
     Raises `OperationInvalidError` when it runs already, and `OperationFailedError` when name or UUID are taken.

@@ -28,7 +28,7 @@ from guesthouse.model.domain.vcpu import Vcpu
 from guesthouse.qemu.json_value import JsonObject, as_int, as_object, objects, text_of
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 _PLUGGED = "/machine/peripheral/"
 
@@ -37,7 +37,7 @@ _UNPLUG_DEADLINE = 5.0
 _UNPLUG_POLL = 0.05
 
 
-async def set_online(driver: DomainDriver, guest: Guest, count: int, impact: int) -> None:
+async def set_online(driver: Guests, guest: Guest, count: int, impact: int) -> None:
     """Have `count` processors online, in the running guest or in its definition or both.
 
     Raises `InvalidArgumentError` where the guest cannot have as many, `UnsupportedConfigError` where it cannot have as
@@ -57,7 +57,7 @@ async def set_online(driver: DomainDriver, guest: Guest, count: int, impact: int
             await definitions.replace(driver, guest, domain)
 
 
-async def set_maximum(driver: DomainDriver, guest: Guest, count: int, impact: int) -> None:
+async def set_maximum(driver: Guests, guest: Guest, count: int, impact: int) -> None:
     """Let the guest have at most `count` processors from its next start on. Raises as `set_online`."""
     async with modifying(guest):
         live, config = metadata.chosen(guest, impact)
@@ -86,7 +86,7 @@ def _set(vcpu: Vcpu, count: int) -> None:
     vcpu.current = None if count == vcpu.maximum else count
 
 
-async def _set_live(driver: DomainDriver, guest: Guest, run: Run, count: int) -> None:
+async def _set_live(driver: Guests, guest: Guest, run: Run, count: int) -> None:
     places = await _places(run)
     online = [place for place in places if "qom-path" in place]
     try:
@@ -146,7 +146,7 @@ async def _plugged(run: Run) -> set[str]:
     return {path.removeprefix(_PLUGGED) for path in paths if path.startswith(_PLUGGED)}
 
 
-async def _look(driver: DomainDriver, guest: Guest, run: Run) -> None:
+async def _look(driver: Guests, guest: Guest, run: Run) -> None:
     """Note what QEMU has now, whether all went well or not."""
     answers = await run.talk().pipeline(devices.questions())
     devices.learn(run, answers)

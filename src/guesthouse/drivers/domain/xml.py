@@ -18,7 +18,7 @@ from guesthouse.model.domain.document import copy, format_domain
 from guesthouse.model.qemu_capabilities import KVM, TCG
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.driver import DomainDriver
+    from guesthouse.drivers.domain.guests import Guests
 
 SECURE = 1
 INACTIVE = 2
@@ -26,7 +26,7 @@ UPDATE_CPU = 4
 MIGRATABLE = 8
 
 
-def describe(driver: DomainDriver, guest: Guest, flags: int) -> str:
+def describe(driver: Guests, guest: Guest, flags: int) -> str:
     """The guest's XML. Without flags that of the running guest, where it runs.
 
     `MIGRATABLE` shows the processor that the running guest was defined with, `UPDATE_CPU` what the processor of a
@@ -50,7 +50,7 @@ def describe(driver: DomainDriver, guest: Guest, flags: int) -> str:
     return text
 
 
-def _updated(driver: DomainDriver, domain: Domain) -> Domain:
+def _updated(driver: Guests, domain: Domain) -> Domain:
     defaults = driver.settings.defaults
     qemu = driver.emulators.known(find_emulator(domain, defaults))
     if domain.cpu is None or qemu is None:

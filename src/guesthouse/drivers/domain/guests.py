@@ -1,0 +1,79 @@
+"""All guests of one daemon, and what every action on them shares: files, events, ports, tasks.
+
+Handlers and actions get this object under the name `driver`; `driver.DomainDriver` is the same with a beginning and an
+end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from guesthouse.drivers.domain.events import Events
+from guesthouse.drivers.domain.ports import Ports
+from guesthouse.drivers.domain.registry import Registry
+from guesthouse.drivers.domain.store import Store
+from guesthouse.host.threads import DISK
+from guesthouse.model.domain.defaults import Defaults
+from guesthouse.places import Places
+from guesthouse.qemu.catalogue import Catalogue
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSettings:
+    """What the daemon's configuration says about guests.
+
+    `defaults` is the host's side of a definition; `autostart` False keeps guests off that are marked to start with
+    the daemon.
+    """
+
+    defaults: Defaults = field(default_factory=Defaults)
+    autostart: bool = True
+
+
+class Guests:
+    """All guests of one daemon. `registry` knows them, `store` keeps their files, `events` tells of them."""
+
+    def __init__(self, places: Places, settings: DomainSettings) -> None:
+        self.places = places
+        self.settings = settings
+        self.store = Store(places)
+        self.registry = Registry()
+        self.events = Events()
+        self.emulators = Catalogue.at(places.cache)
+        self.ports = Ports()
+        #: Held by whoever adds, renames or removes definitions, so that names and files stay together.
+        self.definitions = asyncio.Lock()
+        self.stopping = False
+        self.tasks: set[asyncio.Task[object]] = set()
+        self.farewells: set[asyncio.Task[object]] = set()
+
+    def background(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
+        """Do something that nobody waits for; a failure is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def farewell(self, work: Coroutine[object, object, object]) -> None:
+        """As `background`, for what has to be done before the daemon ends: guests that end with their connection."""
+        task = self.background(work)
+        self.farewells.add(task)
+        task.add_done_callback(self.farewells.discard)
+
+    async def in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Run what waits for a local disk."""
+        return await DISK.run(function, *arguments, **keywords)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background work failed: %s", error, exc_info=error)
