@@ -137,7 +137,7 @@ print(code(dom.create))
 print(code(dom.metadata, 2, "http://x"))
 """
     lines = [ast.literal_eval(line) for line in daemon.python(script).stdout.splitlines()]
-    assert [(line[0], line[1]) for line in lines[:5]] == [(42, 10), (42, 10), (42, 10), (55, 10), (55, 10)]
+    assert [(line[0], line[1]) for line in lines[:5]] == [(42, 10), (42, 10), (42, 10), (55, 20), (55, 10)]
     assert lines[0][2] == "Domain not found: no domain with matching name 'x'"
     assert lines[5][0] == 35
     assert lines[6][0] in (16, 27)
