@@ -12,7 +12,7 @@ from tests.support.tiny import tiny_xml
 
 pytestmark = pytest.mark.real
 
-CASES = {"guest start web": "web1", "guest domin": "dominfo", "guest list --al": "--all"}
+CASES = {"guest start web": "web1", "guest dominf": "dominfo", "guest list --al": "--all"}
 
 BASH = """
 source <(guest completion bash)
