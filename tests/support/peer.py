@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.support.daemon import SYSTEM_PYTHON
 from tests.support.tiny import KERNEL
 
-STORY = Path(__file__).parent / "peer_story"
+STORY = "tests.support.peer_story"
+ROOT = Path(__file__).parents[2]
 DEADLINE = 110.0
 
 _REFUSED = re.compile(r"error (\d+) of (\d+): (.*)", re.DOTALL)
@@ -38,8 +39,8 @@ def tell(uris: Iterable[tuple[str, str]], folder: Path, *chapters: str) -> list[
     for uri, prefix in uris:
         place = folder / prefix
         place.mkdir(exist_ok=True)
-        argv = [SYSTEM_PYTHON, str(STORY), uri, prefix, str(place), str(KERNEL), *chapters]
-        running.append((place, subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)))
+        argv = [SYSTEM_PYTHON, "-m", STORY, uri, prefix, str(place), str(KERNEL), *chapters]
+        running.append((place, subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)))
     told = []
     for place, process in running:
         output = process.communicate(timeout=DEADLINE)[0]

@@ -1,5 +1,6 @@
-"""Tells the story to one daemon and prints what came of it: `python3 peer_story URI PREFIX FOLDER KERNEL [CHAPTER]…`.
+"""Tells the story to one daemon and prints what came of it.
 
+Usage, in the root of the project: `python3 -m tests.support.peer_story URI PREFIX FOLDER KERNEL [CHAPTER]…`.
 Runs under the system's Python, whose libvirt binding is the stock client.
 Prints a line of JSON a chapter: a list of pairs.
 """
@@ -14,8 +15,9 @@ import traceback
 from pathlib import Path
 
 import libvirt
-from chapters import CHAPTERS
-from recorder import Recorder, plain
+
+from tests.support.peer_story.chapters import CHAPTERS
+from tests.support.peer_story.recorder import Recorder, plain
 
 
 def _loop() -> None:

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import libvirt
-from guests import SERIAL, UUID, blank, tiny
-from recorder import Recorder, shape, told
+
+from tests.support.peer_story.guests import SERIAL, UUID, blank, tiny
+from tests.support.peer_story.recorder import Recorder, shape, told
 
 NOBODY = "6e4f2f9e-4c6b-4f0e-9f5c-ffffffffffff"
 
@@ -35,8 +36,12 @@ def connect(r: Recorder) -> None:
         "getCPUMap",
         "getCellsFreeMemory",
     ):
-        args = (0, 4) if name == "getCellsFreeMemory" else ()
-        r.do(name, getattr(c, name), *args, see=shape if "Free" in name else told)
+        r.do(
+            name,
+            getattr(c, name),
+            *((0, 4) if name == "getCellsFreeMemory" else ()),
+            see=shape if "Free" in name else told,
+        )
     r.do("getCellsFreeMemory from 3", c.getCellsFreeMemory, 3, 1)
     r.do("getLibVersion", c.getLibVersion, see=shape)
     r.do("getFreeMemory", c.getFreeMemory, see=shape)
@@ -485,7 +490,7 @@ def xml(r: Recorder) -> None:
     reader = libvirt.openReadOnly(r.uri.replace("libvirt-sock", "libvirt-sock-ro"))
     seen = reader.lookupByName(r.name("full"))
     for flag in flags:
-        r.do(f"XML {flag} read-only", seen.XMLDesc, flag, see=lambda text: "passwd" in text)
+        r.do(f"XML {flag} read-only", seen.XMLDesc, flag, see=lambda text: str("passwd" in text))
     for word, call in {
         "destroy": seen.destroy,
         "suspend": seen.suspend,
@@ -639,7 +644,7 @@ def figures(r: Recorder) -> None:
 def _ask(r: Recorder, dom: libvirt.virDomain, state: str, image: str) -> None:
     c = r.conn
     stream = c.newStream
-    questions = {
+    questions: dict[str, tuple[libvirt.virDomain, libvirt.virDomain]] = {
         "info": (lambda: dom.info()[:4], told),
         "maxVcpus": (dom.maxVcpus, told),
         "vcpus": (dom.vcpus, shape),
@@ -806,7 +811,7 @@ def _ask(r: Recorder, dom: libvirt.virDomain, state: str, image: str) -> None:
 def _change(r: Recorder, dom: libvirt.virDomain, state: str) -> None:
     """What would change the guest."""
     device = "<disk type='file' device='disk'><source file='/none'/><target dev='vdb' bus='virtio'/></disk>"
-    changes = {
+    changes: dict[str, tuple[libvirt.virDomain, ...]] = {
         "setMemory": (dom.setMemory, 16384),
         "setMemory too much": (dom.setMemory, 1 << 30),
         "setMemoryFlags 2": (dom.setMemoryFlags, 16384, 2),

@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import libvirt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+T = TypeVar("T")
+_Call: TypeAlias = Callable[..., T]  # type: ignore[explicit-any]  # the binding's calls take what they like
 
 #: What differs from run to run: a pattern and what stands for it.
 _VOLATILE = (
@@ -94,20 +97,20 @@ class Recorder:
         """Record a result."""
         self.steps.append((f"{self.chapter}: {step}", result))
 
-    def do(self, step: str, call: Callable[..., object], *args: object, see: Callable[[object], str] = told) -> object:
+    def do(self, step: str, call: _Call[T], *args: object, see: Callable[[T], str] = told) -> T:
         """Do something and record what it returned or raised. Returns the value, or None after an error."""
         try:
             value = call(*args)
         except libvirt.libvirtError as error:
             self.note(step, f"error {error.get_error_code()} of {error.get_error_domain()}: {plain(str(error))}")
-            return None
+            return cast(T, None)
         except (TypeError, OverflowError, ValueError) as error:
             self.note(step, f"{type(error).__name__}: {error}")
-            return None
+            return cast(T, None)
         self.note(step, str(see(value)))
         return value
 
-    def all(self, step: str, call: Callable[..., object], cases: Iterator[object] | list[object]) -> None:
+    def all(self, step: str, call: _Call[object], cases: Iterator[object] | list[object]) -> None:
         """One step for each argument."""
         for case in cases:
             self.do(f"{step} {plain(str(case))[:60]}", call, *(case if isinstance(case, tuple) else (case,)))
