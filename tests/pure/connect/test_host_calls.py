@@ -365,6 +365,9 @@ def test_joining_for_an_emulator() -> None:
 
 def test_comparing_with_a_host_of_files(node: Node) -> None:
     assert compare_with_host(host_cpu(node), NEHALEM, fail=False, validate=False) == 0
+    with pytest.raises(LibvirtError, match="Unknown architecture nonsense") as caught:
+        compare_with_host(host_cpu(node), NEHALEM.replace("x86_64", "nonsense"), fail=False, validate=False)
+    assert caught.value.code == Code.CONFIG_UNSUPPORTED
 
 
 async def _no_kvm() -> KvmStatus:

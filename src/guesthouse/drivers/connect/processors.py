@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guesthouse.errors import LibvirtError, OperationUnsupportedError
+from guesthouse.drivers.connect.emulators import ARCHITECTURES
+from guesthouse.errors import LibvirtError, OperationUnsupportedError, Origin, UnsupportedConfigError
 from guesthouse.host.cpu import read_cpuid, read_cpuinfo, read_msrs
 from guesthouse.host.memory import page_sizes
 from guesthouse.model.cpu_definition import (
@@ -69,7 +70,7 @@ def host_cpu(node: Node) -> CpuDefinition:
 
 def compare_with_host(host: CpuDefinition, xml: str, *, fail: bool, validate: bool) -> int:
     """How the host's processor serves a guest that asks for `xml`: 0 incompatible, 1 identical, 2 superset."""
-    return compare(host, parse_cpu(xml, validate=validate), fail=fail)
+    return compare(host, _parse(xml, validate=validate), fail=fail)
 
 
 def compare_with_emulator(choice: Choice, xml: str, *, fail: bool, validate: bool) -> int:
@@ -80,8 +81,16 @@ def compare_with_emulator(choice: Choice, xml: str, *, fail: bool, validate: boo
             f"QEMU '{choice.capabilities.binary}' does not support reporting CPU model "
             f"for virttype '{choice.guest_type}'"
         )
-    cpu = parse_cpu(xml, validate=validate)
+    cpu = _parse(xml, validate=validate)
     return serve(choice.capabilities, choice.accelerator, own, cpu, fail=fail)
+
+
+def _parse(xml: str, *, validate: bool) -> CpuDefinition:
+    """A processor to compare. Raises what `parse_cpu` raises, and error 67 for an architecture that is none."""
+    cpu = parse_cpu(xml, validate=validate)
+    if cpu.arch is not None and cpu.arch not in ARCHITECTURES:
+        raise UnsupportedConfigError(f"Unknown architecture {cpu.arch}", domain=Origin.CPU)
+    return cpu
 
 
 def join(xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:

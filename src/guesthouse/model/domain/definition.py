@@ -84,5 +84,7 @@ class Domain:
     pass_through: PassThrough | None = unbound(None)
 
     def parsed(self) -> None:
-        """Check the name."""
+        """Check the name and the title."""
         check_name(self.name)
+        if self.title is not None and "\n" in self.title:
+            raise XmlError("Domain title can't contain newlines")
