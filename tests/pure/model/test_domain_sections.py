@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guesthouse.errors import XmlError
 from guesthouse.model.binding import Reading, Style, new, read, tag_of, write
 from guesthouse.model.domain.clock import Clock, Timer
 from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.cpu import Cpu, CpuFeature, CpuModel, Topology
-from guesthouse.model.domain.document import format_domain, parse_domain
+from guesthouse.model.domain.document import copy, format_domain, parse_domain
 from guesthouse.model.domain.features import Features, Hyperv, Kvm, Smm, Spinlocks
 from guesthouse.model.domain.memory import Memory, in_kib
+from guesthouse.model.domain.migratable import leave_out_implicit
 from guesthouse.model.domain.os import BootDevice, BootMenu, Loader, Nvram, Os, OsType
 from guesthouse.model.domain.power import PowerManagement
 from guesthouse.model.domain.vcpu import Vcpu
@@ -200,6 +202,24 @@ def test_metadata_keeps_one_element_a_namespace() -> None:
     assert "<b:y" not in text
     assert '<a:x xmlns:a="urn:a">1</a:x>' in text
     assert '<z xmlns="urn:z">\n      <deep/>\n    </z>' in text
+
+
+def test_a_title_has_one_line() -> None:
+    with pytest.raises(XmlError, match="Domain title can't contain newlines"):
+        _completed("<title>a\nb</title>")
+
+
+def test_another_host_adds_the_implicit_devices_itself() -> None:
+    text = _completed("").replace("pc-i440fx-10.0", "pc-q35-10.0")
+    domain = parse_domain(text[: text.index("<devices>")] + "<devices><graphics type='vnc'/></devices></domain>")
+    complete(domain, qemu_capabilities(), defaults=host_defaults())
+    configured, graphics = copy(domain), domain.devices.graphics[0]
+    graphics.port, graphics.listen, graphics.listens[0].address = 5901, "127.0.0.1", "127.0.0.1"
+    leave_out_implicit(domain, configured)
+    sent = format_domain(domain, Style(migratable=True))
+    assert "<input type='mouse' bus='ps2'/>" in sent
+    assert not [word for word in ("keyboard", "itco", "<audio", "5901", "127.0.0.1") if word in sent]
+    assert "<listen type='address'/>" in sent
 
 
 def test_firmware_is_chosen_and_written_down() -> None:

@@ -47,6 +47,9 @@ async def drop_missing_media(driver: Guests, run: Run) -> None:
             disk.source = None
             if not disk.removable_medium:
                 disks.remove(disk)
+    for disk in disks:
+        if disk.path is None and disk.driver is not None:
+            disk.driver.type = None  # an empty drive has no format
 
 
 def _choose_ports(known: ports.Ports, run: Run, graphics: Graphics) -> None:

@@ -15,6 +15,7 @@ from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.cpu_resolving import update
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy, format_domain
+from guesthouse.model.domain.migratable import leave_out_implicit
 from guesthouse.model.qemu_capabilities import KVM, TCG
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ MIGRATABLE = 8
 def describe(driver: Guests, guest: Guest, flags: int) -> str:
     """The guest's XML. Without flags that of the running guest, where it runs.
 
-    `MIGRATABLE` shows the processor that the running guest was defined with, `UPDATE_CPU` what the processor of a
-    guest that is off would become on this host. Raises for unknown flags, and what `cpu_resolving.update` raises.
+    `MIGRATABLE` shows the processor that the running guest was defined with, and no implicit devices.
+    `UPDATE_CPU` shows what the processor of a guest that is off would become on this host.
+    Raises for unknown flags, and what `cpu_resolving.update` raises.
     """
     known = guest.texts.get(flags)
     if known is not None:
@@ -38,12 +40,14 @@ def describe(driver: Guests, guest: Guest, flags: int) -> str:
     check(flags, SECURE | INACTIVE | UPDATE_CPU | MIGRATABLE, "qemuDomainGetXMLDesc")
     live = guest.active and not flags & INACTIVE
     domain = guest.current if live else guest.next_boot
-    if live and flags & MIGRATABLE and guest.run is not None:
-        domain = copy(domain)
-        domain.cpu = guest.run.defined_cpu or domain.cpu
-    elif not live and flags & UPDATE_CPU:
-        domain = _updated(driver, domain)
     migratable = bool(flags & MIGRATABLE)  # for another host: nothing of this run, all secrets
+    if not live and flags & UPDATE_CPU:
+        domain = _updated(driver, domain)
+    if migratable:
+        domain = copy(domain)
+        if live and guest.run is not None:
+            domain.cpu = guest.run.defined_cpu or domain.cpu
+        leave_out_implicit(domain, guest.definition)
     style = Style(live=live and not migratable, secure=migratable or bool(flags & SECURE), migratable=migratable)
     text = format_domain(domain, style)
     guest.texts[flags] = text
