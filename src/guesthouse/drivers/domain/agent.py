@@ -64,8 +64,10 @@ def channel_changed(driver: Guests, guest: Guest, run: Run, alias: str, *, conne
 
 
 def present(guest: Guest) -> Agent:
-    """The agent. Raises `OperationInvalidError` (off), error 74 (no channel) and error 86 (nobody there)."""
+    """The agent. Raises `OperationInvalidError` (off, or paused), error 74 (no channel) and error 86 (nobody there)."""
     run = guest.live()
+    if guest.state.word != "running":
+        raise OperationInvalidError("domain is not running", hint="resume it first")
     if devices.agent_channel(run.live) is None:
         raise LibvirtError("QEMU guest agent is not configured", code=Code.ARGUMENT_UNSUPPORTED, domain=Origin.QEMU)
     if run.agent is None or not run.agent_connected:
@@ -101,10 +103,7 @@ async def get_time(guest: Guest) -> tuple[int, int]:
 
 async def set_time(guest: Guest, seconds: int, nanoseconds: int, *, from_rtc: bool) -> None:
     """Set the guest's clock, or with `from_rtc` from its hardware clock."""
-    agent = present(guest)
-    if guest.state.word != "running":
-        raise OperationInvalidError("domain is not running", hint="resume it first")
-    await agent.set_time(None if from_rtc else seconds * 1_000_000_000 + nanoseconds)
+    await present(guest).set_time(None if from_rtc else seconds * 1_000_000_000 + nanoseconds)
 
 
 async def command(guest: Guest, text: str, patience: int) -> str:

@@ -57,7 +57,7 @@ def get(guest: Guest, kind: int, uri: str | None, impact: int) -> str:
             raise _missing()
         return text
     if kind != ELEMENT:
-        raise InvalidArgumentError("unknown metadata type")
+        raise _unknown(kind)
     for document in domain.metadata:
         if _namespace(document) == uri:
             return _without_namespace(document, uri)
@@ -90,7 +90,7 @@ def _document(kind: int, text: str | None, key: str | None, uri: str | None) -> 
     if kind in _PLAIN:
         return text
     if kind != ELEMENT:
-        raise InvalidArgumentError("unknown metadata type")
+        raise _unknown(kind)
     if not uri:
         raise InvalidArgumentError("uri must not be NULL")
     if text is None:
@@ -139,6 +139,10 @@ def _namespace(document: str) -> str | None:
         return etree.QName(etree.fromstring(document.encode())).namespace
     except etree.XMLSyntaxError:
         return None
+
+
+def _unknown(kind: int) -> InvalidArgumentError:
+    return InvalidArgumentError(f"unknown metadata type '{kind}'", domain=Origin.DOMAIN)
 
 
 def _missing() -> LibvirtError:

@@ -98,7 +98,7 @@ def _take_balloon(readings: Readings, answer: Json) -> None:
         stats = answer.get("stats")
         readings.balloon = _numbers(stats) if isinstance(stats, dict) else {}
         updated = answer.get("last-update")
-        readings.balloon_updated = updated if isinstance(updated, int) else 0
+        readings.balloon_updated = updated if isinstance(updated, int) else None
 
 
 def _take_blocks(readings: Readings, answer: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
@@ -28,8 +29,14 @@ _IMPACT = flags.LIVE | flags.CONFIG
 #: `VIR_TYPED_PARAM_STRING_OKAY`: none of these answers has strings.
 _STRINGS = 4
 
-#: What the kernel gives a process that nobody limits: the weight of cgroup v2, microseconds, and no quota.
-_WEIGHT, _PERIOD, _NO_QUOTA = 100, 100_000, 18446744073709551
+#: Where version 2 of the kernel's control groups is the one in use.
+_UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
+
+#: What the kernel gives a process that nobody limits: shares and no quota, by the version of control groups.
+_UNLIMITED = {1: (1024, -1), 2: (100, 18446744073709551)}
+
+#: The kernel's period of a quota, in microseconds.
+_PERIOD = 100_000
 
 _MAPS_LIMIT = 8_388_608
 
@@ -132,8 +139,9 @@ def _scheduler_parameters_flags(
 
 def _scheduler(_: Guest, *, live: bool) -> list[TypedParam]:
     """The parameters, in libvirt's order. Nothing is limited, since no definition can say so yet."""
-    period, quota = (_PERIOD, _NO_QUOTA) if live else (0, 0)
-    params = [ullong_param("cpu_shares", _WEIGHT if live else 0)]
+    shares, quota = _UNLIMITED[2 if _UNIFIED.exists() else 1] if live else (0, 0)
+    period = _PERIOD if live else 0
+    params = [ullong_param("cpu_shares", shares)]
     for what in ("vcpu", "emulator", "global", "iothread"):
         params += (ullong_param(f"{what}_period", period), llong_param(f"{what}_quota", quota))
     return params

@@ -45,7 +45,8 @@ async def _screenshot(driver: Guests, caller: Caller, args: rpc.DomainScreenshot
     guest = find(driver, args.dom)
     picture = screenshot.Picture()
     picture.begin(caller.open_stream(picture))
-    descriptor, mime = await screenshot.take(guest, args.screen)
+    qemu = await driver.emulators.capabilities(guest.live().live.devices.emulator or "")
+    descriptor, mime = await screenshot.take(guest, args.screen, png=qemu.has_feature("screendump/format"))
     picture.load(descriptor)
     return rpc.DomainScreenshotRet(mime)
 

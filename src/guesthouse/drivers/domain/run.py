@@ -44,7 +44,7 @@ class Readings:
 
     known: bool = False
     balloon: dict[str, int] = field(default_factory=dict)
-    balloon_updated: int = 0
+    balloon_updated: int | None = None
     blocks: dict[str, dict[str, int]] = field(default_factory=dict)
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
     vcpu_threads: list[int] = field(default_factory=list)

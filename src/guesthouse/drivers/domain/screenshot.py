@@ -8,14 +8,14 @@ from pathlib import Path
 
 from guesthouse.drivers.api import StreamIn, StreamOut
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.errors import InvalidArgumentError, LibvirtError, OperationFailedError
+from guesthouse.errors import LibvirtError, OperationFailedError, OperationInvalidError
 from guesthouse.model.domain.devices.video import Video
 from guesthouse.qemu.json_value import Sendable
 
 #: Where a picture ends at the latest, in bytes.
 _LIMIT = 512 * 1024 * 1024
 _CHUNK = 262144
-_MIME = "image/x-portable-pixmap"
+_PORTABLE, _PNG = "image/x-portable-pixmap", "image/png"
 
 
 class Picture(StreamIn):
@@ -62,10 +62,12 @@ class Picture(StreamIn):
             self._fd = -1
 
 
-async def take(guest: Guest, screen: int) -> tuple[int, str]:
+async def take(guest: Guest, screen: int, *, png: bool) -> tuple[int, str]:
     """Photograph a screen. Returns an open descriptor of the picture, and its MIME type.
 
-    Raises `OperationInvalidError` (off) and `InvalidArgumentError` (no such screen).
+    `png` says that this QEMU can write PNG; else the picture is a portable pixmap.
+
+    Raises `OperationInvalidError` (off, or no such screen).
     """
     run = guest.live()
     videos: list[Video] = run.live.devices.videos
@@ -73,15 +75,17 @@ async def take(guest: Guest, screen: int) -> tuple[int, str]:
         raise OperationFailedError("no screens to take screenshot from", hint="the guest has no <video>")
     heads = [(video, head) for video in videos for head in range((video.model and video.model.heads) or 1)]
     if screen >= len(heads):
-        raise InvalidArgumentError(f"no such screen ID: {screen}")
+        raise OperationInvalidError("no such screen ID", hint=f"the guest has screens 0 to {len(heads) - 1}")
     path = run.where.private / f"screenshot-{os.urandom(8).hex()}"
     video, head = heads[screen]
     arguments: dict[str, Sendable] = {"filename": str(path)}
     if video.alias is not None:
         arguments |= {"device": video.alias.name, "head": head}
+    if png:
+        arguments["format"] = "png"
     try:
         await run.talk().execute("screendump", arguments)
-        return _open(path), _MIME
+        return _open(path), _PNG if png else _PORTABLE
     finally:
         with contextlib.suppress(OSError):
             path.unlink()

@@ -41,6 +41,8 @@ _BALLOON: Final = (
     ("hugetlb_pgfail", "stat-htlb-pgfail", 1),
 )
 
+_NEVER_TOLD: Final = 2**64 - 1
+
 #: `virDomainMemoryStatTags` by the names above.
 MEMORY_TAGS: Final = {
     "swap_in": 0,
@@ -109,7 +111,7 @@ def memory(guest: Guest, run: Run) -> list[tuple[int, int]]:
     """The tags and values of GET_MEMORY_STATS, in KiB or counts."""
     found = [(MEMORY_TAGS["actual"], facts.current_memory(guest))]
     found += [(MEMORY_TAGS[name], value) for name, value in _balloon(run.readings)]
-    if run.readings.balloon_updated:
+    if run.readings.balloon_updated is not None:
         found.append((MEMORY_TAGS["last-update"], run.readings.balloon_updated))
     found.append((MEMORY_TAGS["rss"], facts.resident_kib(guest)))
     return found
@@ -132,7 +134,9 @@ def network_counters(device: str) -> list[int] | None:
 
 
 def _balloon(readings: Readings) -> list[tuple[str, int]]:
-    return [(name, readings.balloon[key] // unit) for name, key, unit in _BALLOON if readings.balloon.get(key, -1) >= 0]
+    """What the guest has reported. Counters that it never told have the value -1, as QEMU's unsigned number."""
+    told = readings.balloon
+    return [(name, told[key] // unit) for name, key, unit in _BALLOON if 0 <= told.get(key, -1) < _NEVER_TOLD]
 
 
 def _state(guest: Guest, found: list[Param]) -> None:
@@ -156,7 +160,7 @@ def _memory(guest: Guest, found: list[Param]) -> None:
     if guest.run is None:
         return
     found += [(f"balloon.{name}", ULLONG, value) for name, value in _balloon(guest.run.readings)]
-    if guest.run.readings.balloon_updated:
+    if guest.run.readings.balloon_updated is not None:
         found.append(("balloon.last-update", ULLONG, guest.run.readings.balloon_updated))
     found.append(("balloon.rss", ULLONG, facts.resident_kib(guest)))
 
@@ -210,7 +214,7 @@ def _disk_counters(run: Run, disk: Disk) -> list[tuple[str, int]]:
     counters = disk_counters(run, disk)
     found = [(name, counters[key]) for name, key in _BLOCK if key in counters]
     image = run.readings.nodes.get(disk.node() or "", {})
-    if counters:
+    if counters and disk.path:
         found.append(("allocation", counters.get("wr_highest_offset", 0)))
     found += [
         (name, image[key]) for name, key in (("capacity", "virtual-size"), ("physical", "actual-size")) if key in image

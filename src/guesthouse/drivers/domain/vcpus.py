@@ -78,7 +78,8 @@ async def set_maximum(driver: Guests, guest: Guest, count: int, impact: int) -> 
 def _check(count: int, vcpu: Vcpu, which: str) -> None:
     if count > vcpu.maximum:
         raise InvalidArgumentError(
-            f"requested vcpus is greater than max allowable vcpus for the {which} domain: {count} > {vcpu.maximum}"
+            f"requested vcpus is greater than max allowable vcpus for the {which} domain: {count} > {vcpu.maximum}",
+            domain=Origin.QEMU,
         )
 
 
