@@ -121,6 +121,8 @@ async def rename(driver: Guests, guest: Guest, name: str) -> None:
             raise OperationInvalidError("cannot rename a transient domain")
         if not name:
             raise XmlError("name  must not be empty")
+        if "/" in name:
+            raise XmlError(f"name {name} cannot contain '/'", domain=Origin.QEMU)
         driver.store.check_name(name)
         if name == guest.name:
             raise OperationInvalidError("Can't rename domain to itself", domain=Origin.DOMAIN)

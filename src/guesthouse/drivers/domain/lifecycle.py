@@ -68,6 +68,8 @@ async def shut_down(driver: Guests, guest: Guest, ways: int = 0) -> None:
     Returns when the guest was asked. With both ways given, the agent is asked first and the button is the resort.
     """
     check(ways, ACPI | AGENT, "qemuDomainShutdownFlags")
+    if not guest.active:
+        raise OperationInvalidError("domain is not running")
     await _ask(driver, guest, ways, "powerdown", reboot=_restarts(guest.live()))
 
 

@@ -204,8 +204,8 @@ def _settle(driver: Guests, guest: Guest, run: Run, flags: int, caller: Caller |
     notices = guest.turn(Cause.BOOT_PAUSED if flags & PAUSED else Cause.BOOT)
     guest.changed()
     statusfile.save(driver, guest, run)
-    driver.events.lifecycle(guest, *notices)
     agent.attach(driver, guest, run)
+    driver.events.lifecycle(guest, *notices)
     log.info("domain '%s' is running as process %d", guest.name, run.pid)
 
 
