@@ -134,11 +134,11 @@ class Controller(Device):
 
     type: str = attr(one_of("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "isa"))
     index: int | None = opt(UINT)
-    model: str | None = opt(one_of(*{name for names in _MODELS.values() for name in names}))
+    model: str | None = opt(one_of(*dict.fromkeys(name for names in _MODELS.values() for name in names)))
     ports: int | None = opt(UINT)
     vectors: int | None = opt(UINT)
     model_name: str | None = opt(
-        one_of(*{name for names in PCI_NAMES.values() for name in names}), "name", within="model"
+        one_of(*dict.fromkeys(name for names in PCI_NAMES.values() for name in names)), "name", within="model"
     )
     target: ControllerTarget | None = one(ControllerTarget)
     driver: ControllerDriver | None = one(ControllerDriver)
