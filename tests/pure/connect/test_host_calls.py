@@ -353,6 +353,8 @@ def test_a_model_that_qemu_calls_unusable() -> None:
 
 def test_joining_for_an_emulator() -> None:
     assert "Nehalem" in join([NEHALEM], expanded=False, migratable=False)
+    with pytest.raises(LibvirtError, match="Unknown architecture nonsense"):
+        join([NEHALEM.replace("x86_64", "nonsense")], expanded=False, migratable=False)
     everything: dict[str, bool | int | str] = dict.fromkeys(("fpu", "sse3", "tsc", "msr", "pae"), True)
     able = replace(qemu(), cpu_expansions={TCG: everything})
     joined = join_for_emulator(Choice(able, "x86_64", "qemu", Q35), [NEHALEM], expanded=True, migratable=False)

@@ -85,9 +85,9 @@ def compare_with_emulator(choice: Choice, xml: str, *, fail: bool, validate: boo
     return serve(choice.capabilities, choice.accelerator, own, cpu, fail=fail)
 
 
-def _parse(xml: str, *, validate: bool) -> CpuDefinition:
-    """A processor to compare. Raises what `parse_cpu` raises, and error 67 for an architecture that is none."""
-    cpu = parse_cpu(xml, validate=validate)
+def _parse(xml: str, *, host: bool | None = None, validate: bool = False) -> CpuDefinition:
+    """A processor to compare or join. Raises what `parse_cpu` raises, and error 67 for an architecture that is none."""
+    cpu = parse_cpu(xml, host=host, validate=validate)
     if cpu.arch is not None and cpu.arch not in ARCHITECTURES:
         raise UnsupportedConfigError(f"Unknown architecture {cpu.arch}", domain=Origin.CPU)
     return cpu
@@ -95,14 +95,14 @@ def _parse(xml: str, *, validate: bool) -> CpuDefinition:
 
 def join(xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
     """The guest processor that all of these hosts can run, as a document."""
-    result = baseline([parse_cpu(xml, host=True) for xml in xmls], migratable=migratable)
+    result = baseline([_parse(xml, host=True) for xml in xmls], migratable=migratable)
     result.features = {name: policy for name, policy in result.features.items() if name not in NOT_IN_QEMU}
     return format_cpu(expand(result) if expanded else result)
 
 
 def join_for_emulator(choice: Choice, xmls: Sequence[str], *, expanded: bool, migratable: bool) -> str:
     """The guest processor that an emulator can run on all of these hosts, as a document."""
-    cpus = [parse_cpu(xml) for xml in xmls]
+    cpus = [_parse(xml) for xml in xmls]
     known = blockers(choice.capabilities, choice.accelerator)
     if not known or choice.arch not in X86:
         raise OperationUnsupportedError(
