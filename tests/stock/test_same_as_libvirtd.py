@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,72 +15,81 @@ from tests.support.tiny import KERNEL
 
 pytestmark = [pytest.mark.stock, pytest.mark.timeout(170)]
 
-_CGROUPS = "guests have no control groups yet, so there are no shares, quotas or figures of theirs"
-_SECURITY = "there are no security drivers yet"
 _STRICT = "what cannot work is refused when it is defined, not when it is started, and nothing is ignored"
 _KVM = "guesthoused tries whether /dev/kvm can run a guest; libvirtd believes that it exists"
 _WORDS = "the same refusal with another origin or other words"
 _CLOCK = "when the event comes depends on the guest's firmware"
-_AGENT = "an agent that is not connected is announced once the guest has started"
-_MEMORY = "guesthoused gives the balloon's figures that QEMU reports; libvirtd wants a report of the guest's first"
+_OFFERED = "only what the domain driver offers yet is announced; " + _KVM
+_BLOCKS = "the blocks that a raw image takes depend on the file system and on libvirtd's extended attributes"
+_OFF = "of a guest that is off, nothing is measured and no image is opened"
 
 #: Patterns of steps whose results may differ, to the reason.
 ALLOWED = {
     "connect: getCPUModelNames ppc64": "the models are those of x86 and Arm",
     "connect: getDomainCapabilities (None, None, *": _KVM,
-    "connect: getDomainCapabilities (None, 'x86_64', *": "only what the domain driver offers yet is announced; " + _KVM,
-    "connect: getDomainCapabilities ('*": "only what the domain driver offers yet is announced; " + _KVM,
+    "connect: getDomainCapabilities (None, 'x86_64', *": _OFFERED,
+    "connect: getDomainCapabilities ('*": _OFFERED,
     "connect: *CPU *empty": "libvirtd prints the null pointer that stands for the line",
     "connect: *CPU *other root": _WORDS,
-    "connect: *CPU *bad arch": "an architecture is a name here, and no host has this one",
-    "connect: *CPU *foreign arch": "processors of other architectures are not known",
-    "connect: *CPU bad emulator": _WORDS,
+    "connect: baselineHypervisorCPU foreign arch": "the call is answered for the processors of x86 only",
+    "connect: compareHypervisorCPU bad emulator": _WORDS,
     "connect: virsh nodecpustats --cpu 9": "virsh asks twice, and the first question differs in its refusal",
     "connect: open nowhere": _WORDS,
     "connect: open test": "there is no test driver",
-    "define: * kvm": _KVM,
-    "define: *dot name": _STRICT,
-    "define: *title newline": "the document is kept as it is given",
-    "define: XML metadata without namespace": "the element is kept, empty",
+    "define: define kvm": _KVM,
+    "define: XML kvm": _KVM,
+    "define: define dot name": _STRICT,
+    "define: XML dot name": _STRICT,
+    "define: XML metadata without namespace": "the element is left out when nothing in it may stay",
     "define: events of the definitions": _STRICT,
-    "lists: rename *": _WORDS,
-    "transitions: shutdown off": _WORDS,
     "transitions: events of reset*": _CLOCK,
     "transitions: events of resume": _CLOCK,
-    "xml: XML *": "neither control groups nor security labels are shown; a migratable definition names every device",
-    "xml: *etadata 7 *": _WORDS,
-    "xml: setMetadata 2 <b *": _WORDS,
-    "figures: setTime *": "the agent is asked first, and it is the better reason",
-    "figures: stats *": "figures of control groups, dirty rates and images of guests that are off are not there yet; "
-    + _MEMORY,
-    "figures: schedulerParameters*": _CGROUPS,
-    "figures: virsh schedinfo *": _CGROUPS,
-    "figures: cpuStats each *": _CGROUPS,
-    "figures: memoryStats *": _MEMORY,
-    "figures: info *": "libvirtd could change the memory before",
-    "figures: maxMemory *": "libvirtd could change the memory before",
+    "xml: setMetadata 2 <b k urn:k 2": _WORDS,
+    "figures: setTime off": "that the guest is off is the better reason than a command of QEMU's",
+    "figures: setTime sync off": "that the guest is off is the better reason than a command of QEMU's",
+    "figures: stats 2 off": _OFF,
+    "figures: stats 32 off": _OFF,
+    "figures: stats enforce all off": _OFF,
+    "figures: cpuStats each *": "guests have no control groups yet, which count per processor",
     "figures: interfaceStats mac *": "libvirtd has no name for a user-mode network's interface",
-    "figures: interfaceAddresses *": "a user-mode network has no neighbours; no agent is the better reason",
-    "figures: blockInfo * paused": "the blocks that a raw image takes depend on the file system",
-    "figures: blockInfo *running": "the blocks that a raw image takes depend on the file system",
-    "figures: virsh domblkinfo *": "the blocks that a raw image takes depend on the file system",
-    "figures: securityLabelList *": _SECURITY,
+    "figures: interfaceAddresses arp *": "a user-mode network has no neighbours",
+    "figures: blockInfo running": _BLOCKS,
+    "figures: blockInfo path running": _BLOCKS,
+    "figures: blockInfo paused": _BLOCKS,
+    "figures: blockInfo path paused": _BLOCKS,
+    "figures: virsh domblkinfo *": _BLOCKS,
+    "figures: securityLabelList *": "there are no security drivers yet",
     "figures: messages *": "that QEMU runs as root taints no guest here",
-    "figures: screenshot *": "QEMU's own pictures are passed on as they are",
-    "figures: console *": _WORDS,
-    "figures: channel *": _WORDS,
-    "figures: graphicsFD *": _WORDS,
-    "figures: migrate*": "there is no migration yet",
-    "figures: setVcpus 9 *": _WORDS,
+    "figures: migrateMaxDowntime *": "there is no migration yet",
+    "figures: migrateCompressionCache *": "there is no migration yet",
     "figures: events of changes *": "devices and memory cannot be changed yet",
-    "agent: events of silent": _AGENT,
-    "figures: * paused": "no agent is a better reason than a paused guest",
-    "figures: virsh domhostname *": "no agent is a better reason than a paused guest",
-    "figures: virsh domtime *": "no agent is a better reason than a paused guest",
-    "figures: virsh qemu-agent-command *": "no agent is a better reason than a paused guest",
 }
 
-_MISSING = "this function is not supported by the connection driver"
+#: What only libvirtd tells, by the beginning of the step: control groups, security labels, rates of dirty pages.
+_LEFT_OUT = {
+    "xml: XML ": re.compile(r"  <resource>\n.*?</resource>\n|  <seclabel type='dynamic'.*?</seclabel>\n", re.DOTALL),
+    "figures: stats ": re.compile(r"(?:, )?\b(?:cpu\.(?:cache|haltpoll)|dirtyrate)\.[a-z_.]+: \w+"),
+}
+
+_MISSING = re.compile(r"this function is not supported by the connection driver: vir(\w+)\s*$")
+
+
+def _missing_calls() -> set[str]:
+    """The procedures that the manual calls not there yet, without underscores and in small letters."""
+    manual = (Path(__file__).parents[2] / "docs" / "support.md").read_text()
+    rows = re.findall(r"^\| \d+ (\w+) \|[^|]*\| not there yet \|", manual, re.MULTILINE)
+    return {row.replace("_", "").lower() for row in rows}
+
+
+def _is_missing(answer: str, missing: set[str]) -> bool:
+    found = _MISSING.search(answer)
+    return found is not None and found[1].lower() in missing
+
+
+def _without_what_is_left_out(told: dict[str, str]) -> dict[str, str]:
+    for beginning, pattern in _LEFT_OUT.items():
+        told = {step: pattern.sub("", text) if step.startswith(beginning) else text for step, text in told.items()}
+    return told
 
 
 @pytest.mark.parametrize(
@@ -105,6 +115,8 @@ def test_the_same_story(chapters: tuple[str, ...], steps: int) -> None:
             ours.stop()
     assert len(told_by_theirs) > steps
     assert not [step for step in (*told_by_theirs, *told_by_ours) if "broke off" in step]
-    differences = [one for one in compare(told_by_theirs, told_by_ours) if _MISSING not in one.ours]
+    missing = _missing_calls()
+    differences = compare(_without_what_is_left_out(told_by_theirs), told_by_ours)
+    differences = [one for one in differences if not _is_missing(one.ours, missing)]
     surprises = unexpected(differences, ALLOWED)
     assert not surprises, "\n".join(map(str, surprises))
