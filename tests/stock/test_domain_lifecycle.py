@@ -377,3 +377,24 @@ def test_actions_at_the_guests_end(daemon: Daemon, short_path: Path, actions: st
     path.write_text(tiny_xml("acting", memory=128, extra=actions))
     daemon.virsh("define", str(path))
     assert daemon.python(ACTIONS, command).stdout.strip() == told
+
+
+def test_many_refused_starts_at_once_are_told_at_once(daemon: Daemon) -> None:
+    """A QEMU that dies before it accepts our connection leaves an error on the socket, not an end of file."""
+    for number in range(4):
+        (daemon.root / "bad.xml").write_text(tiny_xml(f"bad{number}").replace("initrd.gz", "nothing.gz"))
+        daemon.virsh("define", str(daemon.root / "bad.xml"))
+    script = """
+import threading
+def work(number):
+    guest = libvirt.open(sys.argv[1]).lookupByName(f"bad{number}")
+    for _ in range(25):
+        try:
+            guest.create()
+        except libvirt.libvirtError as error:
+            print(error.get_error_code())
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    assert daemon.python(script).stdout.split() == ["1"] * 100

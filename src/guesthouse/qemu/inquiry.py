@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -14,6 +16,10 @@ from guesthouse.qemu.monitor import Monitor
 
 #: How long such a QEMU may take for each answer, in seconds.
 PROBE_DEADLINE = 30.0
+
+#: Runs a program that the kernel kills when we die: without it a killed daemon would leave the QEMU behind for ever,
+#: since no status file knows it.
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
@@ -32,6 +38,9 @@ async def questioned(binary: str, accelerator: str = "tcg", deadline: float = PR
     Raises `ProbeError` (libvirt's `Failed to probe QEMU binary with QMP: ...`) with what QEMU said, also for an error
     of the monitor inside the block that nobody caught.
     """
+    if shutil.which(binary, path=_ENVIRONMENT["PATH"]) is None:
+        reason = errno.EACCES if os.path.exists(binary) else errno.ENOENT
+        raise ProbeError(f"Cannot run QEMU binary {binary}: {os.strerror(reason)}", code=Code.SYSTEM_ERROR)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     words = os.memfd_create("qemu-probe-output")
     process: Process | None = None
@@ -62,7 +71,9 @@ async def questioned(binary: str, accelerator: str = "tcg", deadline: float = PR
 
 
 def _argv(binary: str, accelerator: str, monitor_fd: int) -> list[str]:
+    guard = _DIES_WITH_US if shutil.which(_DIES_WITH_US[0], path=_ENVIRONMENT["PATH"]) else ()
     return [
+        *guard,
         binary,
         *("-S", "-no-user-config", "-nodefaults", "-nographic"),
         *("-machine", f"none,accel={accelerator}"),

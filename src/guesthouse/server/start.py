@@ -14,8 +14,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import uvloop
-
 from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
 from guesthouse.server import activation, background, listeners, memory, settings
@@ -108,7 +106,7 @@ def _serve(
         await daemon.run(ready)
 
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(serve())
     except Exception:
         log.exception("the daemon failed")

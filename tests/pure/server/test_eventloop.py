@@ -8,11 +8,11 @@ import sys
 from guesthouse.server import eventloop
 eventloop.load()
 assert "ssl" not in sys.modules
-import asyncio, uvloop
+import asyncio
 async def work():
     child = await asyncio.create_subprocess_exec("true")
     return await child.wait()
-assert uvloop.run(work()) == 0
+assert asyncio.run(work()) == 0
 import guesthouse.server.start
 import guesthouse.server.daemon
 from guesthouse.drivers import connect, domain, storage

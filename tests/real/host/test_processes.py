@@ -12,7 +12,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from guesthouse.host.child import ChildError, ChildTimeoutError, check, run
 from guesthouse.host.processes import Exit, Process, adopt, find, spawn
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.real
 
 def in_loop(test: Coroutine[None, None, None]) -> None:
     """Run a test in the loop that the daemon has."""
-    uvloop.run(asyncio.wait_for(test, 30))
+    asyncio.run(asyncio.wait_for(test, 30))
 
 
 def test_exit_codes_and_signals() -> None:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from guesthouse.errors import Code
 from guesthouse.host.processes import spawn
@@ -30,7 +29,7 @@ QEMU_GA = shutil.which("qemu-ga", path=f"/usr/sbin:/usr/bin:{FOLDER}/packages/qe
 
 def in_loop(test: Coroutine[None, None, None]) -> None:
     """Run a test in the loop that the daemon has."""
-    uvloop.run(asyncio.wait_for(test, 30))
+    asyncio.run(asyncio.wait_for(test, 30))
 
 
 class Guest:

@@ -9,7 +9,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from guesthouse.host.child import ChildError, ChildTimeoutError
 from guesthouse.model.domain.defaults import FirmwareWish
@@ -22,7 +21,7 @@ MEGABYTE = 1 << 20
 
 def in_loop(test: Coroutine[None, None, None]) -> None:
     """Run a test in the loop that the daemon has."""
-    uvloop.run(asyncio.wait_for(test, 30))
+    asyncio.run(asyncio.wait_for(test, 30))
 
 
 def test_create_and_look(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.processes import Process
@@ -33,7 +32,7 @@ Test = Callable[[], Coroutine[None, None, None]]
 
 def run(test: Coroutine[None, None, None]) -> None:
     """Run a test in the loop that the daemon has."""
-    uvloop.run(asyncio.wait_for(test, 60))
+    asyncio.run(asyncio.wait_for(test, 60))
 
 
 @asynccontextmanager

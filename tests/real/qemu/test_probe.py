@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.processes import find
@@ -28,7 +29,7 @@ QEMU = "/usr/bin/qemu-system-x86_64"
 
 def in_loop(test: Coroutine[None, None, None]) -> None:
     """Run a test in the loop that the daemon has."""
-    uvloop.run(asyncio.wait_for(test, 60))
+    asyncio.run(asyncio.wait_for(test, 60))
 
 
 def test_what_the_binary_can_do(tmp_path: Path) -> None:
@@ -175,3 +176,26 @@ def test_kvm_verdicts(found: dict[str, str | int | float], usable: bool, reason:
     assert status.usable is usable
     assert reason in status.reason
     assert bool(status.hint) is not usable
+
+
+def test_a_probe_dies_with_the_daemon() -> None:
+    script = (
+        "import asyncio\n"
+        "from guesthouse.qemu.inquiry import questioned\n"
+        "async def work():\n"
+        f"    async with questioned({QEMU!r}):\n"
+        "        print('asked', flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(work())\n"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert asker.stdout is not None
+    assert asker.stdout.readline() == "asked\n"
+    children = Path(f"/proc/{asker.pid}/task/{asker.pid}/children").read_text().split()
+    asker.kill()
+    asker.communicate(timeout=10)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/exe").exists() and os.path.exists(f"/proc/{pid}/fd/0") for pid in children):
+        assert time.monotonic() < deadline, "the QEMU that was asked outlived its asker"
+        time.sleep(0.02)
+    assert children
