@@ -125,8 +125,11 @@ async def _greet(
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening Unix socket at `path`, for us alone; whatever socket stood there is removed. Raises OSError."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    """A listening Unix socket at `path`, for us alone; whatever socket stood there is removed. Raises OSError.
+
+    It does not block: QEMU sometimes accepts once more than there are connections, and would wait there for ever.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         os.fchmod(listener.fileno(), 0o600)  # the file of the socket gets these bits when it is bound
         remove(path)
