@@ -19,7 +19,8 @@ The rules of this file:
   guest shows, `secure=True` what only `VIR_DOMAIN_XML_SECURE` shows.
 - `parsed()`, if a class has it, runs after its element was read: checks that span fields.
 - An element whose attribute says which form it has (`<address type='pci' …/>`) is a `choice`: one class a form.
-- A class is compiled once, on first use, into tables of slots; reading and writing then walk the tables.
+- A class is compiled on first use: `element_fields` writes a function that reads it, one that writes it, and executes
+  them.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast, dataclass_transform
 
-from guesthouse.model.element_fields import fragment_text
-from guesthouse.model.element_plans import PLANS, SLOT, Plan, Reading, Slot, Style, clone, path_of, plan_of, read, write
+from guesthouse.model.element_fields import clone, read, write
+from guesthouse.model.element_plans import PLANS, SLOT, Plan, Reading, Slot, Style, fragment_text, path_of
 from guesthouse.model.kinds import Kind
 
 __all__ = [
@@ -241,9 +242,13 @@ def elements() -> dict[type[object], str]:
 
 def accepted_names(cls: type[object]) -> tuple[set[str], set[str]]:
     """The attributes and the child elements that are accepted in `cls`: those of its fields, and those it drops."""
-    plan = plan_of(cls)
+    plan = PLANS[cls]
+    own = {
+        field.xml for field in plan.fields() if field.slot and field.slot.role == "attribute" and not field.slot.within
+    }
     dropped = {name.removeprefix("@") for name in plan.drops if name.startswith("@")}
-    return {*plan.attributes, *dropped}, {*plan.children, *(name for name in plan.drops if not name.startswith("@"))}
+    children = {tag for tag, _child, _attributes in children_of(cls)}
+    return {*own, *dropped}, {*children, *(name for name in plan.drops if not name.startswith("@"))}
 
 
 def children_of(cls: type[object]) -> list[tuple[str, type[object] | None, frozenset[str]]]:
