@@ -38,9 +38,7 @@ async def questioned(binary: str, accelerator: str = "tcg", deadline: float = PR
     Raises `ProbeError` (libvirt's `Failed to probe QEMU binary with QMP: ...`) with what QEMU said, also for an error
     of the monitor inside the block that nobody caught.
     """
-    if shutil.which(binary, path=_ENVIRONMENT["PATH"]) is None:
-        reason = errno.EACCES if os.path.exists(binary) else errno.ENOENT
-        raise ProbeError(f"Cannot run QEMU binary {binary}: {os.strerror(reason)}", code=Code.SYSTEM_ERROR)
+    _check_program(binary)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     words = os.memfd_create("qemu-probe-output")
     process: Process | None = None
@@ -68,6 +66,13 @@ async def questioned(binary: str, accelerator: str = "tcg", deadline: float = PR
         if process is not None:
             process.signal(signal.SIGKILL)
             process.watch(Process.close)
+
+
+def _check_program(binary: str) -> None:
+    """Refuse early what cannot be run: behind the guard that starts it, the error would be the guard's."""
+    if shutil.which(binary, path=_ENVIRONMENT["PATH"]) is None:
+        reason = errno.EACCES if os.path.exists(binary) else errno.ENOENT
+        raise ProbeError(f"Cannot run QEMU binary {binary}: {os.strerror(reason)}", code=Code.SYSTEM_ERROR)
 
 
 def _argv(binary: str, accelerator: str, monitor_fd: int) -> list[str]:
