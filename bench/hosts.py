@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ START_DEADLINE = 60.0
 
 
 @dataclass
-class Host:
+class Host(ABC):
     """A daemon of one kind: `name` as in the table, `folder` of its own."""
 
     name: str
@@ -25,18 +26,18 @@ class Host:
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
+    @abstractmethod
     def socket(self) -> Path:
         """The socket that clients connect to."""
-        raise NotImplementedError(self.name)
 
     @property
     def uri(self) -> str:
         """The connection URI for a stock client."""
         return f"qemu+unix:///system?socket={self.socket}"
 
+    @abstractmethod
     def argv(self) -> list[str]:
         """What starts it."""
-        raise NotImplementedError(self.name)
 
     def start(self) -> float:
         """Start the daemon; returns the seconds from exec until a client can connect and list."""
