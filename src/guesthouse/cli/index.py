@@ -56,6 +56,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domstate",
         "domtime",
     ),
+    "domain_native": ("domxml-to-native",),
     "domain_screen": (
         "inject-nmi",
         "screenshot",

@@ -50,6 +50,12 @@ def capabilities(connection: Connection) -> str:
     return connection.ask(rpc.ConnectGetCapabilitiesRet, rpc.CONNECT_GET_CAPABILITIES).capabilities
 
 
+def to_native(connection: Connection, native_format: str, document: str) -> str:
+    """A guest's definition in another program's form, such as `qemu-argv`."""
+    args = rpc.ConnectDomainXmlToNativeArgs(native_format, document)
+    return connection.ask(rpc.ConnectDomainXmlToNativeRet, rpc.CONNECT_DOMAIN_XML_TO_NATIVE, args).nativeConfig
+
+
 def domain_capabilities(connection: Connection, target: Target, flags: int = 0) -> str:
     """What a guest on one kind of machine can have, as XML."""
     emulator, arch, machine, virt = target

@@ -14,6 +14,7 @@ from guesthouse.drivers.domain import (
     procedures_jobs,
     procedures_lifecycle,
     procedures_metadata,
+    procedures_native,
     procedures_objects,
     procedures_qemu,
     procedures_state,
@@ -40,4 +41,5 @@ TABLE: Table = {
     **procedures_agent.TABLE,
     **procedures_events.TABLE,
     **procedures_qemu.TABLE,
+    **procedures_native.TABLE,
 }

@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller
 from guesthouse.drivers.connect.processors import read_processor
-from guesthouse.drivers.domain import agent, cpu_questions, devices, monitor_events, preparing, statusfile, stopping
+from guesthouse.drivers.domain import (
+    agent,
+    cpu_questions,
+    devices,
+    environment,
+    monitor_events,
+    preparing,
+    statusfile,
+    stopping,
+)
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
@@ -54,7 +63,6 @@ FORCE_BOOT = 8
 VALIDATE = 16
 RESET_NVRAM = 32
 
-_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _NOT_OPENED = re.compile(r"Could not open '(?P<path>[^']+)': (?P<reason>[^\n]+)")
 
 
@@ -127,15 +135,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
     preparing.prepare_devices(driver, run)
     await preparing.start_helpers(run, devices_context)
     command = realise(run.live, context)
-    environment = {
-        **_ENVIRONMENT,
-        "HOME": home,
-        INSTANCE_VARIABLE: driver.store.instance,
-        "XDG_DATA_HOME": f"{home}/.local/share",
-        "XDG_CACHE_HOME": f"{home}/.cache",
-        "XDG_CONFIG_HOME": f"{home}/.config",
-        **command.environment,
-    }
+    variables = {**environment.of_guest(home, command.environment), INSTANCE_VARIABLE: driver.store.instance}
 
     def spawned(process: Process) -> None:
         run.process = process
@@ -149,7 +149,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
         on_event=lambda event: monitor_events.hear(driver, guest, run, event),
         on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
         on_spawned=spawned,
-        env=environment,
+        env=variables,
         qemu_version=".".join(map(str, caps.version)) + caps.package,
     )
     run.process = launched.process

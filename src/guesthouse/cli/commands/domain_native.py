@@ -1,0 +1,41 @@
+"""A guest's definition in another program's form: `domxml-to-native`."""
+
+from __future__ import annotations
+
+from guesthouse.cli.failure import CommandError
+from guesthouse.cli.files import read_document
+from guesthouse.cli.grammar import Command, Option
+from guesthouse.client.host import to_native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guesthouse.cli.context import Context
+    from guesthouse.cli.grammar import Arguments
+
+#: What is printed of a guest's definition: also what is secret, and of what runs.
+_XML_SECURE = 1
+
+
+def run_domxml_to_native(context: Context, args: Arguments) -> None:
+    """Print the command line that a definition becomes."""
+    args.exclusive("domain", "xml")
+    path, name = args.text("xml"), args.text("domain")
+    if path is None and name is None:
+        raise CommandError("need either domain or domain XML")
+    document = read_document(path) if path is not None else context.domain(name or "").xml(_XML_SECURE)
+    context.print(to_native(context.connection, args.need("format"), document))
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "domxml-to-native",
+        "domain",
+        "print the command line that a guest's definition becomes",
+        run_domxml_to_native,
+        (
+            Option("format", "string", "the form: qemu-argv", required=True, positional=True, complete="qemu-argv"),
+            Option("domain", "string", "the guest: its name, id or UUID", complete="domain"),
+            Option("xml", "string", "a file with a definition", positional=True, complete="file"),
+        ),
+    ),
+)
