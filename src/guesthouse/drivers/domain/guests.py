@@ -18,6 +18,7 @@ from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
 from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults
+from guesthouse.model.domain.secrets import SecretLookup, no_secret
 from guesthouse.places import Places
 from guesthouse.qemu.catalogue import Catalogue
 
@@ -50,6 +51,8 @@ class Guests:
         self.events = Events()
         self.emulators = Catalogue.at(places.cache)
         self.ports = Ports()
+        #: Finds the values of secrets; the daemon puts the secret driver's lookup here.
+        self.secret: SecretLookup = no_secret
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.
         self.definitions = asyncio.Lock()
         self.stopping = False

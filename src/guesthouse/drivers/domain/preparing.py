@@ -8,11 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import ports
+from guesthouse.drivers.domain import ports, secrets
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
 from guesthouse.host.child import run as run_child
-from guesthouse.host.files import write_atomic
 from guesthouse.model.domain.devices import passt
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.graphics import Graphics
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MASTER_KEY_SIZE = 32
 _HELPER_DEADLINE = 10.0
 
 
@@ -33,7 +31,7 @@ def prepare_devices(driver: Guests, run: Run) -> None:
     for graphics in run.live.devices.graphics:
         if graphics.on_network:
             _choose_ports(driver.ports, run, graphics)
-    write_atomic(run.where.private / "master-key.aes", os.urandom(_MASTER_KEY_SIZE), durable=False)
+    secrets.write_key(run.where)
 
 
 async def drop_missing_media(driver: Guests, run: Run) -> None:

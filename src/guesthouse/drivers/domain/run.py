@@ -34,6 +34,11 @@ class Where:
         """The monitor's socket."""
         return self.private / "monitor.sock"
 
+    @property
+    def key(self) -> Path:
+        """The key that the run's secrets are sealed with."""
+        return self.private / "master-key.aes"
+
 
 @dataclass(slots=True)
 class Readings:

@@ -26,6 +26,7 @@ from guesthouse.drivers.domain import (
     environment,
     monitor_events,
     preparing,
+    secrets,
     statusfile,
     stopping,
 )
@@ -128,6 +129,8 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
         host_arch=driver.settings.defaults.host_arch,
         host_features=_host_features,
         vnc_listen=driver.settings.defaults.vnc_listen,
+        secret=driver.secret,
+        seal=secrets.seal_of(run.where),
     )
     await preparing.drop_missing_media(driver, run)
     prepare(run.live, context)

@@ -21,6 +21,7 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
         controllers=domain.devices.controller_table(),
         channel_dir=defaults.channel_dir,
         vnc_listen=defaults.vnc_listen,
+        settings=defaults.settings,
         audio_ids=_audio_ids(domain),
     )
 
@@ -40,8 +41,11 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         passt_dir=launch.passt_dir,
         short_name=launch.short_name,
         vnc_listen=launch.vnc_listen,
+        settings=launch.settings,
         listen=launch.listen,
         open_file=launch.open_file,
+        secret=launch.secret,
+        seal=launch.seal,
         audio_ids=_audio_ids(domain),
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
+from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 
@@ -31,7 +33,9 @@ class LaunchContext:
     `kvm` or `tcg`. `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU
     to write; each may answer None, and QEMU then does it itself. `monitor` are the arguments of the monitor, which
     stand where libvirt has them. `now` is what a clock with an adjustment starts from. `host_arch` is the host's
-    architecture, `host_features` tells what its processor has whether KVM passes it on or not.
+    architecture, `host_features` tells what its processor has whether KVM passes it on or not. `secret` finds the
+    value of a secret, `seal` makes a cipher of it that only this QEMU can read. `settings` are those of
+    `qemu.conf`.
     """
 
     caps: QemuCapabilities
@@ -46,6 +50,9 @@ class LaunchContext:
     listen: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
     monitor: tuple[str, ...] = ()
+    secret: SecretLookup = no_secret
+    seal: Seal = no_seal
+    settings: HostSettings = UNCHANGED
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

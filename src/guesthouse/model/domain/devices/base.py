@@ -35,6 +35,8 @@ from guesthouse.model.domain.devices.address import (
     VirtioSerialAddress,
     drive_props,
 )
+from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
+from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
@@ -207,8 +209,12 @@ class DeviceContext:
     passt_dir: str = ""
     short_name: str = ""
     vnc_listen: str = "127.0.0.1"
+    settings: HostSettings = UNCHANGED
     listen: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
+    #: Finds the value of a secret, and seals it for QEMU.
+    secret: SecretLookup = no_secret
+    seal: Seal = no_seal
     #: The ids of the guest's audio backends, in their order.
     audio_ids: tuple[int, ...] = ()
 
