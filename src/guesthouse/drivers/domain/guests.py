@@ -58,6 +58,8 @@ class Guests:
         self.stopping = False
         self.tasks: set[asyncio.Task[object]] = set()
         self.farewells: set[asyncio.Task[object]] = set()
+        #: By a guest's UUID, those who wait for the end of its former helpers; see `helpers`.
+        self.ending_helpers: dict[bytes, set[asyncio.Task[object]]] = {}
 
     def background(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
         """Do something that nobody waits for; a failure is logged."""

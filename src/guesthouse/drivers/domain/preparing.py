@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import ports, secrets
+from guesthouse.drivers.domain import helpers, ports, secrets
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
 from guesthouse.host.child import run as run_child
@@ -17,6 +17,7 @@ from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.graphics import Graphics
 
 if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guest import Guest
     from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,10 @@ def _choose_ports(known: ports.Ports, run: Run, graphics: Graphics) -> None:
         run.ports.append(graphics.websocket)
 
 
-async def start_helpers(run: Run, ctx: DeviceContext) -> None:
-    """Start the passt of every card that wants one; each ends by itself when QEMU closes its socket."""
+async def start_helpers(driver: Guests, guest: Guest, run: Run, ctx: DeviceContext) -> None:
+    """Start the programs that devices need; and passt for every card that wants one, which ends with its socket."""
+    for device in run.live.devices.all():
+        await helpers.start_for(driver, guest, run, device, ctx)
     for interface in run.live.devices.interfaces:
         if interface.uses_passt:
             command = passt.arguments(interface, ctx, run_as=(0, os.getegid()) if os.geteuid() == 0 else None)

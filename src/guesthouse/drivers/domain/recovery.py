@@ -23,7 +23,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, devices, monitor_events, power, statusfile, stopping
+from guesthouse.drivers.domain import agent, devices, helpers, monitor_events, power, statusfile, stopping
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run, Where
 from guesthouse.drivers.domain.states import Cause, State
@@ -77,6 +77,7 @@ async def recover(driver: Guests) -> None:
     if pending:
         await asyncio.gather(*pending)
     await _end_strays(driver, homes, kept)
+    await helpers.end_strays(driver, kept - {guest.run.where.private for guest in driver.registry if guest.run})
     driver.store.sweep_runs(kept)
 
 
@@ -138,6 +139,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
         return
     kept |= {where.private, where.channels, where.pid}
     run = Run(live, where, process=process, booted=True, autodestroy=status.autodestroy)
+    helpers.take_up(driver, guest, run, status.helpers)
     run.defined_cpu = guest.definition.cpu if guest.definition is not None else None
     guest.run = run
     guest.state, guest.reason = status.state, status.reason

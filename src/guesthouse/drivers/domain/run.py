@@ -13,6 +13,7 @@ from guesthouse.errors import OperationFailedError, OperationInvalidError
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
+    from guesthouse.drivers.domain.helpers import Helper
     from guesthouse.host.processes import Process
     from guesthouse.model.domain.cpu import Cpu
     from guesthouse.model.domain.definition import Domain
@@ -86,6 +87,7 @@ class Run:
     readings: Readings = field(default_factory=Readings)
     question: asyncio.Task[None] | None = None
     ports: list[int] = field(default_factory=list)
+    helpers: dict[str, Helper] = field(default_factory=dict)
     consoles: dict[str, Session] = field(default_factory=dict)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

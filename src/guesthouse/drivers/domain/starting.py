@@ -136,7 +136,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
     prepare(run.live, context)
     devices_context = launch_context(run.live, context)
     preparing.prepare_devices(driver, run)
-    await preparing.start_helpers(run, devices_context)
+    await preparing.start_helpers(driver, guest, run, devices_context)
     command = realise(run.live, context)
     variables = {**environment.of_guest(home, command.environment), INSTANCE_VARIABLE: driver.store.instance}
 

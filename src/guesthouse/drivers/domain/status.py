@@ -2,7 +2,9 @@
 
     <domstatus state='running' reason='booted' pid='4711'>
       <monitor path='.../monitor.sock' type='unix'/>
-      <guesthouse phase='running' start-time='123456' autodestroy='no'/>
+      <guesthouse phase='running' start-time='123456' autodestroy='no'>
+        <helper name='swtpm' pid='4710' start-time='123450'/>
+      </guesthouse>
       <domain type='kvm' id='3'> ... what runs ... </domain>
     </domstatus>
 
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from guesthouse.drivers.domain.helper_traces import HelperTrace
 from guesthouse.drivers.domain.states import Cause, State, reason_number, state_of
 from guesthouse.drivers.domain.store import header
 from guesthouse.errors import XmlError
@@ -44,6 +47,7 @@ class Status:
     autodestroy: bool
     cause: Cause | None
     domain_xml: str
+    helpers: tuple[HelperTrace, ...] = ()
 
 
 def format_status(status: Status, reason: str) -> str:
@@ -53,11 +57,28 @@ def format_status(status: Status, reason: str) -> str:
         f"<domstatus state='{status.state.word}' reason='{escape(reason)}' pid='{status.pid}'>",
         f"  <monitor path='{escape(str(status.monitor))}' type='unix'/>",
         f"  <guesthouse phase='{status.phase}' start-time='{status.start_time}'"
-        f" autodestroy='{'yes' if status.autodestroy else 'no'}'{cause}/>",
+        f" autodestroy='{'yes' if status.autodestroy else 'no'}'{cause}{'>' if status.helpers else '/>'}",
+        *(_helper(item) for item in status.helpers),
+        *(["  </guesthouse>"] if status.helpers else []),
         status.domain_xml.rstrip("\n"),
         "</domstatus>",
     ]
     return header(f"virsh edit {status.name}") + "\n".join(lines) + "\n"
+
+
+def _helper(item: HelperTrace) -> str:
+    restart = " restart='yes'" if item.restart else ""
+    return f"    <helper name='{escape(item.name)}' pid='{item.pid}' start-time='{item.start_time}'{restart}/>"
+
+
+def _read_helper(node: etree._Element) -> HelperTrace:
+    facts = {str(key): str(value) for key, value in node.attrib.items()}
+    return HelperTrace(
+        facts.get("name", ""),
+        int(facts.get("pid", "0")),
+        int(facts.get("start-time", "0")),
+        facts.get("restart") == "yes",
+    )
 
 
 def parse_status(name: str, text: str) -> Status:
@@ -84,6 +105,7 @@ def parse_status(name: str, text: str) -> Status:
             autodestroy=facts.get("autodestroy") == "yes",
             cause=Cause(cause) if cause else None,
             domain_xml=etree.tostring(domain, encoding="unicode", with_tail=False),
+            helpers=() if ours is None else tuple(map(_read_helper, ours.iterfind("helper"))),
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(f"status file of domain '{name}' is not readable: {error}") from error

@@ -34,6 +34,7 @@ def write(driver: Guests, guest: Guest, run: Run) -> None:
         autodestroy=run.autodestroy,
         cause=run.stop_cause,
         domain_xml=_live_xml(guest, run),
+        helpers=tuple(helper.trace for helper in run.helpers.values()),
     )
     driver.store.write_status(run.where, status.format_status(entry, guest.state_words[1]), run.pid)
 

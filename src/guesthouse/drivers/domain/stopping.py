@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import statusfile
+from guesthouse.drivers.domain import helpers, statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import REASONS, Cause, State
@@ -114,6 +114,7 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
     run.ended.set()
     cause = run.stop_cause or (Cause.POWERED_OFF if guest.state is State.SHUTDOWN else Cause.QEMU_DIED)
     notices = guest.turn(cause)
+    helpers.end_all(driver, guest, run)
     release(run)
     driver.ports.release(run.ports)
     _note_in_log(driver, guest, cause)
@@ -145,6 +146,7 @@ def release(run: Run) -> None:
         run.release_autodestroy = None
     if run.process is not None:
         run.process.close()
+    helpers.let_go(run)
 
 
 def _note_in_log(driver: Guests, guest: Guest, cause: Cause) -> None:

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guesthouse.drivers.domain import helpers
+from guesthouse.drivers.domain import helper_traces
 from guesthouse.drivers.domain.run import Where
 from guesthouse.errors import Code, LibvirtError, Origin, XmlError
 from guesthouse.host.files import read_limited, remove, sweep_temporaries, write_atomic
@@ -263,7 +263,7 @@ class Store:
 
     def clean(self, where: Where) -> None:
         """Remove every trace of a run. The status file goes last: while it is there, the rest is not forgotten."""
-        helpers.end(where.private)
+        helper_traces.end(where.private)
         shutil.rmtree(where.private, ignore_errors=True)
         shutil.rmtree(where.channels, ignore_errors=True)
         remove(where.pid)
@@ -307,7 +307,7 @@ class Store:
         """Remove the directories and pid files of runs that are not in `kept`."""
         for directory in (*self._lib.glob("domain-*"), *self._channels.iterdir()):
             if directory not in kept:
-                helpers.end(directory)
+                helper_traces.end(directory)
                 shutil.rmtree(directory, ignore_errors=True)
         for path in self._state.glob("*.pid"):
             if path not in kept and path.name != _LOCK:

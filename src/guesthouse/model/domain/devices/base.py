@@ -7,6 +7,7 @@ with `@element`, and answers these questions:
 - `defaults`: what is filled in when a guest is defined, as libvirt fills it in, so that the hardware stays the same;
 - `check`: what (beside an address on the wrong bus) cannot be honoured here, as an error that names the element;
 - `prepare`: what the guest gets when it starts, such as the path of a socket;
+- `helpers`: the programs that must run beside QEMU for it;
 - `objects`: the backends and the front end that realise it, the same for the command line and for hotplug;
 - `after_start`: what can only be said to a running QEMU.
 
@@ -23,10 +24,12 @@ from typing import ClassVar, Final, Protocol, cast
 
 from guesthouse.errors import InternalError, UnsupportedConfigError
 from guesthouse.model.binding import attr, choice, element, one, opt, tag_of
+from guesthouse.model.domain.devices import zpci
 from guesthouse.model.domain.devices.address import (
     ADDRESSES,
     Address,
     CcidAddress,
+    CcwAddress,
     DriveAddress,
     IsaAddress,
     MmioAddress,
@@ -37,6 +40,7 @@ from guesthouse.model.domain.devices.address import (
 )
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
+from guesthouse.model.helper_programs import HelperProgram
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
@@ -224,6 +228,21 @@ class DeviceContext:
         return self.arch in ("x86_64", "i686")
 
     @property
+    def s390(self) -> bool:
+        """Whether the guest is a mainframe."""
+        return self.arch == "s390x"
+
+    @property
+    def arm(self) -> bool:
+        """Whether the guest has an Arm processor."""
+        return self.arch in ("aarch64", "armv7l", "armv6l")
+
+    @property
+    def arm_virt(self) -> bool:
+        """Whether the machine is QEMU's own board for Arm guests."""
+        return self.arm and (self.machine == "virt" or self.machine.startswith("virt-"))
+
+    @property
     def q35(self) -> bool:
         """Whether the machine is of the Q35 family."""
         return self.x86 and (self.machine.startswith("pc-q35") or self.machine == "q35")
@@ -247,6 +266,10 @@ class DeviceContext:
                 f"{element} is not supported by this QEMU binary", hint=f"it has no device '{device}'"
             )
         return device
+
+
+#: Form of a virtio device's address to the end of its driver's name; all others are on PCI.
+_TRANSPORTS: Final[dict[type[Address], str]] = {MmioAddress: "device", CcwAddress: "ccw"}
 
 
 class Device:
@@ -286,7 +309,7 @@ class Device:
         fitting = PciAddress if connection.is_pci else _FITTING.get(connection.bus)
         if type(address) is fitting:
             return
-        if isinstance(address, MmioAddress) and connection.bus == "virtio" and not ctx.x86:
+        if isinstance(address, (MmioAddress, CcwAddress)) and connection.bus == "virtio" and not ctx.x86:
             return
         if fitting is None or not isinstance(address, fitting):
             raise UnsupportedConfigError(
@@ -300,9 +323,21 @@ class Device:
     def prepare(self, ctx: DeviceContext) -> None:
         """Fill in what is only known when the guest starts, in the running guest's own copy of the definition."""
 
+    def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
+        """The programs that must run before QEMU gets the device, in order."""
+        return []
+
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """Backends first, then the front end."""
         return []
+
+    def realise(self, ctx: DeviceContext) -> list[QemuObject]:
+        """`objects`, and what the machine needs beside them."""
+        made = self.objects(ctx)
+        if not ctx.s390 or not made:
+            return made
+        beside = zpci.beside(self.name, getattr(self, "address", None)) if self.alias is not None else []
+        return [*made[:-1], *beside, made[-1]]
 
     def after_start(self, ctx: DeviceContext) -> list[Command]:
         """What must be said to QEMU once it runs (or has the device), in order."""
@@ -330,7 +365,7 @@ class Device:
     def virtio_driver(self, base: str, model: str | None = None) -> str:
         """The driver's name for a virtio device: its transport, and its model if it is (non-)transitional."""
         address = cast(Address | None, getattr(self, "address", None))
-        name = f"{base}-device" if isinstance(address, MmioAddress) else f"{base}-pci"
+        name = f"{base}-{_TRANSPORTS.get(type(address), 'pci')}"
         suffix = (model or "").removeprefix("virtio")
         if suffix in ("-transitional", "-non-transitional"):
             if not isinstance(address, PciAddress):
