@@ -11,14 +11,14 @@ import os
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain import boot_order, checks, controllers, firmware, implicit
-from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial
+from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial, virtio_transport, zpci
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.cpu import Cpu, CpuModel
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.interface import Mac
-from guesthouse.model.domain.machines import family_of
+from guesthouse.model.domain.machines import CCW, MachineFamily, family_of
 from guesthouse.model.domain.memory import CurrentMemory
 from guesthouse.model.domain.os import OsType
 from guesthouse.model.qemu_capabilities import QemuCapabilities
@@ -42,10 +42,20 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
     _complete_devices(domain, ctx, defaults)
     virtio_serial.assign(domain, ctx)
     ctx = definition_context(domain, qemu, defaults)
-    pci.assign(domain, ctx, family)
+    virtio_transport.assign(domain, ctx, family)
+    _assign_pci(domain, ctx, family)
     usb.assign(domain, ctx)
     ctx = definition_context(domain, qemu, defaults)
     checks.check(domain, ctx)
+
+
+def _assign_pci(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
+    if not family.root:
+        return
+    ids = zpci.Ids(domain) if family.transport == CCW and ctx.qemu.has_device("zpci") else None
+    pci.assign(domain, ctx, family)
+    if ids is not None:
+        ids.complete()
 
 
 def find_emulator(domain: Domain, defaults: Defaults) -> str:

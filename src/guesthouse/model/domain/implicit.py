@@ -11,6 +11,7 @@ from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.memballoon import Memballoon
+from guesthouse.model.domain.devices.panic import Panic
 from guesthouse.model.domain.devices.video import Video
 from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.domain.machines import MachineFamily
@@ -33,16 +34,18 @@ def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamil
             controllers.ensure(devices, "usb", 0, model)
     if family.sata:
         controllers.ensure(devices, "sata", 0)
-    root = controllers.find(devices, "pci", 0)
-    if root is None:
+    root = controllers.find(devices, "pci", 0) if family.root else None
+    if root is None and family.root:
         controllers.ensure(devices, "pci", 0, family.root)
-    elif root.model != family.root:
+    elif root is not None and root.model != family.root:
         raise XmlError(
             f"The PCI controller with index='0' must be model='{family.root}' for this machine type, but model="
             f"'{root.model}' was found instead"
         )
     if family.balloon and devices.memballoon is None:
         devices.memballoon = new(Memballoon, model="virtio")
+    if family.panic and not any(item.model in (None, family.panic) for item in devices.panics):
+        devices.panics.append(new(Panic, model=family.panic))
     if family.watchdog and not any(item.model == family.watchdog for item in devices.watchdogs):
         action = devices.watchdogs[0].action if devices.watchdogs else "reset"
         devices.watchdogs.append(new(Watchdog, model=family.watchdog, action=action))

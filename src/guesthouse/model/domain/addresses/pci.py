@@ -80,6 +80,7 @@ class _Plug:
         if multifunction is None and isinstance(old, PciAddress):
             multifunction = old.multifunction
         self.address = PciAddress.at(place.bus, place.slot, place.function, multifunction=multifunction)
+        self.address.zpci = old.zpci if isinstance(old, PciAddress) else None
         self.open = False
         self.device.address = self.address  # type: ignore[attr-defined] # what has a PCI connection has an address
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.errors import InternalError, XmlError
-from guesthouse.model.binding import default, element, new, opt
+from guesthouse.model.binding import default, element, new, one, opt
 from guesthouse.model.kinds import ON_OFF, UINT, Kind, hexadecimal, matching, one_of
 from guesthouse.model.qemu_objects import Props, without_none
 
@@ -36,6 +36,14 @@ class Address:
         return {}
 
 
+@element("zpci")
+class Zpci:
+    """What identifies a PCI function to an s390x guest: a user-defined id and a function id."""
+
+    uid: int | None = opt(hexadecimal(4, 0xFFFF))
+    fid: int | None = opt(hexadecimal(8, 0xFFFFFFFF))
+
+
 @element("address")
 class PciAddress(Address):
     """A place on a PCI bus. Without numbers it asks for any place; then all four are None."""
@@ -46,6 +54,7 @@ class PciAddress(Address):
     slot: int | None = opt(hexadecimal(2, 0x1F))
     function: int | None = opt(_FUNCTION)
     multifunction: bool | None = opt(ON_OFF)
+    zpci: Zpci | None = one(Zpci)
 
     def parsed(self) -> None:
         """Fill in zeros. All zeros is slot 0 of the root bus, which is reserved: libvirt takes it for unassigned."""
@@ -74,6 +83,33 @@ class PciAddress(Address):
                 "addr": f"{self.slot:#x}{function}",
             }
         )
+
+
+@element("address")
+class CcwAddress(Address):
+    """A place in an s390x guest's channel subsystem. Without numbers it asks for any place; then all three are None."""
+
+    type: str = default(one_of("ccw"), "ccw")
+    cssid: int | None = opt(hexadecimal(1, 0xFE))
+    ssid: int | None = opt(hexadecimal(1, 3))
+    devno: int | None = opt(hexadecimal(4, 0xFFFF))
+
+    def parsed(self) -> None:
+        """All numbers or none of them. Raises `XmlError`."""
+        given = [number for number in (self.cssid, self.ssid, self.devno) if number is not None]
+        if len(given) not in (0, 3):
+            raise XmlError("Invalid partial specification for virtio ccw address")
+
+    @property
+    def assigned(self) -> bool:
+        """Whether it names a place."""
+        return self.devno is not None
+
+    def props(self, ctx: DeviceContext) -> Props:
+        """`devno`, in QEMU's form `CSSID.SSID.DEVNO`."""
+        if self.cssid is None or self.ssid is None or self.devno is None:
+            raise InternalError("a CCW device has no address yet")
+        return {"devno": f"{self.cssid:x}.{self.ssid:x}.{self.devno:04x}"}
 
 
 @element("address")
@@ -156,6 +192,7 @@ ADDRESSES: Final[dict[str, type[Address]]] = {
     "ccid": CcidAddress,
     "isa": IsaAddress,
     "virtio-mmio": MmioAddress,
+    "ccw": CcwAddress,
 }
 
 #: SCSI controllers whose bus has ids and no logical units behind them.

@@ -272,6 +272,10 @@ class DeviceContext:
 _TRANSPORTS: Final[dict[type[Address], str]] = {MmioAddress: "device", CcwAddress: "ccw"}
 
 
+def _transport(address: Address | None) -> str:
+    return "pci" if address is None else _TRANSPORTS.get(type(address), "pci")
+
+
 class Device:
     """What the elements in `<devices>` share. Subclasses declare `alias` and, where they have one, `address`."""
 
@@ -365,7 +369,7 @@ class Device:
     def virtio_driver(self, base: str, model: str | None = None) -> str:
         """The driver's name for a virtio device: its transport, and its model if it is (non-)transitional."""
         address = cast(Address | None, getattr(self, "address", None))
-        name = f"{base}-{_TRANSPORTS.get(type(address), 'pci')}"
+        name = f"{base}-{_transport(address)}"
         suffix = (model or "").removeprefix("virtio")
         if suffix in ("-transitional", "-non-transitional"):
             if not isinstance(address, PciAddress):
