@@ -7,7 +7,7 @@ places out, controllers first, so that the order in which devices were found doe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from guesthouse.errors import InternalError, UnsupportedConfigError, XmlError
@@ -103,6 +103,15 @@ def assign(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
     _Assignment(domain, ctx, family).run()
 
 
+def plug(domain: Domain, ctx: DeviceContext, family: MachineFamily, added: Sequence[Device]) -> None:
+    """Give the devices that are plugged into a running guest their places; nothing else moves, no bus is added.
+
+    Raises `XmlError` for a place that is taken or does not take the device, `InternalError` where there is no slot that
+    can be plugged.
+    """
+    _Assignment(domain, ctx, family).plug(added)
+
+
 class _Assignment:
     """One guest's assignment."""
 
@@ -129,6 +138,22 @@ class _Assignment:
         self._mark_functions(plugs)
         for controller in self._pci_controllers():
             self._complete(controller)
+
+    def plug(self, added: Sequence[Device]) -> None:
+        """Places for new devices of a guest whose other devices have theirs."""
+        plugs = [*self._controller_plugs(), *self._other_plugs()]
+        wanted = [plug for device in added for plug in plugs if plug.device is device]
+        there = [plug for plug in plugs if plug not in wanted]
+        buses = self._slots(there, growing=False)
+        self._place_chipset(buses, there)
+        for plug in wanted:
+            needs = plug.needs | slots.HOTPLUG
+            if plug.address is not None:
+                if plug.address.function:
+                    raise InternalError("Only PCI device addresses with function=0 are supported")
+                buses.reserve(_place(plug.address), needs)
+            elif plug.open:
+                plug.put(buses.reserve_next(needs))
 
     def _incomplete(self, plugs: list[_Plug]) -> bool:
         """Whether a device has no address, or one on a bus that no controller gives."""

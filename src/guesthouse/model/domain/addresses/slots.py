@@ -205,6 +205,12 @@ class Slots:
             )
         bus = self.buses[place.bus]
         self._check_connection(place, bus, needs, given=given)
+        if needs & HOTPLUG and not bus.offers & HOTPLUG:
+            raise _failure(
+                given,
+                f"The device at PCI address {place} requires hotplug capability, but the PCI controller with "
+                f"index='{place.bus}' doesn't support hotplug",
+            )
         if place.slot < bus.first:
             raise _failure(given, f"Invalid PCI address {place}. slot must be >= {bus.first}")
         if place.slot > bus.last:
