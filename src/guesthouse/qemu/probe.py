@@ -128,7 +128,7 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
     arch = text_of(as_object(target, "the target"), "arch")
     device_names, object_names = _names(devices), _names(user_objects)
     machine_table = {
-        machine.name: machine for machine in (_machine(item, arch) for item in objects(machines, "machines"))
+        machine.name: machine for machine in (machine_of(item, arch) for item in objects(machines, "machines"))
     }
     if monitor.greeting is None:
         raise ProbeError(f"Failed to probe QEMU binary with QMP: {binary} sent no greeting")
@@ -148,8 +148,8 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
             monitor, "qom-list-properties", [*sorted(object_names & OBJECTS), *_machine_types(machine_table)], deadline
         ),
         commands=_names(commands),
-        options=_options(options),
-        cpu_models={accelerator: tuple(_cpu_model(item) for item in objects(cpus, "CPU models"))},
+        options=options_of(options),
+        cpu_models={accelerator: tuple(cpu_model_of(item) for item in objects(cpus, "CPU models"))},
         cpu_expansions=await _expansion(monitor, accelerator, deadline),
         features=Schema(schema).found(),
         migration_capabilities=await _migration_capabilities(monitor, deadline),
@@ -200,11 +200,13 @@ def _names(answer: Json) -> frozenset[str]:
     return frozenset(name for item in objects(answer, "a list of names") if " " not in (name := text_of(item, "name")))
 
 
-def _options(answer: Json) -> dict[str, frozenset[str]]:
+def options_of(answer: Json) -> dict[str, frozenset[str]]:
+    """The answer of `query-command-line-options`: option to its parameters."""
     return {text_of(item, "option"): _names(item.get("parameters")) for item in objects(answer, "options")}
 
 
-def _machine(item: JsonObject, arch: str) -> Machine:
+def machine_of(item: JsonObject, arch: str) -> Machine:
+    """One answer of `query-machines`; `arch` is QEMU's target."""
     max_cpus = item.get("cpu-max")
     return Machine(
         name=text_of(item, "name"),
@@ -220,7 +222,8 @@ def _machine(item: JsonObject, arch: str) -> Machine:
     )
 
 
-def _cpu_model(item: JsonObject) -> CpuModel:
+def cpu_model_of(item: JsonObject) -> CpuModel:
+    """One answer of `query-cpu-definitions`."""
     missing = item.get("unavailable-features")
     return CpuModel(
         name=text_of(item, "name"),

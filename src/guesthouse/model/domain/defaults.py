@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
+
 #: The prefix of the MAC addresses that libvirt gives to QEMU's guests.
 MAC_PREFIX: Final = "52:54:00"
 
@@ -59,7 +61,7 @@ class Defaults:
     `emulators` maps an architecture to QEMU's program. `choose_firmware` picks an image from the host's firmware
     descriptors, or None. `nvram` is the directory of the guests' firmware variables, `channel_dir` where the sockets of
     channels are made. `vnc_listen` is the address of graphics without one. `host_arch` is the architecture that KVM
-    can run.
+    can run. `settings` are those of `qemu.conf`.
     """
 
     emulators: dict[str, str] = field(default_factory=lambda: {"x86_64": "/usr/bin/qemu-system-x86_64"})
@@ -69,3 +71,4 @@ class Defaults:
     channel_dir: str = "/run/libvirt/qemu/channel"
     vnc_listen: str = "127.0.0.1"
     mac_prefix: str = MAC_PREFIX
+    settings: HostSettings = UNCHANGED

@@ -1,0 +1,119 @@
+"""The host on which libvirt's tests recorded their results: QEMU, processor, firmware, and all that the tests feign.
+
+The tests stop the clock, count bytes instead of drawing them by lot, and hand out numbers of descriptors; whoever wants
+to compare results with theirs must have the same host.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from recorded_conditions import Conditions, conditions
+from recorded_qemu import capabilities, newest
+
+from guesthouse.model import cpu_from_qemu
+from guesthouse.model.cpu_definition import CpuDefinition
+from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
+from guesthouse.model.qemu_objects import FdSet
+from guesthouse.qemu import firmware
+
+_ARCHITECTURES: Final = ("x86_64", "i686", "aarch64", "armv7l", "s390x", "ppc64", "riscv64", "loongarch64")
+_EMULATOR: Final = {"i686": "i386", "armv7l": "arm"}
+_NOW: Final = datetime.fromtimestamp(1234567890, UTC)
+#: A zone in which nobody lives: local times that are right by chance show.
+_ZONE: Final = "VIR00:30"
+_SEALED: Final = ("9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1", "AAECAwQFBgcICQoLDA0ODw==")
+#: What the processor of the tests' host has beyond its model, as far as a guest can have it.
+_EXTRA: Final = {
+    "Haswell": "vme,ds,acpi,ss,ht,tm,pbe,dtes64,monitor,ds_cpl,vmx,smx,est,tm2,xtpr,pdcm,osxsave,f16c,rdrand,cmt,"
+    "pdpe1gb,abm,lahf_lm"
+}
+
+
+def feign() -> None:
+    """Make this process's time zone and its lots those of the tests."""
+    os.environ["TZ"] = _ZONE
+    time.tzset()
+    os.urandom = lambda count: bytes(number % 256 for number in range(count))
+
+
+class Host:
+    """The tests' host for guests of one architecture, which may name a variant (`x86_64+amdsev`).
+
+    `folder` is that of the documents; the other data of the tests lies beside it.
+    """
+
+    def __init__(self, folder: Path, arch: str) -> None:
+        self.name = arch
+        self.arch = arch.partition("+")[0]
+        self._replies = newest(folder.parent / "qemucapabilitiesdata", arch)
+        self._conditions = conditions(folder)
+        self._firmware = _firmware(folder)
+        self._qemus: dict[tuple[frozenset[str], str], QemuCapabilities] = {}
+
+    def conditions(self, name: str) -> Conditions:
+        """What holds for a document."""
+        return self._conditions.get((name, self.name), Conditions())
+
+    def qemu(self, held: Conditions) -> QemuCapabilities:
+        """The QEMU for a document."""
+        key = (held.without, held.host_cpu)
+        if key not in self._qemus:
+            self._qemus[key] = capabilities(self._replies, self.arch, without=held.without)
+        if held.host_cpu:
+            _on_processor(self._qemus[key], held.host_cpu)
+        return self._qemus[key]
+
+    def defaults(self, held: Conditions) -> Defaults:
+        """What the host contributes to a definition."""
+        return Defaults(
+            emulators={guest: f"/usr/bin/qemu-system-{_EMULATOR.get(guest, guest)}" for guest in _ARCHITECTURES},
+            host_arch=self.arch,
+            choose_firmware=self._firmware,
+            settings=held.settings,
+        )
+
+    def launch(self, domain: Domain, caps: QemuCapabilities, held: Conditions) -> LaunchContext:
+        """What the host contributes to a command line."""
+        name = domain.name
+        return LaunchContext(
+            caps,
+            accel=KVM if domain.type == "kvm" else TCG,
+            host_arch=self.arch,
+            guest_dir=f"/var/lib/libvirt/qemu/domain--1-{name}",
+            channel_dir=f"/var/run/libvirt/qemu/channel/-1-{name}",
+            passt_dir="/var/run/libvirt/qemu/passt",
+            short_name=f"-1-{name}",
+            listen=lambda _path: 1729,
+            open_file=lambda _path, _append, purpose: FdSet(0, 1, purpose),
+            secret=lambda _usage_type, _reference: b"",
+            seal=lambda _value: _SEALED,
+            settings=held.settings,
+            now=_NOW,
+        )
+
+
+def _on_processor(caps: QemuCapabilities, model: str) -> None:
+    """Have this QEMU's best processor be a known model, whatever it answered."""
+    features = dict.fromkeys(_EXTRA[model].split(","), "require")
+    best = CpuDefinition(
+        mode="custom", match="exact", model=model, fallback="forbid", vendor="Intel", features=features
+    )
+    for accelerator in (KVM, TCG):
+        cpu_from_qemu._host_models[caps.binary, accelerator] = (caps, best)
+
+
+@functools.cache
+def _firmware(folder: Path) -> Callable[[FirmwareWish], FirmwareImage | None]:
+    """The choice among the tests' firmware descriptors."""
+    data = folder.parent / "qemufirmwaredata"
+    return firmware.chooser(firmware.read([data / "usr/share/qemu/firmware", data / "etc/qemu/firmware"]))
