@@ -39,6 +39,14 @@ def parse_document(text: str, root: str, what: str) -> etree._Element:
     Raises `LibvirtError` with code 35 where the text is not well formed, and `XmlError` for another root, a document
     type declaration or a text that is too long.
     """
+    node = parse_any(text, what)
+    if node.tag != root:
+        raise XmlError(f"expecting root element of '{root}', not '{node.tag}'")
+    return node
+
+
+def parse_any(text: str, what: str) -> etree._Element:
+    """As `parse_document`, for documents whose root element says what they are."""
     if len(text) > MAX_DOCUMENT:
         raise XmlError(f"({what}): the document is longer than {MAX_DOCUMENT} characters")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
@@ -54,8 +62,6 @@ def parse_document(text: str, root: str, what: str) -> etree._Element:
         raise LibvirtError(_complaint(error, body), code=Code.XML_DETAIL, domain=Origin.XML) from None
     except (UnicodeError, ValueError) as error:
         raise LibvirtError(f"({what}): {error}", code=Code.XML_DETAIL, domain=Origin.XML) from None
-    if node.tag != root:
-        raise XmlError(f"expecting root element of '{root}', not '{node.tag}'")
     return node
 
 
