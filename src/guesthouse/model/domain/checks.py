@@ -5,14 +5,14 @@ libvirt's where it has them.
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
+from guesthouse.model.domain import processors
 from guesthouse.model.domain.cpu import Cache, Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.machines import WITHOUT_IOMMU
 from guesthouse.model.qemu_capabilities import KVM
 
 _MIB = 1 << 20
-#: So many processors a PC can have without an IOMMU that has wide interrupt destinations.
-_WITHOUT_IOMMU = 255
 #: The level of cache that QEMU can emulate.
 _EMULATED_LEVEL = 3
 
@@ -23,6 +23,7 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     Raises `UnsupportedConfigError` or `XmlError` that says which setting is wrong.
     """
     _check_processors(domain, ctx)
+    processors.check(domain)
     _check_machine_features(domain, ctx)
     _check_actions(domain)
     _check_firmware(domain, ctx)
@@ -32,6 +33,7 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
         raise UnsupportedConfigError("only one <sysinfo type='smbios'> is supported")
     if domain.os.bios is not None and domain.os.bios.use_serial and not domain.devices.serials:
         raise XmlError("need at least one serial port to use BIOS serial output")
+    _check_iommu(domain)
     domain.devices.check_together()
     aliases: set[str] = set()
     for device in domain.devices.all():
@@ -47,13 +49,33 @@ def _check_processors(domain: Domain, ctx: DeviceContext) -> None:
     machine = ctx.qemu.machine(ctx.machine)
     if machine is not None and domain.vcpu.maximum > machine.max_cpus:
         raise UnsupportedConfigError(f"Maximum CPUs greater than specified machine type limit {machine.max_cpus}")
-    if domain.vcpu.maximum > _WITHOUT_IOMMU:
-        raise UnsupportedConfigError(
-            f"more than {_WITHOUT_IOMMU} vCPUs require extended interrupt mode enabled on the iommu device"
-        )
+    if ctx.x86 and domain.vcpu.maximum > WITHOUT_IOMMU:
+        _check_many_processors(domain, ctx)
     cpu = domain.cpu
     if cpu is not None:
         _check_cpu(domain, cpu)
+
+
+def _check_many_processors(domain: Domain, ctx: DeviceContext) -> None:
+    if not ctx.q35:
+        raise UnsupportedConfigError(f"more than {WITHOUT_IOMMU} vCPUs are only supported on q35-based machine types")
+    iommu = domain.devices.iommu
+    if iommu is None or not iommu.extended_interrupts:
+        raise UnsupportedConfigError(
+            f"more than {WITHOUT_IOMMU} vCPUs require extended interrupt mode enabled on the iommu device"
+        )
+
+
+def _check_iommu(domain: Domain) -> None:
+    iommu = domain.devices.iommu
+    if iommu is None:
+        return
+    features = domain.features
+    split = features is not None and features.ioapic is not None and features.ioapic.driver == "qemu"
+    if iommu.remaps_interrupts and not split:
+        raise UnsupportedConfigError("IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')")
+    if iommu.extended_interrupts and not iommu.remaps_interrupts:
+        raise UnsupportedConfigError("IOMMU eim requires interrupt remapping to be enabled")
 
 
 def _check_cpu(domain: Domain, cpu: Cpu) -> None:

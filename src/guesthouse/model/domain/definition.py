@@ -8,20 +8,27 @@ from __future__ import annotations
 import uuid
 
 from guesthouse.errors import XmlError
-from guesthouse.model.binding import always, attr, element, leaf, many, must, new, one, opt, opt_leaf, raw, unbound
+from guesthouse.model.binding import always, attr, element, leaf, many, new, one, opt, opt_leaf, raw, unbound
+from guesthouse.model.domain import processors
+from guesthouse.model.domain.blkiotune import Blkiotune
 from guesthouse.model.domain.clock import Clock
 from guesthouse.model.domain.cpu import Cpu
+from guesthouse.model.domain.cputune import Cputune
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.features import Features
-from guesthouse.model.domain.memory import CurrentMemory, Memory
+from guesthouse.model.domain.iothreads import DefaultIothread, IothreadIds, tells
+from guesthouse.model.domain.memory import CurrentMemory, MaxMemory, Memory
+from guesthouse.model.domain.memory_backing import MemoryBacking
+from guesthouse.model.domain.memtune import Memtune
+from guesthouse.model.domain.numatune import Numatune
 from guesthouse.model.domain.os import Os
 from guesthouse.model.domain.power import PowerManagement
 from guesthouse.model.domain.qemu_namespace import PassThrough
 from guesthouse.model.domain.resource import Resource
 from guesthouse.model.domain.seclabel import SecurityLabel
 from guesthouse.model.domain.sysinfo import Sysinfo
-from guesthouse.model.domain.vcpu import Vcpu
-from guesthouse.model.kinds import INT, PROSE, UUID, Kind, one_of
+from guesthouse.model.domain.vcpu import Vcpu, Vcpus
+from guesthouse.model.kinds import INT, PROSE, UINT, UUID, Kind, one_of
 
 _ACTION = one_of("destroy", "restart", "rename-restart", "preserve")
 _CRASH_ACTION = one_of("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
@@ -45,6 +52,10 @@ def _new_uuid() -> str:
 _GENERATION = Kind("a UUID, or nothing", lambda text: UUID.parse(text) if text else _new_uuid(), str, plain=True)
 
 
+def _no_memory() -> Memory:
+    return new(Memory, kib=0)
+
+
 def _one_processor() -> Vcpu:
     return new(Vcpu, maximum=1)
 
@@ -65,9 +76,19 @@ class Domain:
     title: str | None = opt_leaf(PROSE)
     description: str | None = opt_leaf(PROSE)
     metadata: list[str] = raw("metadata")
-    memory: Memory = must(Memory)
+    max_memory: MaxMemory | None = one(MaxMemory, show=lambda most: most.kib > 0)
+    memory: Memory = always(Memory, _no_memory)
     current_memory: CurrentMemory | None = one(CurrentMemory)
+    blkiotune: Blkiotune | None = one(Blkiotune)
+    memtune: Memtune | None = one(Memtune)
+    memory_backing: MemoryBacking | None = one(MemoryBacking)
     vcpu: Vcpu = always(Vcpu, _one_processor)
+    vcpus: Vcpus | None = one(Vcpus)
+    iothreads: int | None = opt_leaf(UINT)
+    iothread_ids: IothreadIds | None = one(IothreadIds, show=tells)
+    default_iothread: DefaultIothread | None = one(DefaultIothread)
+    cputune: Cputune | None = one(Cputune)
+    numatune: Numatune | None = one(Numatune)
     resource: Resource | None = one(Resource)
     sysinfo: list[Sysinfo] = many(Sysinfo)
     os: Os = always(Os)
@@ -88,3 +109,4 @@ class Domain:
         check_name(self.name)
         if self.title is not None and "\n" in self.title:
             raise XmlError("Domain title can't contain newlines")
+        processors.settle(self)

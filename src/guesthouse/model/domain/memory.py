@@ -1,4 +1,4 @@
-"""A guest's memory: `<memory>` and `<currentMemory>`.
+"""A guest's memory: units, and `<maxMemory>`, `<memory>` and `<currentMemory>`.
 
 Format: https://libvirt.org/formatdomain.html#memory-allocation
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 from guesthouse.errors import Code, InvalidArgumentError, LibvirtError
 from guesthouse.model.binding import content, default, element, opt
-from guesthouse.model.kinds import ON_OFF, TEXT, ULL
+from guesthouse.model.kinds import ON_OFF, TEXT, UINT, ULL
 
 _LETTERS: Final = "kmgtpe"
 #: Unit, in lower case, to its size in bytes.
@@ -36,30 +36,45 @@ def in_kib(value: int, unit: str) -> int:
     return -(-in_bytes(value, unit) // 1024)
 
 
+class Amount:
+    """An element whose text is an amount of memory: in KiB, whatever `unit` the document has it in."""
+
+    __slots__ = ()
+
+    unit: str
+    kib: int
+
+    def parsed(self) -> None:
+        """Turn any unit into KiB."""
+        if self.unit != "KiB":
+            self.kib = in_kib(self.kib, self.unit)
+            self.unit = "KiB"
+
+
+@element("maxMemory")
+class MaxMemory(Amount):
+    """How far the memory can grow by memory devices, in KiB, and in how many `slots` they are plugged (all ACPI)."""
+
+    slots: int | None = opt(UINT)
+    unit: str = default(TEXT, "KiB")
+    kib: int = content(ULL)
+
+
 @element("memory")
-class Memory:
-    """The memory that the guest has at boot, in KiB; `dump_core` says whether it goes into a core dump of QEMU."""
+class Memory(Amount):
+    """All of the guest's memory, that of its memory devices included, in KiB.
+
+    `dump_core` says whether it goes into a core dump of QEMU.
+    """
 
     dump_core: bool | None = opt(ON_OFF, "dumpCore")
     unit: str = default(TEXT, "KiB")
     kib: int = content(ULL)
 
-    def parsed(self) -> None:
-        """Turn any unit into KiB."""
-        if self.unit != "KiB":
-            self.kib = in_kib(self.kib, self.unit)
-            self.unit = "KiB"
-
 
 @element("currentMemory")
-class CurrentMemory:
+class CurrentMemory(Amount):
     """The memory that the balloon leaves to the guest, in KiB."""
 
     unit: str = default(TEXT, "KiB")
     kib: int = content(ULL)
-
-    def parsed(self) -> None:
-        """Turn any unit into KiB."""
-        if self.unit != "KiB":
-            self.kib = in_kib(self.kib, self.unit)
-            self.unit = "KiB"
