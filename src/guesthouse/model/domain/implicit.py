@@ -10,11 +10,13 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.input import Input
+from guesthouse.model.domain.devices.iommu import INTEL, Iommu
 from guesthouse.model.domain.devices.memballoon import Memballoon
 from guesthouse.model.domain.devices.panic import Panic
 from guesthouse.model.domain.devices.video import Video
 from guesthouse.model.domain.devices.watchdog import Watchdog
-from guesthouse.model.domain.machines import MachineFamily
+from guesthouse.model.domain.features import Features, Ioapic
+from guesthouse.model.domain.machines import Q35, WITHOUT_IOMMU, MachineFamily
 
 
 def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
@@ -46,11 +48,27 @@ def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamil
         devices.memballoon = new(Memballoon, model="virtio")
     if family.panic and not any(item.model in (None, family.panic) for item in devices.panics):
         devices.panics.append(new(Panic, model=family.panic))
+    _add_iommu(domain, family)
     if family.watchdog and not any(item.model == family.watchdog for item in devices.watchdogs):
         action = devices.watchdogs[0].action if devices.watchdogs else "reset"
         devices.watchdogs.append(new(Watchdog, model=family.watchdog, action=action))
     if not devices.audios:
         _add_audio(domain)
+
+
+def _add_iommu(domain: Domain, family: MachineFamily) -> None:
+    """More than 255 processors need an IOMMU with wide interrupt destinations, and that a split interrupt controller.
+
+    A unit that the document has is completed; a Q35 guest that has none gets one.
+    """
+    devices = domain.devices
+    if domain.vcpu.maximum > WITHOUT_IOMMU and family is Q35:
+        if devices.iommu is None:
+            devices.iommu = new(Iommu, model=INTEL)
+        devices.iommu.serve_many_processors()
+    if devices.iommu is not None and devices.iommu.remaps_interrupts:
+        domain.features = domain.features or new(Features)
+        domain.features.ioapic = domain.features.ioapic or new(Ioapic, driver="qemu")
 
 
 def _add_audio(domain: Domain) -> None:

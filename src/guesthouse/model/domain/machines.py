@@ -11,6 +11,9 @@ PCI: Final = "pci"
 MMIO: Final = "mmio"
 CCW: Final = "ccw"
 
+#: So many processors a PC can have without an IOMMU that has wide interrupt destinations.
+WITHOUT_IOMMU: Final = 255
+
 
 @dataclass(frozen=True, slots=True)
 class MachineFamily:

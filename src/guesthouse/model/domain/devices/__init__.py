@@ -21,17 +21,12 @@ from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.model.domain.devices.hub import Hub
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
+from guesthouse.model.domain.devices.iommu import Iommu
 from guesthouse.model.domain.devices.memballoon import Memballoon
 from guesthouse.model.domain.devices.panic import Panic
 from guesthouse.model.domain.devices.rng import Rng
-from guesthouse.model.domain.devices.serial import (
-    Console,
-    ConsoleTarget,
-    Parallel,
-    ParallelTarget,
-    Serial,
-    SerialTarget,
-)
+from guesthouse.model.domain.devices.serial import Parallel, ParallelTarget, Serial, SerialTarget
+from guesthouse.model.domain.devices.serial_console import Console, ConsoleTarget
 from guesthouse.model.domain.devices.video import Video
 from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.kinds import ABSOLUTE_PATH
@@ -39,6 +34,7 @@ from guesthouse.model.kinds import ABSOLUTE_PATH
 #: The order in which devices go on the command line: what others plug into comes first. Fields, and for controllers
 #: their types. What is not named comes last, in the order of `Devices`.
 LAUNCH_ORDER: Final = (
+    "iommu",
     "controllers",
     "hubs",
     "disks",
@@ -82,6 +78,7 @@ class Devices:
     memballoon: Memballoon | None = one(Memballoon)
     rngs: list[Rng] = many(Rng)
     panics: list[Panic] = many(Panic)
+    iommu: Iommu | None = one(Iommu)
 
     def all(self) -> Iterator[Device]:
         """Every device, in the order of the document."""
@@ -135,7 +132,7 @@ class Devices:
         if self.consoles and self.consoles[0].is_serial:
             if not self.serials:
                 self.serials.append(_serial_of(self.consoles[0]))
-        elif self.serials and self.serials[0].kind in ("isa-serial", "system-serial"):
+        elif self.serials and self.serials[0].carries_console:
             self.consoles.insert(0, new(Console))
         self._number_ports()
         self.mirror_console()
@@ -148,7 +145,8 @@ class Devices:
     def _number_ports(self) -> None:
         for number, console in enumerate(self.consoles):
             console.target = console.target or new(ConsoleTarget)
-            console.target.port = number
+            if console.target.port is None:
+                console.target.port = number
         taken = -1
         for serial in self.serials:
             serial.target = serial.target or new(SerialTarget)
