@@ -7,6 +7,7 @@ import pytest
 from guesthouse.errors import LibvirtError
 from tests.pure.model import device_cases as cases
 
+INTERNAL = 1
 XML_ERROR = 27
 UNSUPPORTED = 67
 
@@ -23,7 +24,7 @@ REFUSED: list[tuple[str, str, int, str]] = [
     ("q35", CARD.format("ethernet", "", "virtio", ""), UNSUPPORTED, "'ethernet'"),
     ("q35", CARD.format("null", "", "virtio", ""), UNSUPPORTED, "'null'"),
     ("q35", "<graphics type='spice' tlsPort='-1'/>", UNSUPPORTED, "spice graphics are not supported"),
-    ("q35", "<channel type='spicevmc'>" + VIRTIO_PORT + "</channel>", UNSUPPORTED, "unsupported chardev 'spicevmc'"),
+    ("q35", "<channel type='spicevmc'>" + VIRTIO_PORT + "</channel>", UNSUPPORTED, "spicevmc target name 'x'"),
     ("q35", "<disk type='network'><source protocol='rbd'/></disk>", UNSUPPORTED, "disk type 'network'"),
     ("q35", "<disk type='volume'><source pool='p'/></disk>", UNSUPPORTED, "disk type 'volume'"),
     ("q35", "<audio id='1' type='pulseaudio'/>", UNSUPPORTED, "audio backend 'pulseaudio'"),
@@ -83,11 +84,10 @@ REFUSED: list[tuple[str, str, int, str]] = [
     ("q35", CARD.format("server", "", "virtio", ""), XML_ERROR, "'port'"),
     ("q35", "<interface type='user'><mac address='53:54:00:00:00:01'/></interface>", XML_ERROR, "multicast"),
     # Serial ports, consoles, channels.
-    ("q35", "<serial type='file'/>", XML_ERROR, "Missing source path attribute for char device"),
-    ("q35", "<serial type='unix'/>", XML_ERROR, "Missing source path attribute for char device"),
-    ("q35", "<serial type='tcp'><source host='h'/></serial>", XML_ERROR, "Missing source service attribute"),
-    ("q35", "<serial type='pty'><protocol type='raw'/></serial>", XML_ERROR, "'protocol'"),
-    ("q35", "<serial type='tcp'><source host='h' service='1' tls='yes'/></serial>", UNSUPPORTED, "TLS"),
+    ("q35", "<serial type='file'/>", INTERNAL, "Missing source path attribute for char device"),
+    ("q35", "<serial type='unix'/>", INTERNAL, "Missing source path attribute for char device"),
+    ("q35", "<serial type='tcp'><source host='h'/></serial>", INTERNAL, "Missing source service attribute"),
+    ("q35", "<serial type='pty'><protocol type='telnet'/></serial>", XML_ERROR, "'protocol'"),
     ("q35", "<serial type='nmdm'/>", UNSUPPORTED, "'nmdm'"),
     ("q35", "<serial type='pty'><target type='sclp-serial'/></serial>", UNSUPPORTED, "'sclp-serial'"),
     ("q35", "<console type='pty'><target type='xen'/></console>", UNSUPPORTED, "xen"),

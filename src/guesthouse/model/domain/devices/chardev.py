@@ -1,20 +1,23 @@
-"""The host's end of serial ports, consoles and channels: what `type` and `<source>` say, and QEMU's `-chardev` for it.
+"""The host's end of serial ports, consoles, channels and their like: what `type`, `<source>`, `<protocol>` and `<log>`
+say. What QEMU makes of it is in `chardev_backends`.
 
 Source: https://libvirt.org/formatdomain.html#host-interface.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.binding import element, many, new, opt, unbound
+from guesthouse.errors import Code, InternalError, LibvirtError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.model.binding import element, many, new, one, opt, opt_leaf, unbound
 from guesthouse.model.domain.devices.base import Device, DeviceContext
-from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, TEXT, UINT, YES_NO, one_of
-from guesthouse.model.qemu_objects import Chardev, Props, QemuObject, without_none
+from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, TEXT, UINT, YES_NO, matching, one_of
+from guesthouse.model.qemu_objects import Chardev, QemuObject, without_none
 
-#: All types that libvirt documents. Those without a row in `_BACKENDS` are refused by name.
+if TYPE_CHECKING:
+    from guesthouse.model.qemu_objects import Props
+
+#: All types that libvirt documents.
 TYPES: Final = one_of(
     "null",
     "vc",
@@ -33,6 +36,37 @@ TYPES: Final = one_of(
     "dbus",
 )
 PROTOCOLS: Final = one_of("raw", "telnet", "telnets", "tls")
+#: The types whose source names a channel of the display.
+_NAMED: Final = ("spiceport", "dbus")
+#: Those that are told apart by who begins.
+_WITH_MODE: Final = ("unix", "tcp", "udp")
+
+
+@element("seclabel")
+class SourceLabel:
+    """The label of the file or socket under one security model, where it differs from the guest's."""
+
+    model: str | None = opt(TEXT)
+    relabel: bool | None = opt(YES_NO)
+    labelskip: bool | None = opt(YES_NO, live=True)
+    label: str | None = opt_leaf(TEXT)
+
+
+@element("reconnect")
+class Reconnect:
+    """Whether QEMU connects again, and after how many seconds."""
+
+    enabled: bool | None = opt(YES_NO)
+    timeout: int | None = opt(UINT)
+
+    def parsed(self) -> None:
+        """A time is there where it counts."""
+        if self.enabled is None:
+            raise XmlError("Missing required attribute 'enabled' in element 'reconnect'")
+        if not self.enabled:
+            self.timeout = None
+        elif self.timeout is None:
+            raise XmlError("Missing required attribute 'timeout' in element 'reconnect'")
 
 
 @element("source")
@@ -46,13 +80,16 @@ class ChardevSource:
     mode: str | None = opt(one_of("connect", "bind"))
     path: str | None = opt(ABSOLUTE_PATH)
     append: bool | None = opt(ON_OFF)
+    channel: str | None = opt(matching(r"[A-Za-z0-9_.\-]{1,255}", "a name of letters, digits, '.', '-' and '_'"))
+    master: str | None = opt(ABSOLUTE_PATH)
+    slave: str | None = opt(ABSOLUTE_PATH)
     host: str | None = opt(TEXT)
     service: str | None = opt(TEXT)
     tls: bool | None = opt(YES_NO)
     copypaste: bool | None = opt(YES_NO, within="clipboard")
     mouse: str | None = opt(one_of("server", "client"), "mode", within="mouse")
-    reconnect: bool | None = opt(YES_NO, "enabled", within="reconnect")
-    timeout: int | None = opt(UINT, within="reconnect")
+    seclabels: list[SourceLabel] = many(SourceLabel)
+    reconnect: Reconnect | None = one(Reconnect)
     transient: bool = unbound(False)
 
     @property
@@ -108,131 +145,59 @@ class CharacterDevice(Device):
                 source.transient = True
         if self.type == "tcp":
             self.protocol = self.protocol or "raw"
+        elif self.protocol == "raw":
+            self.protocol = None  # that is what the others have anyway, and libvirt does not print it
         elif self.protocol is not None:
             raise XmlError(f"element 'protocol' does not apply to a character device of type '{self.type}'")
-        if len(self.sources) > (2 if self.type == "udp" else 1):
-            raise XmlError(f"only one source element is allowed for a character device of type '{self.type}'")
+        self._read_sources()
+
+    def _read_sources(self) -> None:
+        if len(self.sources) > 1 and self.type != "udp":
+            raise XmlError("only one source element is allowed for character device")
+        if len(self.sources) > 2:
+            raise XmlError("only two source elements are allowed for character device")
+        if self.type in _WITH_MODE:
+            for source in self.sources:
+                source.mode = source.mode or "connect"
+        if self.type == "udp":
+            self.sources.sort(key=lambda source: source.mode or "")
         for name in _REQUIRED.get(self.type, ()):
             if not self.sources or getattr(self.sources[-1], name) is None:
-                raise XmlError(f"Missing source {name} attribute for char device")
-        for source in self.sources:
-            if source.reconnect and source.timeout is None:
-                raise XmlError("Missing required attribute 'timeout' in element 'reconnect'")
+                raise InternalError(f"Missing source {name} attribute for char device", domain=Origin.DOMAIN)
+        if self.type in _NAMED and (not self.sources or self.sources[0].channel is None):
+            raise UnsupportedConfigError("Missing source channel attribute for char device")
+        if self.type in ("unix", "tcp") and self.sources:
+            _check_reconnect(self.sources[0])
+
+    def settle_tls(self, ctx: DeviceContext) -> None:
+        """Whether a TCP line is encrypted, where the definition leaves it to the host. Called when the guest starts."""
+        if self.type == "tcp" and self.sources and self.sources[0].tls is None and ctx.settings.chardev_tls:
+            self.sources[0].tls = True
 
     def check_source(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError` for a type or an option that is not there."""
-        if self.type not in _BACKENDS:
-            hint = "this QEMU has no spice" if self.type.startswith("spice") else ""
-            raise UnsupportedConfigError(f"unsupported chardev '{self.type}'", hint=hint)
-        for source in self.sources:
-            if source.tls:
-                raise UnsupportedConfigError("TLS for character devices is not supported", hint="remove tls='yes'")
-        if self.protocol in ("telnets", "tls"):
-            raise UnsupportedConfigError(f"protocol '{self.protocol}' is not supported", hint="use raw or telnet")
-        if self.source is not None and self.source.reconnect is not None and self.source.binds:
-            raise UnsupportedConfigError("reconnect is not supported with mode='bind'")
+        # Here and not above: the backends are written for this class.
+        from guesthouse.model.domain.devices import chardev_backends
+
+        chardev_backends.check(self, ctx)
 
     def backend(self, ctx: DeviceContext) -> list[QemuObject]:
-        """Opened files, then the character device."""
+        """Opened files, credentials, then the character device."""
+        from guesthouse.model.domain.devices import chardev_backends
+
         made: list[QemuObject] = []
-        kind, props = _BACKENDS[self.type](self, ctx, made)
+        kind, props = chardev_backends.build(self, ctx, made)
         if self.log_file is not None:
-            opened = ctx.open_file(self.log_file, self.log_append is not False, f"{self.name}-log")
-            if opened is not None:
-                made.append(opened)
-                props |= {"logfile": opened.path, "logappend": True}
-            else:
-                props |= without_none({"logfile": self.log_file, "logappend": self.log_append})
+            props |= self._log(ctx, made)
         return [*made, Chardev(self.chardev, kind, props)]
 
+    def _log(self, ctx: DeviceContext, made: list[QemuObject]) -> Props:
+        opened = ctx.open_file(self.log_file or "", self.log_append is not False, f"{self.name}-log")
+        if opened is None:
+            return without_none({"logfile": self.log_file, "logappend": self.log_append})
+        made.append(opened)
+        return {"logfile": opened.path, "logappend": True}
 
-_Made = list[QemuObject]
-_Backend = Callable[[CharacterDevice, DeviceContext, _Made], tuple[str, Props]]
-
-
-def _plain(device: CharacterDevice, _ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    return device.type, {}
-
-
-def _file(device: CharacterDevice, ctx: DeviceContext, made: _Made) -> tuple[str, Props]:
-    source = device.sources[0]
-    path = source.path or ""
-    opened = ctx.open_file(path, source.append is True, f"{device.name}-source")
-    if opened is None:
-        return "file", without_none({"path": path, "append": source.append})
-    made.append(opened)
-    return "file", {"path": opened.path, "append": True}
-
-
-def _pipe(device: CharacterDevice, _ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    return "pipe", {"path": device.path}
-
-
-def _host_device(device: CharacterDevice, _ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    return "parallel" if device.ALIAS == "parallel" else "serial", {"path": device.path}
-
-
-def _reconnect(source: ChardevSource, ctx: DeviceContext) -> Props:
-    if source.reconnect is None:
-        return {}
-    seconds = (source.timeout or 0) if source.reconnect else 0
-    if ctx.qemu.has_option("chardev", "reconnect-ms"):
-        return {"reconnect-ms": seconds * 1000}
-    return {"reconnect": seconds}
-
-
-def _unix(device: CharacterDevice, ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    source = device.sources[0]
-    path = source.path or ""
-    if not source.binds:
-        return "socket", {"path": path} | _reconnect(source, ctx)
-    descriptor = ctx.listen(path)
-    place: Props = {"path": path} if descriptor is None else {"fd": descriptor}
-    return "socket", place | {"server": True, "wait": False}
-
-
-def _tcp(device: CharacterDevice, ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    source = device.sources[0]
-    props: Props = {"host": source.host, "port": source.service}
-    if device.protocol == "telnet":
-        props["telnet"] = True
-    if source.binds:
-        props |= {"server": True, "wait": False}
-    return "socket", props | _reconnect(source, ctx)
-
-
-def _udp(device: CharacterDevice, _ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    ends = {source.mode: source for source in device.sources}
-    far = ends.get("connect") or ends.get(None) or new(ChardevSource)
-    near = ends.get("bind") or new(ChardevSource)
-    return "udp", {
-        "host": far.host or "",
-        "port": far.service or "0",
-        "localaddr": near.host or "",
-        "localport": near.service or "0",
-    }
-
-
-def _vdagent(device: CharacterDevice, _ctx: DeviceContext, _made: _Made) -> tuple[str, Props]:
-    source = device.source or new(ChardevSource)
-    mouse = None if source.mouse is None else source.mouse == "client"
-    return "qemu-vdagent", without_none({"name": "vdagent", "clipboard": source.copypaste, "mouse": mouse})
-
-
-#: Type to what makes QEMU's backend and its properties.
-_BACKENDS: Final[dict[str, _Backend]] = {
-    "null": _plain,
-    "vc": _plain,
-    "pty": _plain,
-    "stdio": _plain,
-    "file": _file,
-    "pipe": _pipe,
-    "dev": _host_device,
-    "unix": _unix,
-    "tcp": _tcp,
-    "udp": _udp,
-    "qemu-vdagent": _vdagent,
-}
 
 #: Type to the attributes without which it means nothing. A UNIX socket of a channel may be left to us.
 _REQUIRED: Final = {
@@ -244,7 +209,19 @@ _REQUIRED: Final = {
 }
 
 
+def _check_reconnect(source: ChardevSource) -> None:
+    reconnect = source.reconnect
+    if reconnect is None or not reconnect.enabled:
+        return
+    if source.binds:
+        raise InternalError("chardev reconnect is possible only for connect mode", domain=Origin.DOMAIN)
+    if reconnect.timeout == 0:
+        raise LibvirtError(
+            "chardev reconnect source timeout cannot be '0'", code=Code.INVALID_ARG, domain=Origin.QEMU
+        )
+
+
 def require_socket_path(device: CharacterDevice) -> None:
-    """Raise `XmlError` for a UNIX socket without a path, where none is generated."""
+    """Raise `InternalError` for a UNIX socket without a path, where none is generated."""
     if device.type == "unix" and device.path is None:
-        raise XmlError("Missing source path attribute for char device")
+        raise InternalError("Missing source path attribute for char device", domain=Origin.DOMAIN)
