@@ -22,6 +22,7 @@ from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 from guesthouse.qemu import firmware
@@ -38,7 +39,7 @@ _EXTRA: Final = {
     "pdpe1gb,abm,lahf_lm"
 }
 #: What that processor has, and KVM does not hand on.
-_HOST_ONLY: Final = frozenset(("invtsc", "osxsave", "cmt"))
+_HOST_ONLY: Final = frozenset(("invtsc",))
 
 
 def feign() -> None:
@@ -98,11 +99,18 @@ class Host:
             short_name=f"-1-{name}",
             listen=lambda _path: 1729,
             open_file=lambda _path, _append, purpose: FdSet(0, 1, purpose),
+            tap_ends=_tap_ends,
             secret=lambda _usage_type, _reference: b"",
             seal=lambda _value: _SEALED,
             settings=held.settings,
             now=_NOW,
         )
+
+
+def _tap_ends(_alias: str, queues: int, vhost: bool) -> TapEnds:
+    """The ends of every card: descriptors from 102 on, and from 44 on for the kernel's part."""
+    taps, vhosts = (tuple(str(first + number) for number in range(queues)) for first in (102, 44))
+    return TapEnds(taps, vhosts if vhost else ())
 
 
 def _on_processor(caps: QemuCapabilities, model: str) -> None:

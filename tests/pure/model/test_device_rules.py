@@ -6,7 +6,7 @@ import pytest
 
 from guesthouse.errors import InternalError, LibvirtError
 from guesthouse.model.binding import Style, new
-from guesthouse.model.domain.devices import passt
+from guesthouse.model.domain.devices.interface import passt
 from guesthouse.model.domain.devices.base import Alias, DeviceContext
 from guesthouse.model.domain.devices.disk import name_index
 from guesthouse.model.domain.devices.interface import Interface

@@ -12,7 +12,7 @@ from guesthouse.drivers.domain import helpers, ports, secrets
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
 from guesthouse.host.child import run as run_child
-from guesthouse.model.domain.devices import passt
+from guesthouse.model.domain.devices.interface import passt
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.graphics import Graphics
 

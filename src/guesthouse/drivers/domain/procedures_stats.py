@@ -162,8 +162,8 @@ def _interface_stats(driver: Guests, _: Caller, args: rpc.DomainInterfaceStatsAr
     run = find(driver, args.dom).live()
     for interface in run.live.devices.interfaces:
         mac = interface.mac.address if interface.mac is not None else None
-        if args.device and args.device in (interface.target, mac):
-            counters = statistics.network_counters(interface.target) if interface.target else None
+        if args.device and args.device in (interface.host_device, mac):
+            counters = statistics.network_counters(interface.host_device) if interface.host_device else None
             if counters is None:
                 raise OperationInvalidError(
                     f"interface '{args.device}' has no device on the host", hint="a user-mode network is not counted"

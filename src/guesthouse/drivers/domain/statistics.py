@@ -186,10 +186,10 @@ def _interface(guest: Guest, found: list[Param]) -> None:
     interfaces = guest.run.live.devices.interfaces
     found.append(("net.count", UINT, len(interfaces)))
     for number, interface in enumerate(interfaces):
-        if not interface.target:
+        if not interface.host_device:
             continue
-        found.append((f"net.{number}.name", STRING, interface.target))
-        counters = network_counters(interface.target)
+        found.append((f"net.{number}.name", STRING, interface.host_device))
+        counters = network_counters(interface.host_device)
         if counters is not None:
             found += [
                 (f"net.{number}.{name}", ULLONG, value) for (name, _), value in zip(_NETWORK, counters, strict=True)

@@ -46,6 +46,7 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         open_file=launch.open_file,
         secret=launch.secret,
         seal=launch.seal,
+        tap_ends=launch.tap_ends,
         audio_ids=_audio_ids(domain),
     )
 

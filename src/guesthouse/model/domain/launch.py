@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
+from guesthouse.model.domain.tap_ends import TapLookup, no_taps
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 
@@ -35,7 +36,7 @@ class LaunchContext:
     stand where libvirt has them. `now` is what a clock with an adjustment starts from. `host_arch` is the host's
     architecture, `host_features` tells what its processor has whether KVM passes it on or not. `secret` finds the
     value of a secret, `seal` makes a cipher of it that only this QEMU can read. `settings` are those of
-    `qemu.conf`.
+    `qemu.conf`. `tap_ends` tells the open ends of cards' devices.
     """
 
     caps: QemuCapabilities
@@ -53,6 +54,7 @@ class LaunchContext:
     secret: SecretLookup = no_secret
     seal: Seal = no_seal
     settings: HostSettings = UNCHANGED
+    tap_ends: TapLookup = no_taps
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -40,6 +40,7 @@ from guesthouse.model.domain.devices.address import (
 )
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
+from guesthouse.model.domain.tap_ends import TapLookup, no_taps
 from guesthouse.model.helper_programs import HelperProgram
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
@@ -221,6 +222,10 @@ class DeviceContext:
     seal: Seal = no_seal
     #: The ids of the guest's audio backends, in their order.
     audio_ids: tuple[int, ...] = ()
+    #: The open ends of the cards' devices on the host.
+    tap_ends: TapLookup = no_taps
+    #: Whether other processes can be given the guest's memory.
+    shared_memory: bool = False
 
     @property
     def x86(self) -> bool:
@@ -241,6 +246,11 @@ class DeviceContext:
     def arm_virt(self) -> bool:
         """Whether the machine is QEMU's own board for Arm guests."""
         return self.arm and (self.machine == "virt" or self.machine.startswith("virt-"))
+
+    @property
+    def has_spice(self) -> bool:
+        """Whether QEMU's module for SPICE is there: its card comes with it."""
+        return self.qemu.has_device("qxl")
 
     @property
     def q35(self) -> bool:

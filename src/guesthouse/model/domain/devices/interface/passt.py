@@ -6,7 +6,9 @@ Source: passt(1); https://libvirt.org/formatdomain.html#userspace-connection-usi
 from __future__ import annotations
 
 from guesthouse.model.domain.devices.base import DeviceContext
-from guesthouse.model.domain.devices.interface import Interface, PortForward, PortRange
+from guesthouse.model.domain.devices.interface.card import Interface
+from guesthouse.model.domain.devices.interface.forwarding import PortForward, PortRange
+from guesthouse.model.domain.devices.interface.netdev import passt_socket
 
 PROGRAM = "passt"
 
@@ -23,7 +25,7 @@ def arguments(interface: Interface, ctx: DeviceContext, *, run_as: tuple[int, in
     it else becomes `nobody` before it writes its process id. It confines itself in either case.
     """
     words = [PROGRAM] if run_as is None else [PROGRAM, "--runas", "{}:{}".format(*run_as)]
-    words += ["--one-off", "--socket", interface.passt_socket(ctx), "--pid", pid_file(interface, ctx)]
+    words += ["--one-off", "--socket", passt_socket(interface, ctx), "--pid", pid_file(interface, ctx)]
     if interface.mtu is not None:
         words += ["--mtu", str(interface.mtu)]
     if interface.source is not None and interface.source.dev is not None:
@@ -43,16 +45,17 @@ def _ports(forward: PortForward) -> str:
     place = forward.address or ""
     if forward.dev is not None:
         place += f"%{forward.dev}"
-    ports = ",".join(_range(item) for item in forward.ranges) or "all"
+    ports = ",".join(_range(item) for item in forward.ranges if item.start is not None) or "all"
     return f"{place}/{ports}" if place else ports
 
 
 def _range(item: PortRange) -> str:
-    text = f"~{item.start}" if item.exclude else str(item.start)
+    start = item.start or 0
+    text = f"~{start}" if item.exclude else str(start)
     if item.end is not None:
         text += f"-{item.end}"
     if item.to is not None:
         text += f":{item.to}"
         if item.end is not None:
-            text += f"-{item.end + item.to - item.start}"
+            text += f"-{item.end + item.to - start}"
     return text
