@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller
-from guesthouse.drivers.connect.processors import read_processor
 from guesthouse.drivers.domain import (
     agent,
     cpu_questions,
@@ -26,9 +25,9 @@ from guesthouse.drivers.domain import (
     environment,
     monitor_events,
     preparing,
-    secrets,
     statusfile,
     stopping,
+    surroundings,
 )
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
@@ -36,7 +35,6 @@ from guesthouse.drivers.domain.states import Cause
 from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.host.processes import Process
-from guesthouse.host.sysfs import HostTree
 from guesthouse.model.domain import cpu_report
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.command_line import prepare, realise
@@ -45,7 +43,6 @@ from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.document import copy
-from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 from guesthouse.qemu.images import create_nvram
 from guesthouse.qemu.json_value import Sendable
@@ -119,19 +116,7 @@ async def _prepare_firmware(driver: Guests, run: Run, *, reset: bool) -> None:
 
 async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities) -> DeviceContext:
     home = str(run.where.private)
-    context = LaunchContext(
-        caps=caps,
-        guest_dir=home,
-        channel_dir=str(run.where.channels),
-        passt_dir=str(run.where.private),
-        short_name=run.where.private.name.removeprefix("domain-"),
-        accel="kvm" if run.live.type == "kvm" else "tcg",
-        host_arch=driver.settings.defaults.host_arch,
-        host_features=_host_features,
-        vnc_listen=driver.settings.defaults.vnc_listen,
-        secret=driver.secret,
-        seal=secrets.seal_of(run.where),
-    )
+    context = surroundings.of_run(driver, run, caps)
     await preparing.drop_missing_media(driver, run)
     prepare(run.live, context)
     devices_context = launch_context(run.live, context)
@@ -192,11 +177,6 @@ async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
 def _actions(live: Domain) -> list[tuple[str, dict[str, Sendable]]]:
     """What QEMU shall do by itself: a reset becomes a power-off where a reboot is the end."""
     return [("set-action", {"reboot": "shutdown"})] if live.on_reboot == "destroy" else []
-
-
-def _host_features() -> frozenset[str]:
-    """What the host's processor has, whether KVM passes it on or not."""
-    return read_processor(HostTree())[0].features
 
 
 def _settle(driver: Guests, guest: Guest, run: Run, flags: int, caller: Caller | None) -> None:

@@ -1,0 +1,37 @@
+"""What a run's devices are told about the host: the same when the guest starts and when a device is plugged in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.connect.processors import read_processor
+from guesthouse.drivers.domain import secrets
+from guesthouse.drivers.domain.run import Run
+from guesthouse.host.sysfs import HostTree
+from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.qemu_capabilities import QemuCapabilities
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+
+
+def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
+    """The surroundings of a run whose QEMU is, or will be, one with these capabilities."""
+    return LaunchContext(
+        caps=caps,
+        guest_dir=str(run.where.private),
+        channel_dir=str(run.where.channels),
+        passt_dir=str(run.where.private),
+        short_name=run.where.private.name.removeprefix("domain-"),
+        accel="kvm" if run.live.type == "kvm" else "tcg",
+        host_arch=driver.settings.defaults.host_arch,
+        host_features=_host_features,
+        vnc_listen=driver.settings.defaults.vnc_listen,
+        secret=driver.secret,
+        seal=secrets.seal_of(run.where),
+    )
+
+
+def _host_features() -> frozenset[str]:
+    """What the host's processor has, whether KVM passes it on or not."""
+    return read_processor(HostTree())[0].features
