@@ -33,6 +33,8 @@ def test_the_base_is_accepted() -> None:
 
 MEMORY = "<memory>1048576</memory>"
 OS = "<os><type arch='x86_64' machine='q35'>hvm</type></os>"
+MANY = BASE.replace(MEMORY, f"{MEMORY}<vcpu>300</vcpu>").replace("<devices/>\n</domain>", "<devices>")
+END = "</devices>\n</domain>"
 TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
 
 
@@ -57,7 +59,18 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
         (_with(MEMORY, f"{MEMORY}<vcpu>0</vcpu>"), Code.XML_ERROR, "vCPU count: 0"),
         (_with(MEMORY, f"{MEMORY}<vcpu>-2</vcpu>"), Code.XML_ERROR, "element 'vcpu': '-2'"),
         (_with(MEMORY, f"{MEMORY}<vcpu>1000000</vcpu>"), Code.CONFIG_UNSUPPORTED, "Maximum CPUs greater than"),
-        (_with(MEMORY, f"{MEMORY}<vcpu>300</vcpu>"), Code.CONFIG_UNSUPPORTED, "more than 255 vCPUs require"),
+        (
+            MANY + "<iommu model='intel'><driver eim='off'/></iommu>" + END,
+            Code.CONFIG_UNSUPPORTED,
+            "more than 255 vCPUs require",
+        ),
+        (
+            MANY + "<iommu model='intel'><driver intremap='off'/></iommu>" + END,
+            Code.CONFIG_UNSUPPORTED,
+            "IOMMU eim requires",
+        ),
+        (MANY + "<iommu model='virtio'/>" + END, Code.CONFIG_UNSUPPORTED, "more than 255 vCPUs require"),
+        (MANY.replace("'q35'", "'pc'") + END, Code.CONFIG_UNSUPPORTED, "Maximum CPUs greater than"),
         (
             _with(MEMORY, f"{MEMORY}<vcpu current='3'>2</vcpu>"),
             Code.XML_ERROR,

@@ -50,8 +50,8 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
 
 
 def _assign_pci(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
-    if not family.root:
-        return
+    if not family.root and not ctx.x86:
+        return  # boards without PCI have what they have; a PC that has none refuses what would need it
     ids = zpci.Ids(domain) if family.transport == CCW and ctx.qemu.has_device("zpci") else None
     pci.assign(domain, ctx, family)
     if ids is not None:

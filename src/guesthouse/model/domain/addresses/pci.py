@@ -305,7 +305,7 @@ class _Assignment:
     def _place_first_video(self, buses: Slots, plugs: list[_Plug]) -> None:
         videos = self._devices.of("videos") if "videos" in _KNOWN else []
         plug = next((plug for plug in plugs if videos and plug.device is videos[0]), None)
-        if plug is None or not plug.open:
+        if plug is None or not plug.open or not self._family.video_slot:
             return
         place = Place(0, self._family.video_slot)
         needs = slots.PCIE if self._express else slots.PCI | slots.AUTOASSIGN

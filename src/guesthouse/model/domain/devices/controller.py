@@ -75,7 +75,8 @@ _CHIPSET: Final = {
     "ide": Connection("pci", integrated=True, hotpluggable=False, preferred=(0, 1, 1)),
     "sata": Connection("pci", integrated=True, hotpluggable=False, preferred=(0, 0x1F, 2)),
 }
-_EXPANDERS: Final = {"pci-expander-bus": "i440fx", "pcie-expander-bus": "q35"}
+#: Model of an expander bus to the machines that have it, as properties of `DeviceContext`.
+_EXPANDERS: Final = {"pci-expander-bus": ("i440fx",), "pcie-expander-bus": ("q35", "arm_virt")}
 
 #: Type of controller to its models; a type that is not here has none.
 _MODELS: Final[dict[str, tuple[str, ...]]] = {
@@ -300,8 +301,7 @@ def _check_pci(controller: Controller, ctx: DeviceContext) -> None:
         raise UnsupportedConfigError(
             f"PCI controller model name '{controller.model_name}' is not valid for a '{model}' controller"
         )
-    machine = _EXPANDERS.get(model)
-    if machine is not None and not getattr(ctx, machine):
+    if model in _EXPANDERS and not any(getattr(ctx, machine) for machine in _EXPANDERS[model]):
         raise UnsupportedConfigError(f"{model} controllers are not supported with this machine type")
     if model not in ("pci-root", "pcie-root"):
         ctx.need(controller.model_name or PCI_NAMES[model][0], f"PCI controller model '{model}'")

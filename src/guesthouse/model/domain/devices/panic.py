@@ -24,6 +24,7 @@ from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import Props, QemuObject
 
 _ISA: Final = "isa"
+_S390: Final = "s390"
 
 
 @element("panic")
@@ -32,7 +33,7 @@ class Panic(Device):
 
     ALIAS: ClassVar[str] = ""
 
-    model: str | None = opt(one_of(_ISA, "pvpanic", "hyperv", "pseries", "s390"))
+    model: str | None = opt(one_of(_ISA, "pvpanic", "hyperv", "pseries", _S390))
     alias: Alias | None = alias_slot()
     address: Address | None = address_slot()
 
@@ -43,20 +44,23 @@ class Panic(Device):
         return Connection("isa") if self.model == _ISA else NOWHERE
 
     def defaults(self, ctx: DeviceContext) -> None:
-        """The ISA device on a PC, the PCI device elsewhere."""
+        """The ISA device on a PC, the machine's own on a mainframe, the PCI device elsewhere."""
         if self.model is None:
-            self.model = _ISA if ctx.x86 else "pvpanic"
+            self.model = _ISA if ctx.x86 else _S390 if ctx.s390 else "pvpanic"
 
     def check(self, ctx: DeviceContext) -> None:
-        """The model exists on this machine."""
-        if self.model in ("pseries", "s390") or (self.model in (_ISA, "hyperv") and not ctx.x86):
+        """The model exists on this machine, and what is no device of its own has no address."""
+        fits = {_ISA: ctx.x86, "hyperv": ctx.x86, _S390: ctx.s390, "pseries": False}
+        if not fits.get(self.model or "", True):
             raise UnsupportedConfigError(f"panic model '{self.model}' is not supported on this machine")
+        if self.model == _S390 and self.address is not None:
+            raise UnsupportedConfigError("setting the panic device address is not supported for model 's390'")
         if self.model in (_ISA, "pvpanic"):
             ctx.need("pvpanic" if self.model == _ISA else "pvpanic-pci", f"panic model '{self.model}'")
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
-        """The device."""
-        if self.model == "hyperv":
+        """The device; none where the processor or the machine notifies."""
+        if self.model in ("hyperv", _S390):
             return []
         if self.model == "pvpanic":
             return [QemuDevice({"driver": "pvpanic-pci", **self.address_props(ctx)})]
