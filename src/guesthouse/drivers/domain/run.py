@@ -14,6 +14,7 @@ from guesthouse.errors import OperationFailedError, OperationInvalidError
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
     from guesthouse.drivers.domain.helpers import Helper
+    from guesthouse.drivers.domain.hotplug.change import Change
     from guesthouse.host.processes import Process
     from guesthouse.model.domain.cpu import Cpu
     from guesthouse.model.domain.definition import Domain
@@ -66,6 +67,9 @@ class Run:
     `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start.
     `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset,
     and `restarting` says that one is under way.
+
+    `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
+    alias; `next_layer` is the number of the next image that a drive gets, 0 before it is known.
     """
 
     live: Domain
@@ -88,6 +92,9 @@ class Run:
     question: asyncio.Task[None] | None = None
     ports: list[int] = field(default_factory=list)
     helpers: dict[str, Helper] = field(default_factory=dict)
+    change: Change | None = None
+    unplugs: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
+    next_layer: int = 0
     consoles: dict[str, Session] = field(default_factory=dict)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

@@ -9,7 +9,8 @@
     </domstatus>
 
 `phase` is the journal of a run: a guest that is `starting` is undone by the next daemon, one that is `stopping` is
-ended for the `cause` that stands there, one that is `running` is taken up. Files of libvirt's lack the element;
+ended for the `cause` that stands there, one that is `running` is taken up. While its devices change, a `<change>`
+stands beside it (see `hotplug.change`). Files of libvirt's lack the element;
 their guests are taken up too.
 
 Format: libvirt's `<domstatus>` as libvirt 11.3 writes it.
@@ -23,6 +24,7 @@ from pathlib import Path
 from lxml import etree
 
 from guesthouse.drivers.domain.helper_traces import HelperTrace
+from guesthouse.drivers.domain.hotplug.change import Change, format_change, read_change
 from guesthouse.drivers.domain.states import Cause, State, reason_number, state_of
 from guesthouse.drivers.domain.store import header
 from guesthouse.errors import XmlError
@@ -48,6 +50,7 @@ class Status:
     cause: Cause | None
     domain_xml: str
     helpers: tuple[HelperTrace, ...] = ()
+    change: Change | None = None
 
 
 def format_status(status: Status, reason: str) -> str:
@@ -60,6 +63,7 @@ def format_status(status: Status, reason: str) -> str:
         f" autodestroy='{'yes' if status.autodestroy else 'no'}'{cause}{'>' if status.helpers else '/>'}",
         *(_helper(item) for item in status.helpers),
         *(["  </guesthouse>"] if status.helpers else []),
+        *(format_change(status.change) if status.change is not None else []),
         status.domain_xml.rstrip("\n"),
         "</domstatus>",
     ]
@@ -106,6 +110,7 @@ def parse_status(name: str, text: str) -> Status:
             cause=Cause(cause) if cause else None,
             domain_xml=etree.tostring(domain, encoding="unicode", with_tail=False),
             helpers=() if ours is None else tuple(map(_read_helper, ours.iterfind("helper"))),
+            change=read_change(root.find("change")),
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(f"status file of domain '{name}' is not readable: {error}") from error

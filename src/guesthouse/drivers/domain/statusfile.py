@@ -35,12 +35,15 @@ def write(driver: Guests, guest: Guest, run: Run) -> None:
         cause=run.stop_cause,
         domain_xml=_live_xml(guest, run),
         helpers=tuple(helper.trace for helper in run.helpers.values()),
+        change=run.change,
     )
     driver.store.write_status(run.where, status.format_status(entry, guest.state_words[1]), run.pid)
 
 
 def _live_xml(guest: Guest, run: Run) -> str:
-    """What runs, formatted once as long as nothing changes."""
+    """What runs, formatted once as long as nothing changes; while devices come, what will run."""
+    if run.change is not None and run.change.live is not None:
+        return format_domain(run.change.live, _LIVE)
     known = guest.texts.get(_LIVE)
     if known is None:
         known = guest.texts[_LIVE] = format_domain(run.live, _LIVE)
