@@ -53,6 +53,7 @@ __all__ = [
     "leaf",
     "leaves",
     "many",
+    "mixed",
     "must",
     "new",
     "one",
@@ -192,6 +193,12 @@ def many(
     return cast(list[C], _specify(slot, factory=list))
 
 
+def mixed(*children: type[C]) -> list[C]:
+    """Any number of child elements of several classes, each with a tag of its own, in the order of the document."""
+    forms = {PLANS[child].tag: cast(type[object], child) for child in children}
+    return cast(list[C], _specify(Slot("mixed", None, forms=forms), factory=list))
+
+
 def raw(tag: str) -> list[str]:
     """The child elements of `<tag>`, each kept as text: somebody else's XML, such as metadata."""
     return cast(list[str], _specify(Slot("raw", tag), factory=list))
@@ -204,18 +211,21 @@ def unbound(value: T) -> T:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(
     attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, switch, one, itself, choice, must, always,
-    many, raw, unbound,
+    many, mixed, raw, unbound,
 ))  # fmt: skip
-def element(tag: str, *, omit_empty: bool = False, drops: Sequence[str] = ()) -> Callable[[type[C]], type[C]]:
+def element(
+    tag: str, *, omit_empty: bool = False, two_lines: bool = False, drops: Sequence[str] = ()
+) -> Callable[[type[C]], type[C]]:
     """Make a class an XML element: a keyword-only dataclass with slots that `read` and `write` know.
 
-    With `omit_empty` nothing is written for an element without attributes and children. `drops` names child elements
-    and attributes (as `@name`) that are accepted and void on input.
+    With `omit_empty` nothing is written for an element without attributes and children. With `two_lines`
+    an element without children is written as two tags on two lines. `drops` names child elements and attributes (as
+    `@name`) that are accepted and void on input.
     """
 
     def decorate(cls: type[C]) -> type[C]:
         made = dataclass(kw_only=True, slots=True)(cls)
-        PLANS[made] = Plan(made, tag, omit_empty, frozenset(drops))
+        PLANS[made] = Plan(made, tag, omit_empty, frozenset(drops), two_lines)
         return made
 
     return decorate

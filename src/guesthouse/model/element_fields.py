@@ -64,7 +64,7 @@ Reader = Callable[[etree._Element, Reading], object]
 Writer = Callable[[object, list[str], str, Style], None]
 Cloner = Callable[[object], object]
 #: Roles whose value is a fresh list in every object.
-_GATHERED: Final = ("many", "leaves")
+_GATHERED: Final = ("many", "mixed", "leaves")
 #: The test of the style for a field, by whether it is for running guests and whether it is secret.
 _GUARDS: Final = {
     (False, False): "",
@@ -179,6 +179,10 @@ class _ReaderSource(_Source):
         child = cast(type[object], slot.child)
         self.children[PLANS[child].tag] = [f"v_{field.name}.append(readers[{self.constant(child)}](child, reading))"]
 
+    def _mixed(self, field: Field, slot: Slot) -> None:
+        for tag, form in slot.forms.items():
+            self.children[tag] = [f"v_{field.name}.append(readers[{self.constant(form)}](child, reading))"]
+
     def _raw(self, field: Field, _slot: Slot) -> None:
         self.children[field.xml] = self.once(field, "[fragment_text(part) for part in child]")
 
@@ -285,7 +289,7 @@ class _WriterSource(_Source):
             self.line("deeper = indent + '  '")
             for field in children:
                 getattr(self, "_" + cast(Slot, field.slot).role)(field, field.slot)
-            self.line("if len(out) > place + 1:")
+            self.line("if True:" if self.plan.two_lines else "if len(out) > place + 1:")
             self.line(f"    out[place] = f'{{indent}}<{tag}{{head}}>'")
             self.line(f"    out.append(f'{{indent}}</{tag}>')")
             self.line("    return")
@@ -358,6 +362,8 @@ class _WriterSource(_Source):
         self.line(f"for v in item.{field.name} or ():")
         guard = self.visible(slot).removeprefix(" and ")
         self.line(f"    {f'if {guard}: ' if guard else ''}writers[type(v)](v, out, deeper, style)")
+
+    _mixed = _many
 
     def visible(self, slot: Slot) -> str:
         """The rest of a condition: whether the element `v` is shown in this style."""
