@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from guesthouse.model.binding import new
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.qemu_capabilities import QemuCapabilities
@@ -21,11 +24,21 @@ def assign_aliases(domain: Domain, qemu: QemuCapabilities) -> None:
     for number, controller in enumerate(devices.controllers):
         _name(controller, number, ctx)
     for field in devices.field_names():
-        for number, device in enumerate(devices.of(field)):
+        for number, device in _numbered(devices, field):
             if device.ALIAS or isinstance(device, Disk):
                 _name(device, number, ctx)
     if devices.serials and devices.consoles and devices.consoles[0].is_serial:
         devices.consoles[0].alias = devices.serials[0].alias
+
+
+def _numbered(devices: Devices, field: str) -> Iterator[tuple[int, Device]]:
+    """The devices of a field with their numbers. Interfaces that are cards of the host count as other such devices."""
+    found = devices.of(field)
+    assigned: list[Device] = [item for item in devices.interfaces if item.is_assigned]
+    if field == "interfaces":
+        yield from enumerate(assigned)
+        found = [item for item in devices.interfaces if not item.is_assigned]
+    yield from enumerate(found, len(assigned) if field == "hostdevs" else 0)
 
 
 def _name(device: Device, number: int, ctx: DeviceContext) -> None:

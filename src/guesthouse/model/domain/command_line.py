@@ -93,7 +93,7 @@ def _device_objects(domain: Domain, launch: LaunchContext) -> tuple[list[QemuObj
     ctx = launch_context(domain, launch)
     groups: dict[str, list[QemuObject]] = {}
     for device in domain.devices.in_launch_order():
-        groups.setdefault(type(device).__name__, []).extend(device.realise(ctx))
+        groups.setdefault(device.launch_group, []).extend(device.realise(ctx))
     panics = groups.pop("Panic", [])
     made: list[QemuObject] = []
     for name, objects in groups.items():

@@ -19,7 +19,7 @@ class TapEnds:
     vhosts: tuple[str, ...] = ()
 
 
-#: Tells the ends of a card by its alias, its number of queues, and whether the kernel shall move its packets if it can.
+#: Tells the ends of a card by its alias, its number of queues, and whether the kernel may move its packets.
 TapLookup: TypeAlias = "Callable[[str, int, bool], TapEnds | None]"
 
 

@@ -31,8 +31,8 @@ from guesthouse.model.domain.devices.video import Video
 from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.kinds import ABSOLUTE_PATH
 
-#: The order in which devices go on the command line: what others plug into comes first. Fields, and for controllers
-#: their types. What is not named comes last, in the order of `Devices`.
+#: The order in which devices go on the command line: what others plug into comes first. Fields (`assigned` are the
+#: interfaces that are cards of the host), and for controllers their types. What is not named comes last, in the order of `Devices`.
 LAUNCH_ORDER: Final = (
     "iommu",
     "controllers",
@@ -49,6 +49,7 @@ LAUNCH_ORDER: Final = (
     "videos",
     "sounds",
     "watchdogs",
+    "assigned",
     "memballoon",
     "rngs",
     "panics",
@@ -108,6 +109,8 @@ class Devices:
             elif name == "hubs":
                 yield from self.of(name)
                 yield from self._controllers_in_order(last=True)
+            elif name in ("interfaces", "assigned"):
+                yield from (item for item in self.interfaces if item.is_assigned == (name == "assigned"))
             else:
                 yield from self.of(name)
 

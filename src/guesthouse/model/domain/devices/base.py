@@ -303,6 +303,11 @@ class Device:
             raise InternalError(f"device '{type(self).__name__}' has no alias yet")
         return self.alias.name
 
+    @property
+    def launch_group(self) -> str:
+        """The devices of one group stand together on the command line."""
+        return type(self).__name__
+
     def default_alias(self, index: int, ctx: DeviceContext) -> str:
         """The alias of the `index`th device of its kind, as libvirt names it; empty for what has none."""
         return f"{self.ALIAS}{index}" if self.ALIAS else ""

@@ -180,6 +180,8 @@ class Interface(Device):
         elif self.assignment is None and not self.is_virtio and self.driver is not None and self.model is not None:
             checks.driver_without_virtio(self.driver)
             self.driver = None
+        if self.backend is not None and (self.is_assigned or (self.model is not None and not self.is_virtio)):
+            self.backend.vhost = None
         checks.parsed(self)
 
     def _parsed_assigned(self) -> None:
@@ -198,6 +200,16 @@ class Interface(Device):
     def uses_passt(self) -> bool:
         """Whether passt has to be started for it, before QEMU."""
         return self.type in ("user", "vhostuser") and self.backend is not None and self.backend.type == "passt"
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether it is a card of the host."""
+        return self.type == "hostdev"
+
+    @property
+    def launch_group(self) -> str:
+        """Cards of the host stand among the other devices of the host."""
+        return "Hostdev" if self.is_assigned else "Interface"
 
     @property
     def uses_tap(self) -> bool:

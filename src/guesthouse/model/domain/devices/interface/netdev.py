@@ -38,10 +38,10 @@ def passt_socket(interface: Interface, ctx: DeviceContext) -> str:
     return f"{ctx.passt_dir}/{ctx.short_name}-{interface.name}.socket"
 
 
-def wants_vhost(interface: Interface, ctx: DeviceContext) -> bool:
-    """Whether the kernel shall move the packets of a tap, if it can."""
+def wants_vhost(interface: Interface) -> bool:
+    """Whether the kernel may move the packets of a tap."""
     name = interface.driver.name if interface.driver is not None else None
-    return ctx.accel == "kvm" and interface.is_virtio and name != "qemu"
+    return interface.is_virtio and name != "qemu"
 
 
 def _user(interface: Interface, ctx: DeviceContext) -> list[QemuObject]:
@@ -64,7 +64,7 @@ def _reconnect(milliseconds: int, ctx: DeviceContext) -> Props:
 
 
 def _tap(interface: Interface, ctx: DeviceContext) -> list[QemuObject]:
-    ends = ctx.tap_ends(interface.name, interface.queues, wants_vhost(interface, ctx))
+    ends = ctx.tap_ends(interface.name, interface.queues, wants_vhost(interface))
     if ends is None:
         raise InternalError(f"the device of interface '{interface.name}' was not opened")
     props: Props = {"type": "tap", "fds" if len(ends.taps) > 1 else "fd": ":".join(ends.taps)}
@@ -114,7 +114,7 @@ def _queues(interface: Interface) -> Props:
     return {"queues": interface.queues} if interface.queues > 1 else {}
 
 
-_MAKERS: Final[dict[str, "Callable[[Interface, DeviceContext], list[QemuObject]]"]] = {
+_MAKERS: Final[dict[str, Callable[[Interface, DeviceContext], list[QemuObject]]]] = {
     "user": _user,
     "internal": _internal,
     **dict.fromkeys(("network", "bridge", "ethernet", "direct"), _tap),
