@@ -1,13 +1,13 @@
 """Builds the tiny Linux guest that the demo and the tests boot: Debian's cloud kernel and busybox.
 
-usage: tinyguest.py FOLDER [--agent]
+usage: tinyguest.py FOLDER [--agent] [--arch x86_64|aarch64|s390x]
 
 Makes `FOLDER/vmlinuz`, `FOLDER/initrd.gz` and `FOLDER/disk.qcow2`; with `--agent` also `FOLDER/initrd-agent.gz`, which
 has the QEMU guest agent in it. The parts are Debian packages, downloaded with apt and unpacked without being
 installed, so that no root is needed. A part that is there already is not made again.
 
-The guest logs in as `root` without a password on ttyS0, powers off on an ACPI power button, and prints
-`TINYGUEST READY` when it is up.
+The guest logs in as `root` without a password on its first serial console, powers off on an ACPI power button, and
+prints `TINYGUEST READY` when it is up.
 """
 
 from __future__ import annotations
@@ -22,9 +22,24 @@ import stat
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-KERNEL_META = "linux-image-cloud-amd64"
+
+@dataclass(frozen=True)
+class Architecture:
+    """What differs between guests: Debian's name, the kernel's package and the terminal of its first console."""
+
+    debian: str
+    kernel: str
+    console: str
+
+
+ARCHITECTURES = {
+    "x86_64": Architecture("amd64", "linux-image-cloud-amd64", "ttyS0"),
+    "aarch64": Architecture("arm64", "linux-image-cloud-arm64", "ttyAMA0"),
+    "s390x": Architecture("s390x", "linux-image-s390x", "ttysclp0"),
+}
 #: Kernel modules of the guest, in loading order; what one needs stands before it.
 MODULES = [
     "virtio_ring",
@@ -86,7 +101,7 @@ acpid -c /etc/acpi -l /dev/null -p /run/acpid.pid 2>/dev/null
 exec /bin/init
 """
 INITTAB = """::sysinit:/bin/echo TINYGUEST READY
-ttyS0::respawn:/bin/getty -L 115200 ttyS0 vt100
+CONSOLE::respawn:/bin/getty -L 115200 CONSOLE vt100
 ::ctrlaltdel:/bin/reboot
 ::shutdown:/bin/sync
 """
@@ -114,27 +129,53 @@ def run(*argv: str, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-def dependency(package: str, prefix: str) -> str:
-    """The package that a meta package stands for."""
-    for line in run("apt-cache", "depends", "--important", package).splitlines():
-        kind, _, name = line.strip().partition(": ")
-        if kind == "Depends" and name.startswith(prefix):
-            return name
-    raise SystemExit(f"tinyguest: {package} depends on no {prefix}*; run `apt-get update` once and try again")
+class Packages:
+    """Debian packages of one architecture, unpacked under `folder`.
 
+    Those of another architecture than the machine's come through package lists of their own, so that the machine's
+    package manager does not learn of it.
+    """
 
-def unpack(package: str, into: Path) -> Path:
-    """The files of a Debian package, unpacked under `into`."""
-    target = into / package
-    if target.is_dir():
+    def __init__(self, debian: str, folder: Path) -> None:
+        self._folder = folder
+        self._options: list[str] = []
+        if debian == run("dpkg", "--print-architecture").strip():
+            return
+        state = folder / "apt"
+        for name in ("state/lists/partial", "cache/archives/partial"):
+            (state / name).mkdir(parents=True, exist_ok=True)
+        (state / "status").touch()
+        for option in (
+            f"Dir::State={state}/state",
+            f"Dir::State::status={state}/status",
+            f"Dir::Cache={state}/cache",
+            f"APT::Architecture={debian}",
+            f"APT::Architectures={debian}",
+        ):
+            self._options += ["-o", option]
+        if not any((state / "state/lists").glob("*Packages*")):
+            run("apt-get", *self._options, "-q", "update")
+
+    def dependency(self, package: str, prefix: str) -> str:
+        """The package that a meta package stands for."""
+        for line in run("apt-cache", *self._options, "depends", "--important", package).splitlines():
+            kind, _, name = line.strip().partition(": ")
+            if kind == "Depends" and name.startswith(prefix):
+                return name
+        raise SystemExit(f"tinyguest: {package} depends on no {prefix}*; run `apt-get update` once and try again")
+
+    def unpack(self, package: str) -> Path:
+        """The files of a package."""
+        target = self._folder / package
+        if target.is_dir():
+            return target
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            run("apt-get", *self._options, "download", "-q", package, cwd=Path(scratch))
+            [archive] = Path(scratch).glob("*.deb")
+            unpacked = Path(scratch) / "unpacked"
+            run("dpkg-deb", "-x", str(archive), str(unpacked))
+            unpacked.rename(target)
         return target
-    with tempfile.TemporaryDirectory(dir=into) as scratch:
-        run("apt-get", "download", "-q", package, cwd=Path(scratch))
-        [archive] = Path(scratch).glob("*.deb")
-        unpacked = Path(scratch) / "unpacked"
-        run("dpkg-deb", "-x", str(archive), str(unpacked))
-        unpacked.rename(target)
-    return target
 
 
 class Cpio:
@@ -178,7 +219,7 @@ class Cpio:
         return gzip.compress(self._out.getvalue(), 6, mtime=0)
 
 
-def base_archive(kernel: Path, busybox: Path) -> bytes:
+def base_archive(kernel: Path, busybox: Path, console: str) -> bytes:
     """The initramfs with busybox and the kernel's modules."""
     archive = Cpio()
     archive.device("dev/console", 5, 1)
@@ -190,7 +231,7 @@ def base_archive(kernel: Path, busybox: Path) -> bytes:
         archive.file(f"lib/modules/{name}.ko", found[name].read_bytes())
     archive.file("lib/modules/order", "".join(f"{name}.ko\n" for name in order).encode())
     for name, (text, mode) in FILES.items():
-        archive.file(name, text.encode(), mode)
+        archive.file(name, text.replace("CONSOLE", console).encode(), mode)
     return archive.done()
 
 
@@ -217,23 +258,23 @@ def publish(path: Path, data: bytes) -> None:
     temporary.rename(path)
 
 
-def build(folder: Path, *, agent: bool) -> None:
+def build(folder: Path, arch: Architecture, *, agent: bool) -> None:
     """Make what is missing in `folder`, and what another version of this file made."""
-    packages = folder / "packages"
-    packages.mkdir(parents=True, exist_ok=True)
+    (folder / "packages").mkdir(parents=True, exist_ok=True)
+    packages = Packages(arch.debian, folder / "packages")
     recipe, stamp = hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), folder / "recipe"
     if not stamp.exists() or stamp.read_text() != recipe:
         for name in ("initrd.gz", "initrd-agent.gz"):
             (folder / name).unlink(missing_ok=True)
         publish(stamp, recipe.encode())
     if not (folder / "initrd.gz").exists():
-        kernel = unpack(dependency(KERNEL_META, "linux-image-"), packages)
-        publish(folder / "initrd.gz", base_archive(kernel, unpack("busybox-static", packages)))
+        kernel = packages.unpack(packages.dependency(arch.kernel, "linux-image-"))
+        publish(folder / "initrd.gz", base_archive(kernel, packages.unpack("busybox-static"), arch.console))
         [image] = (kernel / "boot").glob("vmlinuz-*")
         shutil.copyfile(image, folder / "vmlinuz.new")
         (folder / "vmlinuz.new").rename(folder / "vmlinuz")
     if agent and not (folder / "initrd-agent.gz").exists():
-        extra = agent_archive([unpack(package, packages) for package in AGENT_PACKAGES])
+        extra = agent_archive([packages.unpack(package) for package in AGENT_PACKAGES])
         publish(folder / "initrd-agent.gz", (folder / "initrd.gz").read_bytes() + extra)
     if not (folder / "disk.qcow2").exists():
         run("qemu-img", "create", "-q", "-f", "qcow2", str(folder / "disk.new"), "64M")
@@ -245,11 +286,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the tiny Linux guest.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--agent", action="store_true", help="also build the image with the guest agent")
+    parser.add_argument("--arch", choices=ARCHITECTURES, default="x86_64")
     options = parser.parse_args()
     if not shutil.which("apt-get"):
         sys.exit("tinyguest: needs apt-get and dpkg-deb (a Debian-family system)")
     os.umask(0o022)
-    build(options.folder.absolute(), agent=options.agent)
+    build(options.folder.absolute(), ARCHITECTURES[options.arch], agent=options.agent)
 
 
 if __name__ == "__main__":
