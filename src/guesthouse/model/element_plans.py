@@ -89,6 +89,7 @@ class Plan:
     tag: str
     omit_empty: bool
     drops: frozenset[str]
+    two_lines: bool = False
 
     def fields(self) -> list[Field]:
         """The fields in the order of their declaration."""
