@@ -19,6 +19,15 @@ AUTOSTART_WIDTH = 4
 #: How long the daemon's end waits for guests that end with their connection, in seconds.
 FAREWELL_SECONDS = 7.0
 
+#: Architecture of guests to the program that runs them.
+_EMULATORS = {
+    "x86_64": "qemu-system-x86_64",
+    "i686": "qemu-system-i386",
+    "aarch64": "qemu-system-aarch64",
+    "armv7l": "qemu-system-arm",
+    "s390x": "qemu-system-s390x",
+}
+
 
 class DomainDriver(Guests):
     """The guests of one daemon, with a beginning and an end."""
@@ -60,8 +69,7 @@ def create(
 
 def host_defaults(places: Places) -> Defaults:
     """What the host contributes to definitions, for the guests of `places`."""
-    emulators = {"x86_64": "qemu-system-x86_64", "i686": "qemu-system-i386"}
-    found = {arch: path for arch, name in emulators.items() if (path := shutil.which(name))}
+    found = {arch: path for arch, name in _EMULATORS.items() if (path := shutil.which(name))}
     descriptors = firmware.directories(places.config.parent if places.mode == "session" else None)
     return Defaults(
         emulators=found,
