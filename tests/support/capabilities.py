@@ -12,12 +12,12 @@ ahci am53c974 bochs-display cirrus-vga dc-390 e1000 e1000e floppy hda-duplex hda
 i82801b11-bridge ib700 ich9-ahci ich9-intel-hda ich9-usb-ehci1 ich9-usb-uhci1 ich9-usb-uhci2 ich9-usb-uhci3 ide-cd
 ide-hd igb intel-hda ioh3420 isa-debugcon isa-fdc isa-parallel isa-serial lsi lsi53c895a megasas mptsas1068
 ne2k_pci nec-usb-xhci pci-bridge pci-ohci pci-serial pcie-pci-bridge pcie-root-port pcnet piix3-usb-uhci
-piix4-usb-uhci pvpanic pvpanic-pci pvscsi pxb pxb-pcie qemu-xhci ramfb rtl8139 scsi-block scsi-cd scsi-hd
+kvm-pit piix4-usb-uhci pvpanic pvpanic-pci pvscsi pxb pxb-pcie qemu-xhci ramfb rtl8139 scsi-block scsi-cd scsi-hd
 secondary-vga usb-audio usb-ccid usb-ehci usb-hub usb-kbd usb-mouse usb-serial usb-storage usb-tablet VGA
 virtconsole virtio-balloon-pci virtio-blk-pci virtio-blk-pci-non-transitional virtio-blk-pci-transitional
 virtio-gpu-pci virtio-input-host-pci virtio-keyboard-pci virtio-mouse-pci virtio-net-pci
 virtio-net-pci-non-transitional virtio-net-pci-transitional virtio-rng-pci virtio-scsi-pci virtio-serial-pci
-virtio-tablet-pci virtio-vga virtserialport vmgenid vmware-svga x3130-upstream xio3130-downstream AC97 ES1370 sb16
+virtio-tablet-pci virtio-vga virtserialport vmcoreinfo vmgenid vmware-svga x3130-upstream xio3130-downstream AC97 ES1370 sb16
 """
 
 

@@ -5,14 +5,12 @@ libvirt's where it has them.
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.domain import processors
+from guesthouse.model.domain import clock_arguments, machine_features, processors, sysinfo
 from guesthouse.model.domain.cpu import Cache, Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.machines import WITHOUT_IOMMU
-from guesthouse.model.qemu_capabilities import KVM
 
-_MIB = 1 << 20
 #: The level of cache that QEMU can emulate.
 _EMULATED_LEVEL = 3
 
@@ -24,13 +22,12 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     """
     _check_processors(domain, ctx)
     processors.check(domain)
-    _check_machine_features(domain, ctx)
+    machine_features.check(domain.features, ctx)
     _check_actions(domain)
     _check_firmware(domain, ctx)
-    _check_timers(domain, ctx)
-    _check_sysinfo(domain)
-    if len(domain.sysinfo) > 1:
-        raise UnsupportedConfigError("only one <sysinfo type='smbios'> is supported")
+    clock_arguments.check(domain.clock, domain.type, ctx)
+    mode = domain.os.smbios.mode if domain.os.smbios is not None else None
+    sysinfo.check(domain.sysinfo, name=domain.name, uuid=domain.uuid, mode=mode)
     if domain.os.bios is not None and domain.os.bios.use_serial and not domain.devices.serials:
         raise XmlError("need at least one serial port to use BIOS serial output")
     _check_iommu(domain)
@@ -105,24 +102,6 @@ def _check_cache(cpu: Cpu, cache: Cache) -> None:
         raise UnsupportedConfigError(f"unsupported CPU cache level for mode '{cache.mode}'")
 
 
-def _check_machine_features(domain: Domain, ctx: DeviceContext) -> None:
-    features = domain.features
-    if features is None:
-        return
-    if features.hap is not None:
-        raise UnsupportedConfigError("feature 'hap' is not supported by QEMU guests", hint="remove <hap>")
-    if features.vmport and features.ps2 is False:
-        raise UnsupportedConfigError("vmport feature requires the ps2 feature not to be disabled")
-    if features.ioapic is not None and ctx.accel != KVM:
-        raise UnsupportedConfigError("I/O APIC tuning is not supported for this guest", hint="it needs KVM")
-    smm = features.smm
-    if smm is not None and smm.state and smm.tseg is not None:
-        if not ctx.q35:
-            raise UnsupportedConfigError("SMM TSEG is only supported with q35 machine type")
-        if smm.tseg.bytes % _MIB:
-            raise UnsupportedConfigError("SMM TSEG size must be divisible by 1 MiB")
-
-
 def _check_actions(domain: Domain) -> None:
     """What may happen to a guest that stops: QEMU cannot keep one that has powered off, nor rename one."""
     if "rename-restart" in (domain.on_poweroff, domain.on_reboot, domain.on_crash):
@@ -148,34 +127,3 @@ def _check_firmware(domain: Domain, ctx: DeviceContext) -> None:
         smm = domain.features.smm if domain.features is not None else None
         if smm is None or not smm.state:
             raise UnsupportedConfigError("Secure boot requires SMM feature enabled")
-
-
-def _check_timers(domain: Domain, ctx: DeviceContext) -> None:
-    for timer in domain.clock.timers:
-        if timer.name in ("platform", "armvtimer"):
-            raise UnsupportedConfigError(f"unsupported timer type (name) '{timer.name}'")
-        if timer.name == "rtc":
-            if timer.track not in (None, "guest", "wall", "realtime"):
-                raise UnsupportedConfigError(f"unsupported rtc timer track '{timer.track}'")
-            if timer.tickpolicy not in (None, "delay", "catchup"):
-                raise UnsupportedConfigError(f"unsupported rtc timer tickpolicy '{timer.tickpolicy}'")
-        if timer.name == "pit" and timer.tickpolicy == "merge":
-            raise UnsupportedConfigError(f"unsupported pit tickpolicy '{timer.tickpolicy}'")
-        if timer.name == "tsc" and timer.mode not in (None, "auto"):
-            raise UnsupportedConfigError(f"unsupported tsc timer mode '{timer.mode}'")
-        if timer.catchup is not None:
-            raise UnsupportedConfigError(f"timer '{timer.name}': limits of catching up are not supported by QEMU")
-
-
-def _check_sysinfo(domain: Domain) -> None:
-    mode = domain.os.smbios.mode if domain.os.smbios is not None else None
-    if mode == "host":
-        raise UnsupportedConfigError("smbios mode 'host' is not supported", hint="use mode='sysinfo' with <sysinfo>")
-    if mode == "sysinfo" and not domain.sysinfo:
-        raise XmlError(f"Domain '{domain.name}' sysinfo are not available")
-    for info in domain.sysinfo:
-        uuid = info.entry("system", "uuid")
-        if uuid is not None and uuid.lower() != domain.uuid:
-            raise XmlError("UUID mismatch between <uuid> and <sysinfo>")
-        if len(info.boards) > 1:
-            raise UnsupportedConfigError("qemu does not support more than one entry to Type 2 in SMBIOS table")

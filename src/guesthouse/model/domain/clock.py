@@ -7,21 +7,29 @@ from __future__ import annotations
 
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import attr, default, element, many, one, opt
-from guesthouse.model.kinds import TEXT, UINT, ULL, YES_NO, matching, one_of
+from guesthouse.model.kinds import TEXT, ULL, YES_NO, matching, one_of
 
 
 @element("catchup", omit_empty=True)
 class Catchup:
-    """Limits of catching up on lost ticks, in nanoseconds."""
+    """Limits of catching up on lost ticks, in nanoseconds; nobody takes 0 for a limit."""
 
-    threshold: int | None = opt(UINT)
-    slew: int | None = opt(UINT)
-    limit: int | None = opt(UINT)
+    threshold: int | None = opt(ULL)
+    slew: int | None = opt(ULL)
+    limit: int | None = opt(ULL)
+
+    def parsed(self) -> None:
+        """Zero is as good as nothing."""
+        self.threshold, self.slew, self.limit = self.threshold or None, self.slew or None, self.limit or None
 
 
 @element("timer")
 class Timer:
-    """One timer of the machine. `frequency` (Hz) and `mode` belong to the time stamp counter."""
+    """One timer of the machine. `frequency` (Hz) and `mode` belong to the time stamp counter.
+
+    QEMU knows no modes of that counter, and catches up without limits: `mode` other than `auto` is refused, `catchup`
+    is kept and goes no further, as in libvirt.
+    """
 
     name: str = attr(one_of("platform", "pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock", "armvtimer"))
     present: bool | None = opt(YES_NO)
@@ -31,13 +39,19 @@ class Timer:
     mode: str | None = opt(one_of("auto", "native", "emulate", "paravirt", "smpsafe"))
     catchup: Catchup | None = one(Catchup)
 
+    def parsed(self) -> None:
+        """Leave out what belongs to the time stamp counter alone."""
+        if self.name != "tsc":
+            self.frequency = self.mode = None
+        self.frequency = self.frequency or None
 
-@element("clock")
+
+@element("clock", drops=("@adjustment0",))
 class Clock:
     """What the guest's clock starts from.
 
     `adjustment` is `reset` for utc and localtime, and seconds for `variable`, whose `basis` is utc or localtime.
-    `start` is in seconds since the epoch, for `absolute`.
+    `start` is in seconds since the epoch, for `absolute`. What belongs to another offset is left out.
     """
 
     offset: str = default(one_of("utc", "localtime", "variable", "timezone", "absolute"), "utc")
@@ -48,7 +62,7 @@ class Clock:
     timers: list[Timer] = many(Timer)
 
     def parsed(self) -> None:
-        """Check that every attribute belongs to the offset; an adjusted utc or localtime is really `variable`."""
+        """An adjusted utc or localtime is really `variable`."""
         if self.offset in ("utc", "localtime") and self.adjustment not in (None, "reset"):
             self.basis = self.offset
             self.offset = "variable"
@@ -57,14 +71,15 @@ class Clock:
                 raise XmlError("unknown clock adjustment 'reset'", hint="it belongs to offset utc or localtime")
             self.adjustment = str(int(self.adjustment or 0))
             self.basis = self.basis or "utc"
-        if (self.timezone is not None) != (self.offset == "timezone"):
+        else:
+            self.basis = None
+            self.adjustment = self.adjustment if self.offset in ("utc", "localtime") else None
+        if self.offset == "timezone" and self.timezone is None:
             raise XmlError("missing 'timezone' attribute for clock with offset='timezone'")
-        if (self.start is not None) != (self.offset == "absolute"):
+        if self.offset == "absolute" and self.start is None:
             raise XmlError("missing 'start' attribute for clock with offset='absolute'")
-        if self.basis is not None and self.offset != "variable":
-            raise XmlError(f"the clock's basis belongs to offset='variable', not to '{self.offset}'")
-        if self.adjustment is not None and self.offset in ("timezone", "absolute"):
-            raise XmlError(f"the clock's adjustment does not belong to offset='{self.offset}'")
+        self.timezone = self.timezone if self.offset == "timezone" else None
+        self.start = self.start if self.offset == "absolute" else None
         names = [timer.name for timer in self.timers]
         for name in names:
             if names.count(name) > 1:

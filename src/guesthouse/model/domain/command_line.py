@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from guesthouse.model.domain.aliases import assign_aliases
+from guesthouse.model.domain.clock_arguments import clock_arguments, settle
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.cpu_arguments import cpu_arguments, smp_arguments
 from guesthouse.model.domain.cpu_resolving import resolve
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.identity_arguments import identity_arguments
 from guesthouse.model.domain.launch import CommandLine, LaunchContext
 from guesthouse.model.domain.machine_arguments import (
     boot_arguments,
-    clock_arguments,
     firmware_arguments,
     flash_arguments,
-    identity_arguments,
     machine_arguments,
     memory_arguments,
     power_arguments,
-    tseg_arguments,
 )
+from guesthouse.model.domain.machine_features import teardown_arguments, tseg_arguments
 from guesthouse.model.domain.qemu_namespace import PassThrough
 from guesthouse.model.qemu_objects import Device, Object, Option, QemuObject, quoted
 
 #: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
 _MIB = 1024
 _WATCHDOG_ACTION = "-watchdog-action"
+#: The devices that come after everything else, by their classes.
+_LAST = ("Panic", "Shmem", "Vsock", "Crypto", "Pstore")
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -36,6 +38,7 @@ def prepare(domain: Domain, launch: LaunchContext) -> None:
     Changes `domain`, which must be the running guest's own copy. Raises what `cpu_resolving.resolve` raises.
     """
     resolve(domain, launch)
+    settle(domain.clock, launch.now)
     domain.memory.kib = -(-domain.memory.kib // _MIB) * _MIB
     assign_aliases(domain, launch.caps)
     domain.devices.number_disk_layers()
@@ -54,14 +57,14 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
     secret = Object(
         {"qom-type": "secret", "id": "masterKey0", "format": "raw", "file": f"{launch.guest_dir}/master-key.aes"}
     )
-    devices, panics = _device_objects(domain, launch)
+    devices, last = _device_objects(domain, launch)
     argv = [
         domain.devices.emulator or "",
         *["-name", f"guest={quoted(domain.name)},debug-threads=on", "-S"],
         *secret.arguments(),
         *flash_arguments(domain),
         *machine_arguments(domain, launch),
-        *tseg_arguments(domain),
+        *tseg_arguments(domain.features),
         *cpu_arguments(domain, launch),
         *firmware_arguments(domain),
         *memory_arguments(domain, launch),
@@ -70,7 +73,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *([] if domain.devices.graphics else ["-display", "none"]),
         *["-no-user-config", "-nodefaults"],
         *launch.monitor,
-        *clock_arguments(domain, launch),
+        *clock_arguments(domain.clock, launch),
         *power_arguments(domain),
         *boot_arguments(domain),
         *_words(devices),
@@ -78,8 +81,12 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
     if domain.features is not None and domain.features.vmcoreinfo:
         argv += Device({"driver": "vmcoreinfo"}).arguments()
     extra = domain.pass_through or PassThrough()
-    argv += [*extra.arguments, "-sandbox", _SANDBOX, *_words(panics), "-msg", "timestamp=on"]
+    argv += [*extra.arguments, "-sandbox", _SANDBOX, *_words(last), *teardown_arguments(domain.features)]
+    argv += ["-msg", "timestamp=on"]
     environment = {"TZ": domain.clock.timezone} if domain.clock.timezone is not None else {}
+    ctx = launch_context(domain, launch)
+    for device in domain.devices.all():
+        environment |= device.environment(ctx)
     environment |= {name: value or "" for name, value in extra.environment}
     return CommandLine(argv, environment)
 
@@ -89,12 +96,12 @@ def _words(objects: Iterable[QemuObject]) -> list[str]:
 
 
 def _device_objects(domain: Domain, launch: LaunchContext) -> tuple[list[QemuObject], list[QemuObject]]:
-    """What the devices are made of, in libvirt's order; and apart from them the panic devices, which come last."""
+    """What the devices are made of, in libvirt's order; and apart from them those that come at the end."""
     ctx = launch_context(domain, launch)
     groups: dict[str, list[QemuObject]] = {}
     for device in domain.devices.in_launch_order():
         groups.setdefault(device.launch_group, []).extend(device.realise(ctx))
-    panics = groups.pop("Panic", [])
+    last = [item for name in _LAST for item in groups.pop(name, ())]
     made: list[QemuObject] = []
     for name, objects in groups.items():
         options = [item for item in objects if isinstance(item, Option)]
@@ -106,4 +113,4 @@ def _device_objects(domain: Domain, launch: LaunchContext) -> tuple[list[QemuObj
             first = next(item for item in options if item.flag == _WATCHDOG_ACTION)
             objects = [item for item in objects if item != first] + [first]
         made += objects
-    return made, panics
+    return made, last

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.definition import Domain
-from guesthouse.model.domain.features import Features, Hyperv
+from guesthouse.model.domain.features import Features
 from guesthouse.model.domain.launch import LaunchContext
 
 #: Names of features that QEMU spells in another way.
@@ -27,26 +28,8 @@ _SPELLINGS: Final = {
     "tsc_adjust": "tsc-adjust",
 }
 
-#: Hyper-V enlightenments that are on or off, in libvirt's order, to QEMU's property.
-_HYPERV: Final = {
-    "relaxed": "hv-relaxed",
-    "vapic": "hv-vapic",
-    "spinlocks": "",
-    "vpindex": "hv-vpindex",
-    "runtime": "hv-runtime",
-    "synic": "hv-synic",
-    "stimer": "",
-    "reset": "hv-reset",
-    "vendor_id": "",
-    "frequencies": "hv-frequencies",
-    "reenlightenment": "hv-reenlightenment",
-    "tlbflush": "",
-    "ipi": "hv-ipi",
-    "evmcs": "hv-evmcs",
-    "avic": "hv-avic",
-    "emsr_bitmap": "hv-emsr-bitmap",
-    "xmm_input": "hv-xmm-input",
-}
+
+_DEFAULT_MODELS: Final = {"i686": "qemu32", "x86_64": "qemu64"}
 
 
 def on_off(state: bool) -> str:
@@ -64,8 +47,16 @@ def cpu_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
         flags += _cache_flags(cpu) + _address_flags(cpu)
     model = _model_words(cpu, launch) if cpu is not None and cpu.mode is not None else []
     if not model and flags:
-        model = ["qemu64"]
+        model = [_default_model(domain.os.arch)]
     return ["-cpu", ",".join(model + flags)] if model else []
+
+
+def _default_model(arch: str) -> str:
+    """What flags are added to where the definition names no processor."""
+    model = _DEFAULT_MODELS.get(arch)
+    if model is None:
+        raise UnsupportedConfigError(f"CPU flags requested but can't determine default CPU for arch {arch}")
+    return model
 
 
 def _model_words(cpu: Cpu, launch: LaunchContext) -> list[str]:
@@ -96,6 +87,8 @@ def _clock_flags(domain: Domain) -> list[str]:
             flags.append("hv-time=on")
         elif timer.name == "tsc" and timer.frequency:
             flags.append(f"tsc-frequency={timer.frequency}")
+        elif timer.name == "armvtimer" and timer.tickpolicy is not None:
+            flags.append(f"kvm-no-adjvtime={on_off(timer.tickpolicy == 'discard')}")
     return flags
 
 
@@ -106,7 +99,7 @@ def _feature_flags(features: Features, *, crash: bool) -> list[str]:
     if features.pvspinlock is not None:
         flags.append(f"kvm-pv-unhalt={on_off(features.pvspinlock)}")
     if features.hyperv is not None:
-        flags += _hyperv_flags(features.hyperv)
+        flags += features.hyperv.flags()
     if crash:
         flags.append("hv-crash")
     kvm = features.kvm
@@ -117,33 +110,6 @@ def _feature_flags(features: Features, *, crash: bool) -> list[str]:
         flags += ["kvm-pv-ipi=off"] if kvm.pv_ipi is False else []
     if features.pmu is not None:
         flags.append(f"pmu={on_off(features.pmu)}")
-    return flags
-
-
-def _hyperv_flags(hyperv: Hyperv) -> list[str]:
-    flags = ["hv-passthrough=on"] if hyperv.mode == "passthrough" else []
-    for name, prop in _HYPERV.items():
-        if prop:
-            if getattr(hyperv, name):
-                flags.append(f"{prop}=on")
-        else:
-            flags += _hyperv_details(hyperv, name)
-    return flags
-
-
-def _hyperv_details(hyperv: Hyperv, name: str) -> list[str]:
-    flags: list[str] = []
-    if name == "spinlocks" and hyperv.spinlocks is not None and hyperv.spinlocks.state:
-        flags.append(f"hv-spinlocks={hyperv.spinlocks.retries or 0:#x}")
-    elif name == "stimer" and hyperv.stimer is not None and hyperv.stimer.state:
-        flags.append("hv-stimer=on")
-        flags += ["hv-stimer-direct=on"] if hyperv.stimer.direct else []
-    elif name == "vendor_id" and hyperv.vendor_id is not None and hyperv.vendor_id.state:
-        flags.append(f"hv-vendor-id={hyperv.vendor_id.value}")
-    elif name == "tlbflush" and hyperv.tlbflush is not None and hyperv.tlbflush.state:
-        flags.append("hv-tlbflush=on")
-        flags += ["hv-tlbflush-direct=on"] if hyperv.tlbflush.direct else []
-        flags += ["hv-tlbflush-ext=on"] if hyperv.tlbflush.extended else []
     return flags
 
 

@@ -1,23 +1,21 @@
-"""The machine on QEMU's command line: type, accelerator, firmware, memory, clock, tables, power, boot.
+"""The machine on QEMU's command line: type, accelerator, firmware, memory, power, boot.
 
 Options: QEMU's manual page; machine properties: `qemu-system-x86_64 -machine TYPE,help`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from guesthouse.model.domain.cpu_arguments import on_off
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.domain.machine_features import accelerator_words, machine_words
 from guesthouse.model.domain.machines import family_of
-from guesthouse.model.domain.sysinfo import TABLES, Entry, Sysinfo
-from guesthouse.model.qemu_objects import Blockdev, Device, Object, Props, quoted
+from guesthouse.model.qemu_objects import Blockdev, Object, Props
 
 #: The last nine bits of a size in KiB, which libvirt has always rounded down.
 _ROUNDING: Final = 0x1FF
-_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
 
 def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
@@ -25,15 +23,7 @@ def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     facts = launch.caps.machine(domain.os.machine)
     words = [domain.os.machine, "usb=off"]
     features = domain.features
-    if features is not None:
-        if features.vmport is not None:
-            words.append(f"vmport={on_off(features.vmport)}")
-        if features.smm is not None:
-            words.append(f"smm={on_off(features.smm.state)}")
-        if features.ioapic is not None:
-            words.append("kernel_irqchip=" + ("split" if features.ioapic.driver == "qemu" else "on"))
-        if features.ps2 is not None:
-            words.append(f"i8042={on_off(features.ps2)}")
+    words += machine_words(features, launch)
     words.append(f"dump-guest-core={on_off(bool(domain.memory.dump_core))}")
     if facts is not None and facts.default_ram_id:
         words.append(f"memory-backend={facts.default_ram_id}")
@@ -48,7 +38,8 @@ def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
         words.append(f"hpet={on_off(hpet.present)}")
     if facts is None or facts.acpi:
         words.append(f"acpi={on_off(features is not None and features.acpi)}")
-    return ["-machine", ",".join(words), "-accel", launch.accel]
+    accelerator = ",".join([launch.accel, *accelerator_words(features, launch.accel)])
+    return ["-machine", ",".join(words), "-accel", accelerator]
 
 
 def _flash(domain: Domain) -> bool:
@@ -111,14 +102,6 @@ def firmware_arguments(domain: Domain) -> list[str]:
     return words
 
 
-def tseg_arguments(domain: Domain) -> list[str]:
-    """The memory of system management mode."""
-    smm = domain.features.smm if domain.features is not None else None
-    if smm is None or smm.tseg is None or not smm.state:
-        return []
-    return ["-global", f"mch.extended-tseg-mbytes={smm.tseg.bytes >> 20}"]
-
-
 def memory_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     """`-m` and the object that holds the memory."""
     size = domain.memory.kib
@@ -128,70 +111,6 @@ def memory_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
         props: Props = {"qom-type": "memory-backend-ram", "id": facts.default_ram_id, "size": size * 1024}
         words += Object(props).arguments()
     return [*words, "-overcommit", "mem-lock=off"]
-
-
-def identity_arguments(domain: Domain) -> list[str]:
-    """`-uuid`, the SMBIOS tables and the generation id."""
-    words = ["-uuid", domain.uuid]
-    mode = domain.os.smbios.mode if domain.os.smbios is not None else "emulate"
-    if mode == "sysinfo" and domain.sysinfo:
-        words += _smbios(domain.sysinfo[0])
-    if domain.genid is not None:
-        words += Device({"driver": "vmgenid", "guid": domain.genid, "id": "vmgenid0"}).arguments()
-    return words
-
-
-def _smbios(info: Sysinfo) -> list[str]:
-    tables: list[tuple[str, list[Entry]]] = []
-    if info.bios is not None:
-        tables.append(("bios", info.bios.entries))
-    if info.system is not None:
-        tables.append(("system", info.system.entries))
-    tables += [("baseBoard", board.entries) for board in info.boards]
-    if info.chassis is not None:
-        tables.append(("chassis", info.chassis.entries))
-    words: list[str] = []
-    for section, entries in tables:
-        number, names = TABLES[section]
-        parts = [f"type={number}", *(f"{names[entry.name]}={quoted(entry.value)}" for entry in entries)]
-        words += ["-smbios", ",".join(parts)]
-    if info.oem_strings is not None:
-        values = [f"value={quoted(text)}" for text in info.oem_strings.entries]
-        words += ["-smbios", ",".join(["type=11", *values])]
-    return words
-
-
-def clock_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
-    """`-rtc` and the policy of the interval timer."""
-    clock = domain.clock
-    words: list[str] = []
-    rtc = clock.timer("rtc")
-    parts = [f"base={_clock_base(domain, launch.now)}"]
-    if rtc is not None:
-        if rtc.track in _TRACKS:
-            parts.append(f"clock={_TRACKS[rtc.track]}")
-        if rtc.tickpolicy == "catchup":
-            parts.append("driftfix=slew")
-    words += ["-rtc", ",".join(parts)]
-    pit = clock.timer("pit")
-    if pit is not None and pit.tickpolicy in (None, "delay", "discard"):
-        words += ["-global", f"kvm-pit.lost_tick_policy={pit.tickpolicy or 'delay'}"]
-    return words
-
-
-_TRACKS: Final = {"guest": "vm", "wall": "host", "realtime": "rt"}
-
-
-def _clock_base(domain: Domain, now: datetime) -> str:
-    clock = domain.clock
-    if clock.offset == "utc":
-        return "utc"
-    if clock.offset == "absolute":
-        return datetime.fromtimestamp(clock.start or 0, UTC).strftime(_TIME)
-    if clock.offset != "variable":
-        return "localtime"
-    start = now.astimezone() if clock.basis == "localtime" else now.astimezone(UTC)
-    return (start + timedelta(seconds=int(clock.adjustment or 0))).strftime(_TIME)
 
 
 def power_arguments(domain: Domain) -> list[str]:
