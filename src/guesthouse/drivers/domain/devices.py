@@ -26,15 +26,23 @@ def questions() -> list[tuple[str, Mapping[str, Sendable] | None]]:
 
 def learn(run: Run, answers: Sequence[Json]) -> None:
     """Fill in what QEMU chose, and what it has."""
-    _learn_terminals(run.live, answers[0])
-    run.readings.vcpu_threads = [
-        thread
-        for cpu in objects(answers[1], "the reply of query-cpus-fast")
-        if isinstance(thread := cpu.get("thread-id"), int)
-    ]
+    learn_terminals(run.live, answers[0])
+    learn_processors(run, answers[1])
 
 
-def _learn_terminals(live: Domain, answer: Json) -> None:
+def learn_processors(run: Run, answer: Json) -> None:
+    """Note which processors QEMU has, and their threads, in the order of their numbers."""
+    found = sorted(
+        (number, thread)
+        for cpu in objects(answer, "the reply of query-cpus-fast")
+        if isinstance(thread := cpu.get("thread-id"), int) and isinstance(number := cpu.get("cpu-index"), int)
+    )
+    run.readings.vcpu_numbers = [number for number, _ in found]
+    run.readings.vcpu_threads = [thread for _, thread in found]
+
+
+def learn_terminals(live: Domain, answer: Json) -> None:
+    """Fill in which terminals QEMU opened and which ports the guest has, from its answer to `query-chardev`."""
     state = {text_of(entry, "label"): entry for entry in objects(answer, "the reply of query-chardev")}
     for device in character_devices(live):
         entry = state.get(device.chardev) if device.alias else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from guesthouse.drivers.domain.events import Events
+from guesthouse.drivers.domain.housing import Housing
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
@@ -51,6 +52,7 @@ class Guests:
         self.events = Events()
         self.emulators = Catalogue.at(places.cache)
         self.ports = Ports()
+        self.housing = Housing(places)
         #: Finds the values of secrets; the daemon puts the secret driver's lookup here.
         self.secret: SecretLookup = no_secret
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.

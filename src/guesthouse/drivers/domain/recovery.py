@@ -23,7 +23,16 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, devices, helpers, monitor_events, power, statusfile, stopping
+from guesthouse.drivers.domain import (
+    agent,
+    devices,
+    helpers,
+    housing,
+    monitor_events,
+    power,
+    statusfile,
+    stopping,
+)
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run, Where
 from guesthouse.drivers.domain.states import Cause, State
@@ -77,6 +86,7 @@ async def recover(driver: Guests) -> None:
     if pending:
         await asyncio.gather(*pending)
     await _end_strays(driver, homes, kept)
+    await driver.in_thread(housing.sweep, driver)
     await helpers.end_strays(driver, kept - {guest.run.where.private for guest in driver.registry if guest.run})
     driver.store.sweep_runs(kept)
 
@@ -141,6 +151,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
     run = Run(live, where, process=process, booted=True, autodestroy=status.autodestroy)
     helpers.take_up(driver, guest, run, status.helpers)
     run.defined_cpu = guest.definition.cpu if guest.definition is not None else None
+    housing.recover(driver, run)
     guest.run = run
     guest.state, guest.reason = status.state, status.reason
     if known is None:

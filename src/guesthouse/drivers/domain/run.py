@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
     from guesthouse.drivers.domain.helpers import Helper
     from guesthouse.drivers.domain.hotplug.change import Change
+    from guesthouse.host.cgroups import Group
     from guesthouse.host.processes import Process
     from guesthouse.model.domain.cpu import Cpu
     from guesthouse.model.domain.definition import Domain
@@ -47,6 +48,7 @@ class Readings:
     """The last counters that QEMU told, for when it does not answer; `known` once it has.
 
     `balloon` has QEMU's names (`stat-free-memory`…), `blocks` is by device alias, `nodes` by node name.
+    `vcpu_threads` are the threads of the processors that are online, `vcpu_numbers` those processors' numbers.
     """
 
     known: bool = False
@@ -55,6 +57,7 @@ class Readings:
     blocks: dict[str, dict[str, int]] = field(default_factory=dict)
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
     vcpu_threads: list[int] = field(default_factory=list)
+    vcpu_numbers: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +69,7 @@ class Run:
     `stop_cause` is why it will have ended, once somebody decided it; `ended` is set when all traces are cleaned up.
     `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start.
     `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset,
-    and `restarting` says that one is under way.
+    and `restarting` says that one is under way. `house` makes the run's control group; see `housing`.
 
     `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
     alias; `next_layer` is the number of the next image that a drive gets, 0 before it is known.
@@ -90,6 +93,7 @@ class Run:
     balloon_kib: int | None = None
     readings: Readings = field(default_factory=Readings)
     question: asyncio.Task[None] | None = None
+    house: asyncio.Task[Group] | None = None
     ports: list[int] = field(default_factory=list)
     helpers: dict[str, Helper] = field(default_factory=dict)
     change: Change | None = None

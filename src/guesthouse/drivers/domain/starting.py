@@ -12,6 +12,7 @@ status file says `starting`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from pathlib import Path
@@ -23,11 +24,14 @@ from guesthouse.drivers.domain import (
     cpu_questions,
     devices,
     environment,
+    housing,
     monitor_events,
     preparing,
     statusfile,
     stopping,
     surroundings,
+    tuning,
+    vcpu_plugging,
 )
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
@@ -74,13 +78,14 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
         raise OperationInvalidError("domain is already running")
     binary = find_emulator(definition, driver.settings.defaults)
     caps = await driver.emulators.capabilities(binary)
+    tuning.check(driver, definition)
     run = _begin(driver, guest, definition, caps)
     try:
         await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))
         driver.store.make_room(run.where)
         _still_wanted(run)
         context = await _launch(driver, guest, run, caps)
-        await _greet(run, context, paused=bool(flags & PAUSED))
+        await _greet(driver, run, context, paused=bool(flags & PAUSED))
         _still_wanted(run)
         _settle(driver, guest, run, flags, caller)
     except BaseException as error:
@@ -125,21 +130,27 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
     command = realise(run.live, context)
     variables = {**environment.of_guest(home, command.environment), INSTANCE_VARIABLE: driver.store.instance}
 
+    as_wanted = contextlib.ExitStack()
+
     def spawned(process: Process) -> None:
+        as_wanted.close()
         run.process = process
+        housing.begin(driver, run)
         statusfile.write(driver, guest, run)
         _still_wanted(run)
 
-    launched = await launch(
-        command.argv,
-        monitor_path=run.where.monitor,
-        log_path=driver.places.guest_logs / f"{guest.name}.log",
-        on_event=lambda event: monitor_events.hear(driver, guest, run, event),
-        on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
-        on_spawned=spawned,
-        env=variables,
-        qemu_version=".".join(map(str, caps.version)) + caps.package,
-    )
+    with as_wanted:
+        as_wanted.enter_context(tuning.policy(driver, run.live))  # until QEMU is spawned: nothing waits before
+        launched = await launch(
+            command.argv,
+            monitor_path=run.where.monitor,
+            log_path=driver.places.guest_logs / f"{guest.name}.log",
+            on_event=lambda event: monitor_events.hear(driver, guest, run, event),
+            on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
+            on_spawned=spawned,
+            env=variables,
+            qemu_version=".".join(map(str, caps.version)) + caps.package,
+        )
     run.process = launched.process
     run.monitor = launched.monitor
     return devices_context
@@ -151,7 +162,7 @@ def _still_wanted(run: Run) -> None:
         raise OperationFailedError("domain is no longer running", hint="it was destroyed while it started")
 
 
-async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
+async def _greet(driver: Guests, run: Run, ctx: DeviceContext, *, paused: bool) -> None:
     """Say what can only be said to a running QEMU, ask what only it knows, and let the guest run: all in one write.
 
     Where the answers may show that the guest must not run, it is let run in a second one.
@@ -164,14 +175,20 @@ async def _greet(run: Run, ctx: DeviceContext, *, paused: bool) -> None:
     asked = cpu_report.is_wanted(run.live)
     questions = [*devices.questions(), *(cpu_questions.QUESTIONS if asked else ())]
     last = [*orders, *_actions(run.live), *([] if paused else [("cont", None)])]
-    apart = cpu_report.can_refuse(run.live)
+    tuned = tuning.is_wanted(run.live)
+    apart = tuned or run.live.vcpus is not None or cpu_report.can_refuse(run.live)
     answers = await run.talk().pipeline(questions if apart else [*questions, *last])
     if asked:
         first = len(devices.questions())
         cpu_report.apply(run.live, cpu_questions.read_report(answers[first:]))
     devices.learn(run, answers)
+    await vcpu_plugging.plug_at_start(run)
+    if tuned:
+        await tuning.settle(run)
     if apart and last:
         await run.talk().pipeline(last)
+    if not tuned and run.house is not None:
+        run.keep(driver.background(tuning.sort_threads(run)))
 
 
 def _actions(live: Domain) -> list[tuple[str, dict[str, Sendable]]]:

@@ -1,0 +1,295 @@
+"""What a definition says about processor time, pinning, memory and disks, put on the threads of a guest that starts.
+
+    `check`     before anything is started: what this daemon cannot enforce is refused by name
+    `policy`    while QEMU is spawned: from which nodes it takes its memory
+    `settle`    when QEMU answers and before its guest runs: limits, pins, schedulers
+
+A guest that has no such settings runs without waiting; its threads are sorted into the parts of its group meanwhile.
+
+Settings: https://libvirt.org/formatdomain.html#cpu-tuning and the sections after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain import housing, processors
+from guesthouse.drivers.domain.run import Run
+from guesthouse.errors import LibvirtError, UnsupportedConfigError
+from guesthouse.host import cgroup_limits as limits
+from guesthouse.host import scheduling
+from guesthouse.host.cgroups import Group
+from guesthouse.host.mempolicy import memory_policy
+from guesthouse.host.threads import DISK
+from guesthouse.model.domain.blkiotune import Blkiotune
+from guesthouse.model.domain.cputune import Cputune
+from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.memtune import Memtune
+from guesthouse.model.kinds import format_cpuset, parse_cpuset
+from guesthouse.qemu.json_value import as_int, objects, text_of
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+
+log = logging.getLogger(__name__)
+
+EMULATOR = "emulator"
+
+#: The model's name of a disk's limit, and the control group's.
+DEVICE_LIMITS = {
+    "read_iops_sec": "device_read_iops_sec",
+    "write_iops_sec": "device_write_iops_sec",
+    "read_bytes_sec": "device_read_bytes_sec",
+    "write_bytes_sec": "device_write_bytes_sec",
+}
+MEMORY_LIMITS = ("hard_limit", "soft_limit", "swap_hard_limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """The threads of a QEMU by what they do: processors by number, I/O threads by id, and all others."""
+
+    pid: int
+    vcpus: Mapping[int, int]
+    iothreads: Mapping[int, int]
+
+    @property
+    def emulator(self) -> list[int]:
+        """QEMU's own threads, its first one in front."""
+        others = {*self.vcpus.values(), *self.iothreads.values()}
+        return [tid for tid in scheduling.threads(self.pid) if tid not in others]
+
+
+def _limits_memory(domain: Domain) -> bool:
+    return domain.memtune is not None and any(getattr(domain.memtune, name) is not None for name in MEMORY_LIMITS)
+
+
+def _limits_disks(domain: Domain) -> bool:
+    tune = domain.blkiotune
+    return tune is not None and (tune.weight is not None or any(device.limits for device in tune.devices))
+
+
+def _limits_time(domain: Domain) -> bool:
+    return domain.cputune is not None and domain.cputune.limits_time
+
+
+def is_wanted(domain: Domain) -> bool:
+    """Whether the guest must not run before its settings are applied."""
+    return (
+        domain.cputune is not None
+        or domain.vcpu.cpuset is not None
+        or domain.numatune is not None
+        or _limits_memory(domain)
+        or _limits_disks(domain)
+    )
+
+
+def check(driver: Guests, domain: Domain) -> None:
+    """Raise `UnsupportedConfigError` for settings that this daemon cannot enforce."""
+    where = driver.housing
+    if where.hierarchies is not None:
+        group = where.hierarchies.group("/")
+        missing = {name for name in ("memory", "blkio", "cpu", "cpuset") if not group.has(name)}
+    else:
+        missing = {"memory", "blkio", "cpu", "cpuset"}
+    reason = "on this host" if where.privileged else "in session mode"
+    memory = "Memory cgroup is" if where.privileged else "Memory tuning is"
+    if "memory" in missing and _limits_memory(domain):
+        raise UnsupportedConfigError(f"{memory} not available {reason}", hint="remove <memtune>")
+    if "blkio" in missing and _limits_disks(domain):
+        raise UnsupportedConfigError(f"Block I/O tuning is not available {reason}", hint="remove <blkiotune>")
+    if "cpu" in missing and _limits_time(domain):
+        raise UnsupportedConfigError(
+            f"CPU tuning is not available {reason}", hint="remove shares, periods and quotas from <cputune>"
+        )
+    numa = domain.numatune.policy() if domain.numatune is not None else None
+    if "cpuset" in missing and numa is not None and numa[0] == "restrictive":
+        raise UnsupportedConfigError(f"NUMA tuning is not available {reason}", hint="use another mode in <numatune>")
+
+
+def policy(driver: Guests, domain: Domain) -> contextlib.AbstractContextManager[None]:
+    """The memory policy under which QEMU is to be spawned; none where control groups see to it."""
+    wanted = domain.numatune.policy() if domain.numatune is not None else None
+    if wanted is None or not wanted[1]:
+        return contextlib.nullcontext()
+    mode, nodes = wanted
+    grouped = driver.housing.hierarchies is not None and driver.housing.hierarchies.group("/").has("cpuset")
+    if grouped and mode in ("strict", "restrictive"):
+        return contextlib.nullcontext()
+    return memory_policy(mode, nodes)
+
+
+async def threads(run: Run) -> Threads:
+    """The threads that QEMU has now."""
+    iothreads: dict[int, int] = {}
+    if run.live.iothread_ids is not None:
+        for entry in objects(await run.talk().execute("query-iothreads"), "the reply of query-iothreads"):
+            number = text_of(entry, "id").removeprefix("iothread")
+            if number.isdecimal():
+                iothreads[int(number)] = as_int(entry.get("thread-id"), "an I/O thread")
+    vcpus = dict(zip(run.readings.vcpu_numbers, run.readings.vcpu_threads, strict=True))
+    return Threads(run.pid, vcpus, iothreads)
+
+
+async def settle(run: Run) -> None:
+    """Apply everything. Raises what the kernel says against it, or why the group could not be made."""
+    group = await housing.settled(run)
+    await DISK.run(_apply, group, run.live, await threads(run), processors.online())
+
+
+async def sort_threads(run: Run) -> None:
+    """As `settle`, for a guest without settings: whatever fails is only told."""
+    try:
+        await settle(run)
+    except (LibvirtError, OSError, TimeoutError) as error:
+        if not run.ended.is_set():
+            log.debug("the threads of domain '%s' stay where they are: %s", run.live.name, error)
+
+
+def _apply(group: Group | None, live: Domain, found: Threads, online: frozenset[int]) -> None:
+    if group is not None:
+        _limit_guest(group, live)
+    tune = live.cputune
+    for tid in found.emulator:
+        _place(group, live, EMULATOR, tid, online)
+    for number, tid in found.vcpus.items():
+        _place(group, live, f"vcpu{number}", tid, online)
+    for number, tid in found.iothreads.items():
+        _place(group, live, f"iothread{number}", tid, online)
+    if tune is not None:
+        for tid, word, priority in _schedulers(tune, found):
+            scheduling.set_scheduler(tid, word, priority)
+
+
+def place_vcpu(group: Group | None, live: Domain, number: int, tid: int) -> None:
+    """Treat a processor that was plugged in as the others. Blocks; use a thread."""
+    _place(group, live, f"vcpu{number}", tid, processors.online())
+    if live.cputune is not None:
+        for sched in live.cputune.vcpuscheds:
+            if number in sched.numbers:
+                scheduling.set_scheduler(tid, sched.scheduler, sched.priority)
+
+
+def place_iothread(group: Group | None, live: Domain, number: int, tid: int) -> None:
+    """Treat an I/O thread that was added as the others. Blocks; use a thread."""
+    _place(group, live, f"iothread{number}", tid, processors.online())
+
+
+def drop_part(group: Group | None, name: str) -> None:
+    """The thread of this part is gone: remove the part. Blocks; use a thread."""
+    if group is not None:
+        group.part(name).remove()
+
+
+def _schedulers(tune: Cputune, found: Threads) -> Iterator[tuple[int, str, int | None]]:
+    if tune.emulatorsched is not None:
+        for tid in found.emulator:
+            yield tid, tune.emulatorsched.scheduler, tune.emulatorsched.priority
+    for sched in tune.vcpuscheds:
+        for number in sched.numbers & found.vcpus.keys():
+            yield found.vcpus[number], sched.scheduler, sched.priority
+    for thread_sched in tune.iothreadscheds:
+        for number in thread_sched.numbers & found.iothreads.keys():
+            yield found.iothreads[number], thread_sched.scheduler, thread_sched.priority
+
+
+def _limit_guest(group: Group, live: Domain) -> None:
+    """What is of the guest as a whole."""
+    tune = live.cputune
+    if tune is not None and tune.shares is not None:
+        limits.set_cpu_shares(group, tune.shares)
+    if tune is not None:
+        limits.set_bandwidth(group, tune.global_period, tune.global_quota)
+    if live.memtune is not None:
+        _limit_memory(group, live.memtune)
+    if live.blkiotune is not None:
+        _limit_disks_of(group, live.blkiotune)
+    if live.numatune is not None and group.has("cpuset"):
+        limits.migrate_memory(group)
+
+
+def _limit_memory(group: Group, tune: Memtune) -> None:
+    for name in MEMORY_LIMITS:
+        value: int | None = getattr(tune, name)
+        if value is not None:
+            limits.set_memory_limit(group, name, value)
+
+
+def _limit_disks_of(group: Group, tune: Blkiotune) -> None:
+    if tune.weight is not None:
+        limits.set_io_weight(group, tune.weight)
+    for device in tune.devices:
+        if device.weight is not None:
+            limits.set_device_weight(group, device.path, device.weight)
+        for field, name in DEVICE_LIMITS.items():
+            value: int | None = getattr(device, field)
+            if value is not None:
+                limits.set_device_limit(group, name, device.path, value)
+
+
+def pin_of(live: Domain, part: str) -> frozenset[int] | None:
+    """The host's processors on which the threads of a part may run; None where nothing is said."""
+    tune = live.cputune
+    if tune is not None:
+        if part == EMULATOR and tune.emulatorpin is not None:
+            return tune.emulatorpin.cpus
+        for pin in tune.vcpupins:
+            if part == f"vcpu{pin.vcpu}":
+                return pin.cpus
+        for thread_pin in tune.iothreadpins:
+            if part == f"iothread{thread_pin.iothread}":
+                return thread_pin.cpus
+    return parse_cpuset(live.vcpu.cpuset) if live.vcpu.cpuset is not None else None
+
+
+def bandwidth_of(live: Domain, part: str) -> tuple[int | None, int | None]:
+    """Period and quota of the threads of a part."""
+    tune = live.cputune
+    if tune is None:
+        return None, None
+    if part == EMULATOR:
+        return tune.emulator_period, tune.emulator_quota
+    if part.startswith("iothread"):
+        return tune.iothread_period, tune.iothread_quota
+    return tune.period, tune.quota
+
+
+def _nodes_of(live: Domain, part: str) -> frozenset[int] | None:
+    """The host's memory nodes of a part's threads, where control groups enforce them."""
+    tune = live.numatune
+    found = tune.policy() if tune is not None else None
+    if tune is None or found is None or not found[1] or found[0] not in ("strict", "restrictive"):
+        return None
+    mode, nodes = found
+    if mode == "strict":  # QEMU's own threads make the memory of all of the guest's nodes
+        return nodes.union(*(node.nodes for node in tune.memnodes))
+    numa = live.cpu.numa if live.cpu is not None else None
+    for cell, node in enumerate(numa.cells if numa is not None else ()):
+        own = tune.policy(cell)
+        if part in {f"vcpu{number}" for number in node.vcpus} and own is not None and own[0] == "restrictive":
+            return own[1]
+    return nodes
+
+
+def _place(group: Group | None, live: Domain, part: str, tid: int, online: frozenset[int]) -> None:
+    """Put one thread into its part, with what holds for that, and on its processors."""
+    pin = pin_of(live, part)
+    if group is not None and (group.has("cpu") or group.has("cpuset")):
+        made = group.create_part(part)
+        made.add_thread(tid)
+        if made.has("cpuset"):
+            if pin is not None:
+                limits.set_cpus(made, format_cpuset(pin))
+            if (nodes := _nodes_of(live, part)) is not None:
+                limits.set_mems(made, format_cpuset(nodes))
+        if made.has("cpu"):
+            limits.set_bandwidth(made, *bandwidth_of(live, part))
+    if pin is not None:
+        scheduling.set_affinity(tid, pin)
+    else:
+        with contextlib.suppress(LibvirtError):  # the daemon may be confined itself
+            scheduling.set_affinity(tid, online)
