@@ -47,6 +47,7 @@ _SAME: Final = (
     (re.compile(r'"(\w*fds?)":"[\d:]+"'), r'"\1":"N"'),
     (re.compile(r"/dev/fdset/\d+"), "/dev/fdset/N"),
     (re.compile(r"set=\d+"), "set=N"),
+    (re.compile(r"id=chrtpm,path=(/dev/test|/run/libvirt/qemu/swtpm/.*)"), "id=chrtpm,path=N"),
     (re.compile(r"fds=[\d:]+"), "fds=N"),
 )
 
@@ -77,8 +78,9 @@ def command_line(domain: Domain, launch: LaunchContext) -> list[str]:
     """The command line of a completed definition, after its environment."""
     prepare(domain, launch)
     for graphics in domain.devices.graphics:
-        graphics.port = 5900 if graphics.port == -1 else graphics.port
-        graphics.websocket = 5700 if graphics.websocket == -1 else graphics.websocket
+        first = 5900 if graphics.type == "vnc" else 5901
+        ports = {"port": first, "tls_port": first + 1, "websocket": 5700}
+        graphics.choose_ports(ports.__getitem__, launch.settings)
     made = realise(domain, launch)
     return [*(f"{name}={value}" for name, value in sorted(made.environment.items())), *words(made.argv)]
 

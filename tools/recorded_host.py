@@ -21,6 +21,7 @@ from guesthouse.model import cpu_from_qemu
 from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.host_parts import HostParts, VsockEnd
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
@@ -99,10 +100,16 @@ class Host:
             short_name=f"-1-{name}",
             listen=lambda _path: 1729,
             open_file=lambda _path, _append, purpose: FdSet(0, 1, purpose),
+            rendernode=lambda: "/dev/dri/foo",
+            network_address=lambda _name: "192.168.122.1",
             tap_ends=_tap_ends,
             secret=lambda _usage_type, _reference: b"",
             seal=lambda _value: _SEALED,
             settings=held.settings,
+            parts=HostParts(
+                open_vsock=lambda cid: VsockEnd(cid or 42, 6789),
+                open_device=lambda _path, purpose: FdSet(0, 1, purpose),
+            ),
             now=_NOW,
         )
 

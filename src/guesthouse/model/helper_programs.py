@@ -46,10 +46,25 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """A program to be run to its end before, at most `deadline` seconds.
+
+    With a `directory` it makes what is to be in there: the directory is made for the user `owner` (or whoever starts
+    it), and where it holds something already, the program is not run. If it fails, the directory is removed again.
+    """
+
+    argv: tuple[str | Handed, ...]
+    directory: str | None = None
+    owner: str | None = None
+    deadline: float = READY_DEADLINE
+
+
+@dataclass(frozen=True, slots=True)
 class HelperProgram:
     """One program to start.
 
-    `name` is unique within a guest, and part of its log's name: `GUEST-NAME.log`. The program is ready at once when it
+    `name` is unique within a guest, and part of its log's name: `GUEST-NAME.log`. What is to be done `before` is done
+    in its order. The program is ready at once when it
     is handed its socket; when it makes one itself, `ready` is the path, and connecting to it does no harm. One that
     goes into the background by itself writes its pid to `pid_file` before it does. It has `deadline` seconds for that.
 
@@ -59,6 +74,7 @@ class HelperProgram:
 
     name: str
     argv: tuple[str | Handed, ...]
+    before: tuple[Preparation, ...] = ()
     ready: str | None = None
     pid_file: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -20,6 +20,7 @@ import contextlib
 import logging
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -36,7 +37,7 @@ from guesthouse.host.child import run as run_child
 from guesthouse.host.files import read_limited
 from guesthouse.host.processes import Process, adopt, spawn
 from guesthouse.host.procfs import start_time
-from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, SecretText
+from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, Preparation, SecretText
 from guesthouse.qemu.launch import listen
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) 
     Under a running guest the status file tells of it when this returns; while a guest starts, the start does that.
     """
     await _until_former_are_gone(driver, guest)
+    for step in program.before:
+        await _prepare(driver, run, program, step)
     path = driver.places.guest_logs / f"{guest.name}-{program.name}.log"
     process = await _launch(driver, run, program, path)
     helper = Helper(program, process, path)
@@ -116,8 +119,8 @@ async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) 
         statusfile.save(driver, guest, run)
 
 
-async def _launch(driver: Guests, run: Run, program: HelperProgram, log_path: Path) -> Process:
-    environment = {
+def _environment(driver: Guests, run: Run, program: HelperProgram) -> dict[str, str]:
+    return {
         "LC_ALL": "C",
         "PATH": _PATH,
         "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
@@ -125,8 +128,44 @@ async def _launch(driver: Guests, run: Run, program: HelperProgram, log_path: Pa
         HOME_VARIABLE: str(run.where.private),
         **program.environment,
     }
+
+
+async def _prepare(driver: Guests, run: Run, program: HelperProgram, step: Preparation) -> None:
+    """Do what has to be done before a program starts, unless its result is there. Raises `OperationFailedError`."""
+    directory = None if step.directory is None else Path(step.directory)
+    if directory is not None and not await driver.in_thread(_is_empty_directory, directory, step.owner):
+        return
+    try:
+        with contextlib.ExitStack() as cleanup:
+            argv, fds = _hand_over(step.argv, cleanup)
+            environment = _environment(driver, run, program)
+            finished = await run_child(argv, deadline=step.deadline, env=environment, pass_fds=fds)
+        if not finished.ok:
+            said = (finished.errors or finished.output).decode("utf-8", "replace").strip()
+            raise OperationFailedError(
+                f"Could not run '{argv[0]}'. exitstatus: {finished.exit.code}; {said[-_LAST_WORDS:]}"
+            )
+    except BaseException:
+        if directory is not None:
+            await driver.in_thread(shutil.rmtree, directory, ignore_errors=True)
+        raise
+
+
+def _is_empty_directory(directory: Path, owner: str | None) -> bool:
+    """Make a directory that only its owner can read, unless it is there; whether nothing is in it."""
+    directory.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if owner is not None:
+        entry = pwd.getpwnam(owner)
+        for path in (directory, *directory.iterdir()):
+            os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+    return not any(directory.iterdir())
+
+
+async def _launch(driver: Guests, run: Run, program: HelperProgram, log_path: Path) -> Process:
+    environment = _environment(driver, run, program)
     with contextlib.ExitStack() as cleanup:
-        argv, fds = _hand_over(program, cleanup)
+        argv, fds = _hand_over(program.argv, cleanup)
         if program.pid_file is not None:
             return await _run_into_background(program, argv, fds, environment)
         log_fd = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -137,10 +176,10 @@ async def _launch(driver: Guests, run: Run, program: HelperProgram, log_path: Pa
             raise _missing(program, argv[0], error.strerror or "unknown error") from error
 
 
-def _hand_over(program: HelperProgram, cleanup: contextlib.ExitStack) -> tuple[list[str], list[int]]:
+def _hand_over(argv: tuple[str | Handed, ...], cleanup: contextlib.ExitStack) -> tuple[list[str], list[int]]:
     """The words of the command line, and the descriptors that they name."""
     words, fds = [], []
-    for word in program.argv:
+    for word in argv:
         if isinstance(word, str):
             words.append(word)
             continue

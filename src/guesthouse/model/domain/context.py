@@ -22,6 +22,9 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
         channel_dir=defaults.channel_dir,
         vnc_listen=defaults.vnc_listen,
         settings=defaults.settings,
+        guest_name=domain.name,
+        guest_uuid=domain.uuid,
+        parts=defaults.parts,
         audio_ids=_audio_ids(domain),
     )
 
@@ -42,8 +45,13 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         short_name=launch.short_name,
         vnc_listen=launch.vnc_listen,
         settings=launch.settings,
+        guest_name=domain.name,
+        guest_uuid=domain.uuid,
+        parts=launch.parts,
         listen=launch.listen,
         open_file=launch.open_file,
+        rendernode=launch.rendernode,
+        network_address=launch.network_address,
         secret=launch.secret,
         seal=launch.seal,
         tap_ends=launch.tap_ends,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 
 #: The prefix of the MAC addresses that libvirt gives to QEMU's guests.
@@ -72,3 +73,4 @@ class Defaults:
     vnc_listen: str = "127.0.0.1"
     mac_prefix: str = MAC_PREFIX
     settings: HostSettings = UNCHANGED
+    parts: HostParts = NOTHING

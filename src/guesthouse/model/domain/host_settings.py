@@ -55,6 +55,7 @@ class HostSettings:
     storage_use_nbdkit: bool = False
     pr_helper: str = "/usr/bin/qemu-pr-helper"
     seccomp_sandbox: bool = True
+    virtiofsd_debug: bool = False
     environment: tuple[tuple[str, str], ...] = ()
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from guesthouse.model.domain.host_places import no_network, no_rendernode
+from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.domain.tap_ends import TapLookup, no_taps
+from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, HostMemory
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 
@@ -32,11 +35,12 @@ class LaunchContext:
     `guest_dir` is the guest's own directory (its master key lives there), `channel_dir` where the sockets of its
     channels go, `passt_dir` where passt's sockets go, `short_name` the prefix of their names (`1-web`). `accel` is
     `kvm` or `tcg`. `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU
-    to write; each may answer None, and QEMU then does it itself. `monitor` are the arguments of the monitor, which
+    to write; each may answer None, and QEMU then does it itself. `rendernode` finds the host's graphics card,
+    `network_address` its address in a virtual network. `monitor` are the arguments of the monitor, which
     stand where libvirt has them. `now` is what a clock with an adjustment starts from. `host_arch` is the host's
     architecture, `host_features` tells what its processor has whether KVM passes it on or not. `secret` finds the
     value of a secret, `seal` makes a cipher of it that only this QEMU can read. `settings` are those of
-    `qemu.conf`. `tap_ends` tells the open ends of cards' devices.
+    `qemu.conf`, `parts` what the host contributes to special devices. `tap_ends` tells the open ends of cards' devices. `host_memory` is what the host's memory is like.
     """
 
     caps: QemuCapabilities
@@ -50,11 +54,15 @@ class LaunchContext:
     vnc_listen: str = "127.0.0.1"
     listen: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
+    rendernode: Callable[[], str] = no_rendernode
+    network_address: Callable[[str], str] = no_network
     monitor: tuple[str, ...] = ()
     secret: SecretLookup = no_secret
     seal: Seal = no_seal
     settings: HostSettings = UNCHANGED
+    parts: HostParts = NOTHING
     tap_ends: TapLookup = no_taps
+    host_memory: HostMemory = UNKNOWN_HOST
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

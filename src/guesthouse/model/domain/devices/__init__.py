@@ -12,22 +12,31 @@ from typing import Final, cast
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import element, many, new, one, opt_leaf
-from guesthouse.model.domain.devices.audio import Audio, Sound
+from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
 from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.crypto import Crypto
+from guesthouse.model.domain.devices.filesystem import Filesystem
 from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.model.domain.devices.hub import Hub
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.iommu import Iommu
+from guesthouse.model.domain.devices.lease import Lease
 from guesthouse.model.domain.devices.memballoon import Memballoon
+from guesthouse.model.domain.devices.nvram import Nvram
 from guesthouse.model.domain.devices.panic import Panic
+from guesthouse.model.domain.devices.pstore import Pstore
 from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.serial import Parallel, ParallelTarget, Serial, SerialTarget
 from guesthouse.model.domain.devices.serial_console import Console, ConsoleTarget
+from guesthouse.model.domain.devices.shmem import Shmem
+from guesthouse.model.domain.devices.tpm import Tpm
+from guesthouse.model.domain.devices.sound import Sound
 from guesthouse.model.domain.devices.video import Video
+from guesthouse.model.domain.devices.vsock import Vsock
 from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.kinds import ABSOLUTE_PATH
 
@@ -38,11 +47,13 @@ LAUNCH_ORDER: Final = (
     "controllers",
     "hubs",
     "disks",
+    "filesystems",
     "interfaces",
     "serials",
     "parallels",
     "channels",
     "consoles",
+    "tpms",
     "inputs",
     "audios",
     "graphics",
@@ -53,6 +64,10 @@ LAUNCH_ORDER: Final = (
     "memballoon",
     "rngs",
     "panics",
+    "shmems",
+    "vsock",
+    "cryptos",
+    "pstore",
 )
 _CONTROLLER_ORDER: Final = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
@@ -64,12 +79,15 @@ class Devices:
     emulator: str | None = opt_leaf(ABSOLUTE_PATH)
     disks: list[Disk] = many(Disk)
     controllers: list[Controller] = many(Controller)
+    leases: list[Lease] = many(Lease)
+    filesystems: list[Filesystem] = many(Filesystem)
     interfaces: list[Interface] = many(Interface)
     serials: list[Serial] = many(Serial)
     parallels: list[Parallel] = many(Parallel)
     consoles: list[Console] = many(Console)
     channels: list[Channel] = many(Channel)
     inputs: list[Input] = many(Input)
+    tpms: list[Tpm] = many(Tpm)
     graphics: list[Graphics] = many(Graphics)
     sounds: list[Sound] = many(Sound)
     audios: list[Audio] = many(Audio)
@@ -78,8 +96,13 @@ class Devices:
     watchdogs: list[Watchdog] = many(Watchdog)
     memballoon: Memballoon | None = one(Memballoon)
     rngs: list[Rng] = many(Rng)
+    nvram: Nvram | None = one(Nvram)
     panics: list[Panic] = many(Panic)
+    shmems: list[Shmem] = many(Shmem)
+    cryptos: list[Crypto] = many(Crypto)
     iommu: Iommu | None = one(Iommu)
+    vsock: Vsock | None = one(Vsock)
+    pstore: Pstore | None = one(Pstore)
 
     def all(self) -> Iterator[Device]:
         """Every device, in the order of the document."""
@@ -162,7 +185,7 @@ class Devices:
                 parallel.target.port = number
 
     def settle_displays(self) -> None:
-        """Put the first graphics card in front and mark it, and add the audio backend that QEMU's displays refer to.
+        """Put the first graphics card in front and mark it.
 
         Raises `UnsupportedConfigError` where two cards want to be the first.
         """
@@ -172,8 +195,6 @@ class Devices:
         self.videos.sort(key=lambda video: not video.primary)
         if self.videos and self.videos[0].model is not None and self.videos[0].kind != "none":
             self.videos[0].model.primary = True
-        if not self.audios:
-            self.audios.append(new(Audio, id=1, type="none"))
 
     def check_together(self) -> None:
         """Raise `UnsupportedConfigError` where devices contradict each other."""

@@ -38,10 +38,13 @@ from guesthouse.model.domain.devices.address import (
     VirtioSerialAddress,
     drive_props,
 )
+from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
+from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.domain.tap_ends import TapLookup, no_taps
 from guesthouse.model.helper_programs import HelperProgram
+from guesthouse.model.domain.memory_objects import NO_MEMORY, GuestMemory
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
@@ -217,6 +220,9 @@ class DeviceContext:
     settings: HostSettings = UNCHANGED
     listen: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
+    #: The host's graphics card for displays that draw with one, and its address in a virtual network.
+    rendernode: Callable[[], str] = no_rendernode
+    network_address: Callable[[str], str] = no_network
     #: Finds the value of a secret, and seals it for QEMU.
     secret: SecretLookup = no_secret
     seal: Seal = no_seal
@@ -224,8 +230,14 @@ class DeviceContext:
     audio_ids: tuple[int, ...] = ()
     #: The open ends of the cards' devices on the host.
     tap_ends: TapLookup = no_taps
+    #: What is said of the guest's memory as a whole.
+    memory: GuestMemory = NO_MEMORY
     #: Whether other processes can be given the guest's memory.
     shared_memory: bool = False
+    #: The guest's own name and UUID, and what the host contributes to special devices.
+    guest_name: str = ""
+    guest_uuid: str = ""
+    parts: HostParts = NOTHING
 
     @property
     def x86(self) -> bool:
@@ -345,6 +357,10 @@ class Device:
     def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
         """The programs that must run before QEMU gets the device, in order."""
         return []
+
+    def environment(self, ctx: DeviceContext) -> dict[str, str]:
+        """What QEMU has to find in its environment for the device."""
+        return {}
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """Backends first, then the front end."""

@@ -1,0 +1,92 @@
+"""What the host contributes to guests' special devices: places of their files, and what is looked up when they start.
+
+The model itself touches nothing of the host. Here is what it asks for, with answers for a host that has nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from guesthouse.errors import LibvirtError
+from guesthouse.model.qemu_objects import FdSet
+
+
+@dataclass(frozen=True, slots=True)
+class Virtiofsd:
+    """The host's program that shares directories. `separate_options` tells the newer one, which takes `--shared-dir`.
+
+    `mapped_users` and `mapped_groups` are the ranges (start, target, count) with which an ordinary user can run it.
+    """
+
+    path: str
+    separate_options: bool = True
+    mapped_users: tuple[tuple[int, int, int], ...] = ()
+    mapped_groups: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TpmPrograms:
+    """The host's TPM emulator, swtpm, and what it and its setup program say of themselves (`--print-capabilities`).
+
+    They run as `user`, or as whoever starts them; with `environment` on top of the usual, where their configuration
+    lies elsewhere. `own_configuration` asks for one of the user's own.
+    """
+
+    features: frozenset[str] = frozenset()
+    setup_features: frozenset[str] = frozenset()
+    user: str | None = None
+    own_configuration: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VsockEnd:
+    """The host's end of a vsock: the context id that the guest has, and the open device, if it is handed over."""
+
+    cid: int
+    fd: int | None = None
+
+
+def _no_vsock(_cid: int | None) -> VsockEnd:
+    raise LibvirtError("unable to open vhost-vsock device", hint="load the kernel module vhost_vsock")
+
+
+def _not_opened(_path: str) -> int | None:
+    return None
+
+
+def _no_set(_path: str, _purpose: str) -> FdSet | None:
+    return None
+
+
+def _no_generic(_adapter: str, _bus: int, _target: int, _unit: int) -> str:
+    raise LibvirtError("this host has no SCSI device to look up")
+
+
+@dataclass(frozen=True, slots=True)
+class HostParts:
+    """Places and lookups.
+
+    `swtpm_storage` keeps the state of TPMs, `swtpm_sockets` holds their sockets, `nvram` what guests write to
+    persistent memory, `shmem` is what the names of the sockets of shared memory servers begin with. `virtiofsd` and
+    `swtpm` are the host's, if it has them. `open_vsock` takes the wanted context id, or None for any free one.
+    `open_vhost` opens a device of the kernel's vhost, `open_device` another device of the host for reading and
+    writing; None leaves that to QEMU. `scsi_generic` names the generic device of a SCSI adapter, bus, target and unit.
+    """
+
+    swtpm_storage: str = "/var/lib/libvirt/swtpm"
+    swtpm_sockets: str = "/run/libvirt/qemu/swtpm"
+    nvram: str = "/var/lib/libvirt/qemu/nvram"
+    shmem: str = "/var/lib/libvirt/shmem"
+    virtiofsd: Virtiofsd | None = None
+    swtpm: TpmPrograms | None = None
+    open_vsock: Callable[[int | None], VsockEnd] = _no_vsock
+    open_vhost: Callable[[str], int | None] = _not_opened
+    open_device: Callable[[str, str], FdSet | None] = _no_set
+    scsi_generic: Callable[[str, int, int, int], str] = _no_generic
+
+
+#: A host that has nothing, with libvirt's places.
+NOTHING: Final = HostParts()
