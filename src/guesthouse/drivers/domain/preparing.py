@@ -8,13 +8,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import helpers, ports, secrets
+from guesthouse.drivers.domain import graphics_places, helpers, secrets
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
 from guesthouse.host.child import run as run_child
 from guesthouse.model.domain.devices.interface import passt
 from guesthouse.model.domain.devices.base import DeviceContext
-from guesthouse.model.domain.devices.graphics import Graphics
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guest import Guest
@@ -29,9 +28,7 @@ def prepare_devices(driver: Guests, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
     if run.live.pass_through is not None:
         log.warning("Domain id=%s name='%s' uuid=%s is tainted: custom-argv", run.live.id, run.live.name, run.live.uuid)
-    for graphics in run.live.devices.graphics:
-        if graphics.on_network:
-            _choose_ports(driver.ports, run, graphics)
+    graphics_places.prepare(driver.ports, run, driver.settings.defaults.settings)
     secrets.write_key(run.where)
 
 
@@ -49,16 +46,6 @@ async def drop_missing_media(driver: Guests, run: Run) -> None:
     for disk in disks:
         if disk.path is None and disk.driver is not None:
             disk.driver.type = None  # an empty drive has no format
-
-
-def _choose_ports(known: ports.Ports, run: Run, graphics: Graphics) -> None:
-    address = graphics.listens[0].address or "127.0.0.1"
-    if graphics.autoport:
-        graphics.port = known.acquire(ports.DISPLAY, address)
-        run.ports.append(graphics.port)
-    if graphics.websocket == -1:
-        graphics.websocket = known.acquire(ports.WEBSOCKET, address)
-        run.ports.append(graphics.websocket)
 
 
 async def start_helpers(driver: Guests, guest: Guest, run: Run, ctx: DeviceContext) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.connect.processors import read_processor
-from guesthouse.drivers.domain import secrets
+from guesthouse.drivers.domain import graphics_places, secrets
 from guesthouse.drivers.domain.run import Run
 from guesthouse.host.sysfs import HostTree
 from guesthouse.model.domain.launch import LaunchContext
@@ -27,6 +27,8 @@ def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
         host_arch=driver.settings.defaults.host_arch,
         host_features=_host_features,
         vnc_listen=driver.settings.defaults.vnc_listen,
+        settings=driver.settings.defaults.settings,
+        rendernode=graphics_places.rendernode,
         secret=driver.secret,
         seal=secrets.seal_of(run.where),
     )

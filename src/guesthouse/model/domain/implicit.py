@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import new
-from guesthouse.model.domain import controllers
+from guesthouse.model.domain import controllers, default_audio
 from guesthouse.model.domain.addresses import drive, virtio_serial
 from guesthouse.model.domain.definition import Domain
-from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.iommu import INTEL, Iommu
@@ -52,8 +51,7 @@ def add_machine_devices(domain: Domain, ctx: DeviceContext, family: MachineFamil
     if family.watchdog and not any(item.model == family.watchdog for item in devices.watchdogs):
         action = devices.watchdogs[0].action if devices.watchdogs else "reset"
         devices.watchdogs.append(new(Watchdog, model=family.watchdog, action=action))
-    if not devices.audios:
-        _add_audio(domain)
+    default_audio.add(devices, ctx.settings)
 
 
 def _add_iommu(domain: Domain, family: MachineFamily) -> None:
@@ -69,13 +67,6 @@ def _add_iommu(domain: Domain, family: MachineFamily) -> None:
     if devices.iommu is not None and devices.iommu.remaps_interrupts:
         domain.features = domain.features or new(Features)
         domain.features.ioapic = domain.features.ioapic or new(Ioapic, driver="qemu")
-
-
-def _add_audio(domain: Domain) -> None:
-    """The backend that guests are given: what their graphics carry, else one that plays nowhere."""
-    kinds = {graphics.type for graphics in domain.devices.graphics}
-    kind = "spice" if "spice" in kinds else "none"
-    domain.devices.audios.append(new(Audio, id=1, type=kind))
 
 
 def add_dependent_devices(domain: Domain, ctx: DeviceContext) -> None:

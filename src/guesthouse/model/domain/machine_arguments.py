@@ -9,13 +9,13 @@ from typing import Final
 
 from guesthouse.model.domain.cpu_arguments import on_off
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.sound import speaker_words
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.machine_features import accelerator_words, machine_words
+from guesthouse.model.domain.memory_arguments import hmat_words, machine_memory_words
 from guesthouse.model.domain.machines import family_of
 from guesthouse.model.qemu_objects import Blockdev, Object, Props
 
-#: The last nine bits of a size in KiB, which libvirt has always rounded down.
-_ROUNDING: Final = 0x1FF
 
 
 def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
@@ -24,15 +24,15 @@ def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     words = [domain.os.machine, "usb=off"]
     features = domain.features
     words += machine_words(features, launch)
-    words.append(f"dump-guest-core={on_off(bool(domain.memory.dump_core))}")
-    if facts is not None and facts.default_ram_id:
-        words.append(f"memory-backend={facts.default_ram_id}")
+    words += machine_memory_words(domain, launch)
     if _flash(domain):
         words.append("pflash0=libvirt-pflash0-format")
         if domain.os.nvram is not None:
             words.append(f"pflash1={_nvram_nodes(domain)[-1].node}")
     if domain.os.bios is not None and domain.os.bios.use_serial:
         words.append("graphics=off")
+    words += hmat_words(domain)
+    words += speaker_words(domain.devices.sounds, domain.devices.audio_ids())
     hpet = domain.clock.timer("hpet")
     if hpet is not None and hpet.present is not None:
         words.append(f"hpet={on_off(hpet.present)}")
@@ -100,17 +100,6 @@ def firmware_arguments(domain: Domain) -> list[str]:
     elif loader is not None and loader.secure and _flash(domain):
         words += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     return words
-
-
-def memory_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
-    """`-m` and the object that holds the memory."""
-    size = domain.memory.kib
-    words = ["-m", f"size={size & ~_ROUNDING}k"]
-    facts = launch.caps.machine(domain.os.machine)
-    if facts is not None and facts.default_ram_id:
-        props: Props = {"qom-type": "memory-backend-ram", "id": facts.default_ram_id, "size": size * 1024}
-        words += Object(props).arguments()
-    return [*words, "-overcommit", "mem-lock=off"]
 
 
 def power_arguments(domain: Domain) -> list[str]:

@@ -1,6 +1,6 @@
-"""Sound cards, and where on the host they play to.
+"""Where sound goes to and comes from on the host.
 
-Source: https://libvirt.org/formatdomain.html#sound-devices and #audio-backends.
+Source: https://libvirt.org/formatdomain.html#audio-backends; `Audiodev` in QEMU's `qapi/audio.json`.
 """
 
 from __future__ import annotations
@@ -8,143 +8,207 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import attr, element, many, one, opt, unbound
-from guesthouse.model.domain.devices.address import Address
-from guesthouse.model.domain.devices.base import (
-    NOWHERE,
-    PCI,
-    Alias,
-    Connection,
-    Device,
-    DeviceContext,
-    VirtioDriver,
-    address_slot,
-    alias_slot,
-    refusing,
-    virtio_connection,
-    virtio_props,
-)
-from guesthouse.model.kinds import ABSOLUTE_PATH, UINT, YES_NO, integer, one_of
+from guesthouse.model.binding import attr, element, new, one, opt, unbound
+from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext, refusing
+from guesthouse.model.kinds import ABSOLUTE_PATH, PROSE, YES_NO, integer, one_of
 from guesthouse.model.qemu_objects import Audiodev, Props, QemuObject, without_none
-from guesthouse.model.qemu_objects import Device as QemuDevice
 
-#: Model to QEMU's device and where it is plugged in.
-_MODELS: Final[dict[str, tuple[str, Connection]]] = {
-    "es1370": ("ES1370", PCI),
-    "ac97": ("AC97", PCI),
-    "ich6": ("intel-hda", PCI),
-    "ich9": ("ich9-intel-hda", PCI),
-    "usb": ("usb-audio", Connection("usb")),
-    "sb16": ("sb16", Connection("isa")),
+#: Type to QEMU's name of the driver.
+DRIVERS: Final = {
+    "none": "none",
+    "alsa": "alsa",
+    "jack": "jack",
+    "oss": "oss",
+    "pulseaudio": "pa",
+    "sdl": "sdl",
+    "spice": "spice",
+    "file": "wav",
+    "dbus": "dbus",
+    "pipewire": "pipewire",
 }
-_WITH_CODECS: Final = ("ich6", "ich9")
-_CODECS: Final = {"duplex": "hda-duplex", "micro": "hda-micro", "output": "hda-output"}
-_NEEDS_SESSION: Final = ("alsa", "coreaudio", "jack", "oss", "pulseaudio", "sdl", "spice", "dbus", "pipewire")
+_REFUSED: Final = {"coreaudio": "audio backend 'coreaudio' is not supported: it is part of macOS (use another type)"}
+#: Type to the fields that it takes, of the backend and of either direction.
+_OPTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "oss": ("try_mmap", "exclusive", "dsp_policy"),
+    "pulseaudio": ("server_name",),
+    "sdl": ("driver",),
+    "file": ("path",),
+    "pipewire": ("runtime_dir",),
+}
+_WAY_OPTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "alsa": ("dev",),
+    "jack": ("server_name", "client_name", "connect_ports", "exact_name"),
+    "oss": ("dev", "buffer_count", "try_poll"),
+    "pulseaudio": ("name", "stream_name", "latency"),
+    "sdl": ("buffer_count",),
+    "pipewire": ("name", "stream_name", "latency"),
+}
+_POSITIVE: Final = integer(1, 2**32 - 1)
 
 
-@element("codec")
-class Codec:
-    """What hangs on the bus of an HDA controller."""
+@element("settings")
+class AudioSettings:
+    """The form of the samples: `frequency` in Hz."""
 
-    type: str = attr(one_of(*_CODECS))
+    frequency: int | None = opt(_POSITIVE)
+    channels: int | None = opt(_POSITIVE)
+    format: str | None = opt(one_of("s8", "u8", "s16", "u16", "s32", "u32", "f32"))
 
 
-@element("sound")
-class Sound(Device):
-    """A sound card."""
+class AudioWay:
+    """One direction. `buffer_length` and `latency` are in microseconds."""
 
-    ALIAS: ClassVar[str] = "sound"
+    __slots__ = ()
 
-    model: str = attr(one_of(*_MODELS, "virtio", "pcspk", "ich7"))
-    multichannel: bool | None = opt(YES_NO)
-    streams: int | None = opt(integer(1, 64))
-    codecs: list[Codec] = many(Codec)
-    audio: int | None = opt(integer(1, 2**31 - 1), "id", within="audio")
-    alias: Alias | None = alias_slot()
-    address: Address | None = address_slot()
-    driver: VirtioDriver | None = one(VirtioDriver)
+    mixing_engine: bool | None
+    fixed_settings: bool | None
+    voices: int | None
+    buffer_length: int | None
+    settings: AudioSettings | None
 
-    def connection(self, ctx: DeviceContext) -> Connection:
-        """By the model."""
-        return virtio_connection(None) if self.model == "virtio" else _MODELS.get(self.model, ("", NOWHERE))[1]
+    def parsed(self) -> None:
+        """A fixed form needs QEMU's own mixing."""
+        if self.fixed_settings and not self.mixing_engine:
+            raise UnsupportedConfigError("fixed audio settings requires mixing engine")
+        if self.settings is not None and not self.fixed_settings:
+            raise UnsupportedConfigError("audio settings specified without fixed settings flag")
+        if self.fixed_settings and self.settings is None:
+            self.settings = new(AudioSettings)
 
-    def defaults(self, ctx: DeviceContext) -> None:
-        """A virtio card has two streams, one for each direction."""
-        if self.model == "virtio" and self.streams is None:
-            self.streams = 2
+    def check(self, kind: str) -> None:
+        """Raise `UnsupportedConfigError` for what another type has."""
+        for name in _WAY_NAMES:
+            if getattr(self, name) is not None and name not in _WAY_OPTIONS.get(kind, ()):
+                raise UnsupportedConfigError(f"audio type '{kind}' takes no '{_camel(name)}' in <input> and <output>")
 
-    def check(self, ctx: DeviceContext) -> None:
-        """The card exists in this QEMU, and its options are its."""
-        if self.model in ("pcspk", "ich7"):
-            raise UnsupportedConfigError(f"sound card model '{self.model}' is not supported by qemu")
-        ctx.need(
-            "virtio-sound-pci" if self.model == "virtio" else _MODELS[self.model][0], f"sound model '{self.model}'"
-        )
-        if self.codecs and self.model not in _WITH_CODECS:
-            raise UnsupportedConfigError(f"sound card model '{self.model}' takes no <codec>")
-        if self.multichannel is not None and self.model != "usb":
-            raise UnsupportedConfigError("multichannel is only supported for sound model 'usb'")
-        if self.streams is not None and self.model != "virtio":
-            raise UnsupportedConfigError("streams is only supported for sound model 'virtio'")
-        if self.audio is not None and self.audio not in ctx.audio_ids:
-            raise UnsupportedConfigError(f"unable to find audio backend for ID '{self.audio}'", hint="see <audio>")
-
-    def objects(self, ctx: DeviceContext) -> list[QemuObject]:
-        """The card; for an HDA controller also its codecs, which are what plays."""
-        audiodev = f"audio{self.audio or next(iter(ctx.audio_ids), 1)}"
-        virtio = self.model == "virtio"
-        props: Props = {"driver": self.virtio_driver("virtio-sound") if virtio else _MODELS[self.model][0]}
-        if virtio:
-            props |= virtio_props(self.driver)
-        props["id"] = self.name
-        if self.model not in _WITH_CODECS:
-            props["audiodev"] = audiodev
-        props |= without_none({"multi": self.multichannel, "streams": self.streams})
-        card = QemuDevice(props | self.address_props(ctx))
-        if self.model not in _WITH_CODECS:
-            return [card]
-        kinds = [codec.type for codec in self.codecs] or ["duplex"]
-        return [card, *(self._codec(number, kind, audiodev) for number, kind in enumerate(kinds))]
-
-    def _codec(self, number: int, kind: str, audiodev: str) -> QemuDevice:
-        return QemuDevice(
+    def props(self) -> Props:
+        """The properties of `in` or `out`."""
+        form = self.settings or new(AudioSettings)
+        common = without_none(
             {
-                "driver": _CODECS[kind],
-                "id": f"{self.name}-codec{number}",
-                "bus": f"{self.name}.0",
-                "cad": number,
-                "audiodev": audiodev,
+                "mixing-engine": self.mixing_engine,
+                "fixed-settings": self.fixed_settings,
+                "voices": self.voices,
+                "buffer-length": self.buffer_length,
+                "frequency": form.frequency,
+                "channels": form.channels,
+                "format": form.format,
             }
         )
+        return common | without_none({name.replace("_", "-"): getattr(self, name) for name in _WAY_NAMES})
+
+
+#: What only some backends have, in QEMU's order within each of them.
+_WAY_NAMES: Final = (
+    *("dev", "server_name", "client_name", "connect_ports", "exact_name"),
+    *("buffer_count", "try_poll", "name", "stream_name", "latency"),
+)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+@element("input")
+class AudioInput(AudioWay):
+    """What the guest hears from the host."""
+
+    mixing_engine: bool | None = opt(YES_NO, "mixingEngine")
+    fixed_settings: bool | None = opt(YES_NO, "fixedSettings")
+    voices: int | None = opt(_POSITIVE)
+    buffer_length: int | None = opt(_POSITIVE, "bufferLength")
+    dev: str | None = opt(PROSE)
+    server_name: str | None = opt(PROSE, "serverName")
+    client_name: str | None = opt(PROSE, "clientName")
+    connect_ports: str | None = opt(PROSE, "connectPorts")
+    exact_name: bool | None = opt(YES_NO, "exactName")
+    buffer_count: int | None = opt(_POSITIVE, "bufferCount")
+    try_poll: bool | None = opt(YES_NO, "tryPoll")
+    name: str | None = opt(PROSE)
+    stream_name: str | None = opt(PROSE, "streamName")
+    latency: int | None = opt(_POSITIVE)
+    settings: AudioSettings | None = one(AudioSettings)
+
+
+@element("output")
+class AudioOutput(AudioWay):
+    """What the host hears from the guest."""
+
+    mixing_engine: bool | None = opt(YES_NO, "mixingEngine")
+    fixed_settings: bool | None = opt(YES_NO, "fixedSettings")
+    voices: int | None = opt(_POSITIVE)
+    buffer_length: int | None = opt(_POSITIVE, "bufferLength")
+    dev: str | None = opt(PROSE)
+    server_name: str | None = opt(PROSE, "serverName")
+    client_name: str | None = opt(PROSE, "clientName")
+    connect_ports: str | None = opt(PROSE, "connectPorts")
+    exact_name: bool | None = opt(YES_NO, "exactName")
+    buffer_count: int | None = opt(_POSITIVE, "bufferCount")
+    try_poll: bool | None = opt(YES_NO, "tryPoll")
+    name: str | None = opt(PROSE)
+    stream_name: str | None = opt(PROSE, "streamName")
+    latency: int | None = opt(_POSITIVE)
+    settings: AudioSettings | None = one(AudioSettings)
 
 
 @element("audio")
 class Audio(Device):
-    """Where sound goes on the host: nowhere, or into a WAV file. It has no alias; cards name its `id`."""
+    """A backend. It has no alias; cards name its `id`. `timer` is in microseconds."""
 
     ALIAS: ClassVar[str] = ""
 
     id: int = attr(integer(1, 2**31 - 1))
-    type: str = attr(
-        refusing(
-            ("none", "file"),
-            {
-                name: f"audio backend '{name}' is not supported; use type='none' or type='file'"
-                for name in _NEEDS_SESSION
-            },
-        )
-    )
-    path: str | None = opt(ABSOLUTE_PATH)
-    timer: int | None = opt(UINT, "timerPeriod")
+    type: str = attr(refusing(tuple(DRIVERS), _REFUSED))
+    timer: int | None = opt(_POSITIVE, "timerPeriod")
+    try_mmap: bool | None = opt(YES_NO, "tryMMap")
+    exclusive: bool | None = opt(YES_NO)
+    dsp_policy: int | None = opt(integer(0, 2**31 - 1), "dspPolicy")
+    server_name: str | None = opt(PROSE, "serverName")
+    driver: str | None = opt(one_of("esd", "alsa", "arts", "pulseaudio"))
+    path: str | None = opt(PROSE)
+    runtime_dir: str | None = opt(ABSOLUTE_PATH, "runtimeDir")
+    input: AudioInput | None = one(AudioInput)
+    output: AudioOutput | None = one(AudioOutput)
     alias: Alias | None = unbound(None)
 
     def check(self, ctx: DeviceContext) -> None:
-        """Only a file has a path."""
-        if self.path is not None and self.type != "file":
-            raise UnsupportedConfigError(f"audio type '{self.type}' takes no path")
+        """What another type has is refused."""
+        for names in _OPTIONS.values():
+            for name in names:
+                if getattr(self, name) is not None and name not in _OPTIONS.get(self.type, ()):
+                    raise UnsupportedConfigError(f"audio type '{self.type}' takes no '{_camel(name)}'")
+        for way in (self.input, self.output):
+            if way is not None:
+                way.check(self.type)
+
+    def environment(self, ctx: DeviceContext) -> dict[str, str]:
+        """Which of its own drivers SDL takes, and where PipeWire's socket is."""
+        if self.type == "sdl" and self.driver is not None:
+            return {"SDL_AUDIODRIVER": self.driver}
+        if self.type == "pipewire":
+            if self.runtime_dir is not None:
+                return {"PIPEWIRE_RUNTIME_DIR": self.runtime_dir}
+            known = dict(ctx.settings.environment)
+            names = ("PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR", "USERPROFILE")
+            return next(({name: known[name]} for name in names if name in known), {})
+        return {}
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The backend."""
-        driver = "wav" if self.type == "file" else "none"
-        props = without_none({"id": f"audio{self.id}", "driver": driver, "timer-period": self.timer, "path": self.path})
+        props = without_none(
+            {
+                "id": f"audio{self.id}",
+                "driver": DRIVERS[self.type],
+                "timer-period": self.timer,
+                "try-mmap": self.try_mmap,
+                "exclusive": self.exclusive,
+                "dsp-policy": self.dsp_policy,
+                "server": self.server_name,
+                "path": self.path,
+            }
+        )
+        for name, way in (("in", self.input), ("out", self.output)):
+            if way is not None and (said := way.props()):
+                props[name] = said
         return [Audiodev(props)]
