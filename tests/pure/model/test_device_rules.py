@@ -210,7 +210,8 @@ def test_passt_command() -> None:
 def test_passt_of_root_keeps_its_user() -> None:
     ctx, devices = cases.realised("host-interface")
     card = next(device for device in devices if isinstance(device, Interface))
-    assert passt.arguments(card, ctx, run_as=(0, 7))[:3] == ["passt", "--runas", "0:7"]
+    ctx.run_as = (0, 7)
+    assert passt.arguments(card, ctx)[:3] == ["passt", "--runas", "0:7"]
 
 
 def test_vnc_needs_a_port_before_it_starts() -> None:

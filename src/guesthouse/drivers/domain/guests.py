@@ -17,6 +17,7 @@ from guesthouse.drivers.domain.housing import Housing
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
+from guesthouse.drivers.network_service import NetworkService, NoNetworks
 from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.secrets import SecretLookup, no_secret
@@ -53,6 +54,8 @@ class Guests:
         self.emulators = Catalogue.at(places.cache)
         self.ports = Ports()
         self.housing = Housing(places)
+        #: Gives places on virtual networks; the daemon puts the network driver here.
+        self.networks: NetworkService = NoNetworks()
         #: Finds the values of secrets; the daemon puts the secret driver's lookup here.
         self.secret: SecretLookup = no_secret
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import graphics_places, helpers, secrets
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import OperationFailedError
-from guesthouse.host.child import run as run_child
-from guesthouse.model.domain.devices.interface import passt
 from guesthouse.model.domain.devices.base import DeviceContext
 
 if TYPE_CHECKING:
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
-
-_HELPER_DEADLINE = 10.0
 
 
 def prepare_devices(driver: Guests, run: Run) -> None:
@@ -49,13 +43,6 @@ async def drop_missing_media(driver: Guests, run: Run) -> None:
 
 
 async def start_helpers(driver: Guests, guest: Guest, run: Run, ctx: DeviceContext) -> None:
-    """Start the programs that devices need; and passt for every card that wants one, which ends with its socket."""
+    """Start the programs that devices need."""
     for device in run.live.devices.all():
         await helpers.start_for(driver, guest, run, device, ctx)
-    for interface in run.live.devices.interfaces:
-        if interface.uses_passt:
-            command = passt.arguments(interface, ctx, run_as=(0, os.getegid()) if os.geteuid() == 0 else None)
-            finished = await run_child(command, deadline=_HELPER_DEADLINE)
-            if not finished.ok:
-                said = finished.errors.decode("utf-8", "replace").strip()
-                raise OperationFailedError(f"Could not start 'passt': {said[-500:] or finished.exit}")

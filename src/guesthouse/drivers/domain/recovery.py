@@ -29,6 +29,7 @@ from guesthouse.drivers.domain import (
     helpers,
     housing,
     monitor_events,
+    network_plug,
     power,
     statusfile,
     stopping,
@@ -87,6 +88,7 @@ async def recover(driver: Guests) -> None:
         await asyncio.gather(*pending)
     await _end_strays(driver, homes, kept)
     await driver.in_thread(housing.sweep, driver)
+    await network_plug.sweep(driver)
     await helpers.end_strays(driver, kept - {guest.run.where.private for guest in driver.registry if guest.run})
     driver.store.sweep_runs(kept)
 
@@ -145,7 +147,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
     if status.monitor != Path():
         where = driver.store.run_at(status.name, status.monitor.parent)
     if process is None or status.phase != RUNNING:
-        await _finish_off(driver, guest, status, process, where)
+        await _finish_off(driver, guest, live, status, process, where)
         return
     kept |= {where.private, where.channels, where.pid}
     run = Run(live, where, process=process, booted=True, autodestroy=status.autodestroy)
@@ -176,7 +178,9 @@ def _is_qemu_of(pid: int, monitor: Path) -> bool:
     return os.fsencode(monitor.parent) in _read(pid, "cmdline")
 
 
-async def _finish_off(driver: Guests, guest: Guest, status: Status, process: Process | None, where: Where) -> None:
+async def _finish_off(
+    driver: Guests, guest: Guest, live: Domain, status: Status, process: Process | None, where: Where
+) -> None:
     """The guest does not run, or shall not: end what there is, and know the guest as off."""
     if process is not None:
         process.signal(signal.SIGTERM if status.phase == STOPPING else signal.SIGKILL)
@@ -184,6 +188,7 @@ async def _finish_off(driver: Guests, guest: Guest, status: Status, process: Pro
             process.signal(signal.SIGKILL)
             await process.wait(_DEATH_DEADLINE)
         process.close()
+    await network_plug.unplug_all(driver, Run(live, where))
     driver.store.clean(where)
     if not guest.persistent:
         return

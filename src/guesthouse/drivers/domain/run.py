@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
     from guesthouse.drivers.domain.helpers import Helper
     from guesthouse.drivers.domain.hotplug.change import Change
+    from guesthouse.drivers.domain.network_wiring import Wiring
     from guesthouse.host.cgroups import Group
     from guesthouse.host.processes import Process
     from guesthouse.model.domain.cpu import Cpu
@@ -69,10 +70,12 @@ class Run:
     `stop_cause` is why it will have ended, once somebody decided it; `ended` is set when all traces are cleaned up.
     `booted` says that the guest has been let run (or handed out paused): until then a death is a failed start.
     `pause_as` is what QEMU's next STOP means. `reboot_instead` turns the next power-off into a reset,
-    and `restarting` says that one is under way. `house` makes the run's control group; see `housing`.
+    and `restarting` says that one is under way. `house` makes the run's control group (see `housing`),
+    `sorting` puts its threads into the parts of that.
 
     `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
-    alias; `next_layer` is the number of the next image that a drive gets, 0 before it is known.
+    alias; `wirings` are the open ends of network cards until QEMU has them, by alias. `next_layer` is the number of the
+    next image that a drive gets, 0 before it is known.
     """
 
     live: Domain
@@ -94,7 +97,9 @@ class Run:
     readings: Readings = field(default_factory=Readings)
     question: asyncio.Task[None] | None = None
     house: asyncio.Task[Group] | None = None
+    sorting: asyncio.Task[object] | None = None
     ports: list[int] = field(default_factory=list)
+    wirings: dict[str, Wiring] = field(default_factory=dict)
     helpers: dict[str, Helper] = field(default_factory=dict)
     change: Change | None = None
     unplugs: dict[str, asyncio.Future[bool]] = field(default_factory=dict)

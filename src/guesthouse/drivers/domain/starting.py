@@ -26,6 +26,7 @@ from guesthouse.drivers.domain import (
     environment,
     housing,
     monitor_events,
+    network_plug,
     preparing,
     statusfile,
     stopping,
@@ -127,6 +128,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
     devices_context = launch_context(run.live, context)
     preparing.prepare_devices(driver, run)
     await preparing.start_helpers(driver, guest, run, devices_context)
+    context = await network_plug.plug_all(driver, run, context)
     command = realise(run.live, context)
     variables = {**environment.of_guest(home, command.environment), INSTANCE_VARIABLE: driver.store.instance}
 
@@ -148,11 +150,13 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
             on_event=lambda event: monitor_events.hear(driver, guest, run, event),
             on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
             on_spawned=spawned,
+            pass_fds=network_plug.descriptors(run),
             env=variables,
             qemu_version=".".join(map(str, caps.version)) + caps.package,
         )
     run.process = launched.process
     run.monitor = launched.monitor
+    network_plug.close(run)
     return devices_context
 
 
@@ -188,7 +192,8 @@ async def _greet(driver: Guests, run: Run, ctx: DeviceContext, *, paused: bool) 
     if apart and last:
         await run.talk().pipeline(last)
     if not tuned and run.house is not None:
-        run.keep(driver.background(tuning.sort_threads(run)))
+        run.sorting = driver.background(tuning.sort_threads(run))
+        run.keep(run.sorting)
 
 
 def _actions(live: Domain) -> list[tuple[str, dict[str, Sendable]]]:

@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import helpers, housing, statusfile
+from guesthouse.drivers.domain import helpers, housing, network_plug, statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import REASONS, Cause, State
@@ -116,6 +116,7 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
     notices = guest.turn(cause)
     helpers.end_all(driver, guest, run)
     release(run)
+    network_plug.release(driver, run)
     driver.ports.release(run.ports)
     housing.release(driver, run)
     _note_in_log(driver, guest, cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.connect.processors import read_processor
@@ -31,6 +32,7 @@ def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
         rendernode=graphics_places.rendernode,
         secret=driver.secret,
         seal=secrets.seal_of(run.where),
+        run_as=(0, os.getegid()) if os.geteuid() == 0 else None,
     )
 
 

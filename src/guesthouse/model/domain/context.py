@@ -6,12 +6,15 @@ from guesthouse.model.domain.boot_order import boot_indexes
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.guest_memory import guest_memory, memory_at_launch
+from guesthouse.model.domain.iothreads import iothreads_of
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
 
 
 def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Defaults) -> DeviceContext:
     """The context in which a definition is completed and checked."""
+    memory = guest_memory(domain, defaults.settings)
     return DeviceContext(
         qemu,
         arch=domain.os.arch,
@@ -22,6 +25,9 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
         channel_dir=defaults.channel_dir,
         vnc_listen=defaults.vnc_listen,
         settings=defaults.settings,
+        iothreads=_iothreads(domain),
+        memory=memory,
+        shared_memory=memory.shared,
         guest_name=domain.name,
         guest_uuid=domain.uuid,
         parts=defaults.parts,
@@ -31,6 +37,7 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
 
 def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
     """The context in which a guest is started, or a device is plugged into it. Aliases must be assigned."""
+    memory = memory_at_launch(domain, launch)
     return DeviceContext(
         launch.caps,
         arch=domain.os.arch,
@@ -45,6 +52,9 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         short_name=launch.short_name,
         vnc_listen=launch.vnc_listen,
         settings=launch.settings,
+        iothreads=_iothreads(domain),
+        memory=memory,
+        shared_memory=memory.shared,
         guest_name=domain.name,
         guest_uuid=domain.uuid,
         parts=launch.parts,
@@ -55,8 +65,13 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         secret=launch.secret,
         seal=launch.seal,
         tap_ends=launch.tap_ends,
+        run_as=launch.run_as,
         audio_ids=_audio_ids(domain),
     )
+
+
+def _iothreads(domain: Domain) -> frozenset[int]:
+    return frozenset(thread.id for thread in iothreads_of(domain))
 
 
 def _audio_ids(domain: Domain) -> tuple[int, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.host_parts import NOTHING, HostParts
+from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
+from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, HostMemory
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.domain.tap_ends import TapLookup, no_taps
-from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, HostMemory
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 
@@ -40,7 +40,8 @@ class LaunchContext:
     stand where libvirt has them. `now` is what a clock with an adjustment starts from. `host_arch` is the host's
     architecture, `host_features` tells what its processor has whether KVM passes it on or not. `secret` finds the
     value of a secret, `seal` makes a cipher of it that only this QEMU can read. `settings` are those of
-    `qemu.conf`, `parts` what the host contributes to special devices. `tap_ends` tells the open ends of cards' devices. `host_memory` is what the host's memory is like.
+    `qemu.conf`, `parts` what the host contributes to special devices. `tap_ends` tells the open ends of cards' devices,
+    `run_as` the user and group of helper programs that would choose one themselves. `host_memory` is what the host's memory is like.
     """
 
     caps: QemuCapabilities
@@ -62,6 +63,7 @@ class LaunchContext:
     settings: HostSettings = UNCHANGED
     parts: HostParts = NOTHING
     tap_ends: TapLookup = no_taps
+    run_as: tuple[int, int] | None = None
     host_memory: HostMemory = UNKNOWN_HOST
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 

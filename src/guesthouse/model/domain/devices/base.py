@@ -39,12 +39,12 @@ from guesthouse.model.domain.devices.address import (
     drive_props,
 )
 from guesthouse.model.domain.host_parts import NOTHING, HostParts
-from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.host_places import no_network, no_rendernode
+from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
+from guesthouse.model.domain.memory_objects import NO_MEMORY, GuestMemory
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.domain.tap_ends import TapLookup, no_taps
 from guesthouse.model.helper_programs import HelperProgram
-from guesthouse.model.domain.memory_objects import NO_MEMORY, GuestMemory
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
@@ -230,6 +230,8 @@ class DeviceContext:
     audio_ids: tuple[int, ...] = ()
     #: The open ends of the cards' devices on the host.
     tap_ends: TapLookup = no_taps
+    #: The user and group of helper programs that would choose one themselves when they are started by root.
+    run_as: tuple[int, int] | None = None
     #: What is said of the guest's memory as a whole.
     memory: GuestMemory = NO_MEMORY
     #: Whether other processes can be given the guest's memory.

@@ -25,7 +25,7 @@ from guesthouse.model.domain.devices.base import (
     virtio_connection,
     virtio_props,
 )
-from guesthouse.model.domain.devices.interface import checks, netdev
+from guesthouse.model.domain.devices.interface import checks, netdev, passt
 from guesthouse.model.domain.devices.interface.addresses import InterfaceIp, InterfaceRoute
 from guesthouse.model.domain.devices.interface.bandwidth import Bandwidth
 from guesthouse.model.domain.devices.interface.driver import AssignmentDriver, Backend, InterfaceDriver
@@ -34,6 +34,7 @@ from guesthouse.model.domain.devices.interface.forwarding import PortForward
 from guesthouse.model.domain.devices.interface.source import GuestName, InterfaceSource, InterfaceTarget, Teaming
 from guesthouse.model.domain.devices.interface.virtualport import VirtualPort
 from guesthouse.model.domain.devices.interface.vlan import Vlan
+from guesthouse.model.helper_programs import HelperProgram
 from guesthouse.model.kinds import MAC, TEXT, UINT, ULL, YES_NO, integer, matching, one_of
 from guesthouse.model.qemu_objects import Command, Props, QemuObject, without_none
 from guesthouse.model.qemu_objects import Device as QemuDevice
@@ -277,6 +278,10 @@ class Interface(Device):
         checks.check(self, ctx)
         if self.type != "hostdev":
             ctx.need(_driver_of(self.model or ""), f"network card model '{self.model}'")
+
+    def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
+        """passt, where it carries the network."""
+        return [passt.program(self, ctx)] if self.uses_passt else []
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The network backend and the card. Raises `UnsupportedConfigError` for a network that is not there."""

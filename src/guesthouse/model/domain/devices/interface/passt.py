@@ -5,12 +5,17 @@ Source: passt(1); https://libvirt.org/formatdomain.html#userspace-connection-usi
 
 from __future__ import annotations
 
-from guesthouse.model.domain.devices.base import DeviceContext
-from guesthouse.model.domain.devices.interface.card import Interface
+from typing import TYPE_CHECKING, Final
+
 from guesthouse.model.domain.devices.interface.forwarding import PortForward, PortRange
 from guesthouse.model.domain.devices.interface.netdev import passt_socket
+from guesthouse.model.helper_programs import HelperProgram
 
-PROGRAM = "passt"
+if TYPE_CHECKING:
+    from guesthouse.model.domain.devices.base import DeviceContext
+    from guesthouse.model.domain.devices.interface.card import Interface
+
+PROGRAM: Final = "passt"
 
 
 def pid_file(interface: Interface, ctx: DeviceContext) -> str:
@@ -18,13 +23,22 @@ def pid_file(interface: Interface, ctx: DeviceContext) -> str:
     return f"{ctx.passt_dir}/{ctx.short_name}-{interface.name}-passt.pid"
 
 
-def arguments(interface: Interface, ctx: DeviceContext, *, run_as: tuple[int, int] | None = None) -> list[str]:
-    """The whole command. passt goes into the background when its socket listens, and ends when QEMU closes it.
+def program(interface: Interface, ctx: DeviceContext) -> HelperProgram:
+    """The helper program: it goes into the background when its socket listens, and ends when QEMU closes it."""
+    return HelperProgram(
+        f"{interface.name}-passt", tuple(arguments(interface, ctx)), pid_file=pid_file(interface, ctx), package=PROGRAM
+    )
 
-    `run_as` is the user and group that own the sockets' directory; it is needed where passt is started as root, because
-    it else becomes `nobody` before it writes its process id. It confines itself in either case.
+
+def arguments(interface: Interface, ctx: DeviceContext) -> list[str]:
+    """The whole command.
+
+    The user and group of the sockets' directory are said where passt is started as root, because it else becomes
+    `nobody` before it writes its process id. It confines itself in either case.
     """
-    words = [PROGRAM] if run_as is None else [PROGRAM, "--runas", "{}:{}".format(*run_as)]
+    words = [PROGRAM] if ctx.run_as is None else [PROGRAM, "--runas", "{}:{}".format(*ctx.run_as)]
+    if interface.type == "vhostuser":
+        words.append("--vhost-user")
     words += ["--one-off", "--socket", passt_socket(interface, ctx), "--pid", pid_file(interface, ctx)]
     if interface.mtu is not None:
         words += ["--mtu", str(interface.mtu)]
