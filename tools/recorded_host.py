@@ -23,6 +23,7 @@ from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWi
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.host_parts import HostParts, VsockEnd
 from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.domain.memory_objects import HostMemory
 from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
@@ -30,6 +31,10 @@ from guesthouse.qemu import firmware
 
 _ARCHITECTURES: Final = ("x86_64", "i686", "aarch64", "armv7l", "s390x", "ppc64", "riscv64", "loongarch64")
 _EMULATOR: Final = {"i686": "i386", "armv7l": "arm"}
+#: Four NUMA nodes with two processors each; numad would take any.
+_MEMORY: Final = HostMemory(
+    {node: frozenset((2 * node, 2 * node + 1)) for node in range(4)}, advised=frozenset(range(4))
+)
 _NOW: Final = datetime.fromtimestamp(1234567890, UTC)
 #: A zone in which nobody lives: local times that are right by chance show.
 _ZONE: Final = "VIR00:30"
@@ -110,6 +115,7 @@ class Host:
                 open_vsock=lambda cid: VsockEnd(cid or 42, 6789),
                 open_device=lambda _path, purpose: FdSet(0, 1, purpose),
             ),
+            host_memory=_MEMORY,
             now=_NOW,
         )
 

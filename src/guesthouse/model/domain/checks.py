@@ -5,7 +5,7 @@ libvirt's where it has them.
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.domain import clock_arguments, machine_features, processors, sysinfo
+from guesthouse.model.domain import clock_arguments, guest_memory, machine_features, processors, sysinfo
 from guesthouse.model.domain.cpu import Cache, Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
@@ -22,6 +22,7 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     """
     _check_processors(domain, ctx)
     processors.check(domain)
+    guest_memory.check(domain, ctx.memory)
     machine_features.check(domain.features, ctx)
     _check_actions(domain)
     _check_firmware(domain, ctx)

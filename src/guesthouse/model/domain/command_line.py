@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.clock_arguments import clock_arguments, settle
 from guesthouse.model.domain.context import launch_context
-from guesthouse.model.domain.cpu_arguments import cpu_arguments, smp_arguments
+from guesthouse.model.domain.cpu_arguments import cpu_arguments
 from guesthouse.model.domain.cpu_resolving import resolve
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.guest_memory import align
 from guesthouse.model.domain.identity_arguments import identity_arguments
 from guesthouse.model.domain.launch import CommandLine, LaunchContext
 from guesthouse.model.domain.machine_arguments import (
@@ -17,15 +18,14 @@ from guesthouse.model.domain.machine_arguments import (
     firmware_arguments,
     flash_arguments,
     machine_arguments,
-    memory_arguments,
     power_arguments,
 )
 from guesthouse.model.domain.machine_features import teardown_arguments, tseg_arguments
+from guesthouse.model.domain.memory_arguments import memory_arguments, numa_arguments
 from guesthouse.model.domain.qemu_namespace import PassThrough
+from guesthouse.model.domain.smp_arguments import iothread_arguments, smp_arguments
 from guesthouse.model.qemu_objects import Device, Object, Option, QemuObject, quoted
 
-#: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
-_MIB = 1024
 _WATCHDOG_ACTION = "-watchdog-action"
 #: The devices that come after everything else, by their classes.
 _LAST = ("Panic", "Shmem", "Vsock", "Crypto", "Pstore")
@@ -39,7 +39,7 @@ def prepare(domain: Domain, launch: LaunchContext) -> None:
     """
     resolve(domain, launch)
     settle(domain.clock, launch.now)
-    domain.memory.kib = -(-domain.memory.kib // _MIB) * _MIB
+    align(domain)
     assign_aliases(domain, launch.caps)
     domain.devices.number_disk_layers()
     ctx = launch_context(domain, launch)
@@ -69,6 +69,8 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *firmware_arguments(domain),
         *memory_arguments(domain, launch),
         *smp_arguments(domain),
+        *iothread_arguments(domain),
+        *numa_arguments(domain, launch),
         *identity_arguments(domain),
         *([] if domain.devices.graphics else ["-display", "none"]),
         *["-no-user-config", "-nodefaults"],

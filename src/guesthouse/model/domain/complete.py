@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 
-from guesthouse.errors import UnsupportedConfigError, XmlError
+from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import new
-from guesthouse.model.domain import boot_order, checks, controllers, firmware, implicit
+from guesthouse.model.domain import boot_order, checks, controllers, firmware, guest_memory, implicit
 from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial, virtio_transport, zpci
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.cpu import Cpu, CpuModel
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices import memory
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.interface import Mac
 from guesthouse.model.domain.machines import CCW, MachineFamily, family_of
-from guesthouse.model.domain.memory import CurrentMemory
 from guesthouse.model.domain.os import OsType
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 
@@ -45,6 +45,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
     virtio_transport.assign(domain, ctx, family)
     _assign_pci(domain, ctx, family)
     usb.assign(domain, ctx)
+    memory.assign_slots(domain.devices.memories, ctx.memory)
     ctx = definition_context(domain, qemu, defaults)
     checks.check(domain, ctx)
 
@@ -89,11 +90,7 @@ def _complete_machine(domain: Domain, qemu: QemuCapabilities, defaults: Defaults
 
 
 def _complete_resources(domain: Domain) -> None:
-    if domain.memory.kib == 0:
-        raise XmlError("Memory size must be specified via <memory> or in the <numa> configuration")
-    balloon = domain.current_memory
-    if balloon is None or not 0 < balloon.kib <= domain.memory.kib:
-        domain.current_memory = new(CurrentMemory, kib=domain.memory.kib)
+    guest_memory.complete(domain)
     domain.vcpu.placement = domain.vcpu.placement or "static"
     domain.on_poweroff = domain.on_poweroff or "destroy"
     domain.on_reboot = domain.on_reboot or "restart"

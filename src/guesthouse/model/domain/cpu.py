@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from guesthouse.errors import Origin, XmlError
 from guesthouse.model.binding import attr, default, element, many, one, opt, opt_content, opt_leaf
+from guesthouse.model.domain.numa import Numa
 from guesthouse.model.kinds import ON_OFF, TEXT, integer, matching, one_of
 
 _COUNT = integer(1, 2**32 - 1)
@@ -84,6 +85,7 @@ class Cpu:
     cache: Cache | None = one(Cache)
     maxphysaddr: PhysicalAddress | None = one(PhysicalAddress)
     features: list[CpuFeature] = many(CpuFeature)
+    numa: Numa | None = one(Numa)
 
     def parsed(self) -> None:
         """Fill in what libvirt assumes, and check what spans elements."""

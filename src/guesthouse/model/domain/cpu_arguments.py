@@ -129,23 +129,3 @@ def _address_flags(cpu: Cpu) -> list[str]:
     if address.mode == "passthrough":
         return ["host-phys-bits=on"] + ([f"host-phys-bits-limit={address.limit}"] if address.limit else [])
     return [f"phys-bits={address.bits}"] if address.bits else ["host-phys-bits=off"]
-
-
-def smp_arguments(domain: Domain) -> list[str]:
-    """`-smp`: how many processors, and of what they are made."""
-    vcpu = domain.vcpu
-    words = [str(vcpu.online)]
-    if vcpu.online != vcpu.maximum:
-        words.append(f"maxcpus={vcpu.maximum}")
-    topology = domain.cpu.topology if domain.cpu is not None else None
-    if topology is None:
-        words += [f"sockets={vcpu.maximum}", "cores=1", "threads=1"]
-    else:
-        words += [
-            f"sockets={topology.sockets}",
-            f"dies={topology.dies}",
-            f"clusters={topology.clusters}",
-            f"cores={topology.cores}",
-            f"threads={topology.threads}",
-        ]
-    return ["-smp", ",".join(words)]

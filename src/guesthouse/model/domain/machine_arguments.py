@@ -5,17 +5,14 @@ Options: QEMU's manual page; machine properties: `qemu-system-x86_64 -machine TY
 
 from __future__ import annotations
 
-from typing import Final
-
 from guesthouse.model.domain.cpu_arguments import on_off
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.sound import speaker_words
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.machine_features import accelerator_words, machine_words
-from guesthouse.model.domain.memory_arguments import hmat_words, machine_memory_words
 from guesthouse.model.domain.machines import family_of
-from guesthouse.model.qemu_objects import Blockdev, Object, Props
-
+from guesthouse.model.domain.memory_arguments import hmat_words, machine_memory_words
+from guesthouse.model.qemu_objects import Blockdev, Props
 
 
 def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:

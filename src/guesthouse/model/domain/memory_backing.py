@@ -47,6 +47,12 @@ class HugePages:
 
     pages: list[HugePage] = many(HugePage)
 
+    def forget_first_node(self) -> None:
+        """A guest without nodes has its memory on number 0: naming that names nothing."""
+        for page in self.pages:
+            if page.nodes == frozenset((0,)):
+                page.nodeset = None
+
     def check(self, cells: int) -> None:
         """Raise a `LibvirtError` (code 35) where two sizes are named for one of the `cells` nodes."""
         everywhere: HugePage | None = None
@@ -60,7 +66,6 @@ class HugePages:
                 if node in taken:
                     raise _detail(f"nodeset attribute of hugepages of sizes {page.kib} and {taken[node].kib} intersect")
                 taken[node] = page
-            # A guest without cells has one node: number 0.
         missing = [node for node in sorted(taken) if node >= cells]
         if missing:
             raise _detail(f"hugepages: node {missing[0]} not found")
@@ -87,20 +92,6 @@ class MemoryBacking:
     def parsed(self) -> None:
         """No threads is no setting."""
         self.threads = self.threads or None
-
-    def page_size(self, node: int | None) -> int | None:
-        """The size of pages in KiB for one of the guest's nodes (None: a guest without): 0 for the host's default of
-        huge pages, None for ordinary pages.
-        """
-        if self.hugepages is None:
-            return None
-        if not self.hugepages.pages:
-            return 0
-        number = 0 if node is None else node
-        for page in self.hugepages.pages:
-            if number in page.nodes:
-                return page.kib
-        return next((page.kib for page in self.hugepages.pages if not page.nodes), None)
 
     def check(self, cells: int) -> None:
         """Raise a `LibvirtError` for settings that contradict each other; `cells` is how many nodes the guest has."""

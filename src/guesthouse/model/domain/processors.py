@@ -37,7 +37,8 @@ def _settle_numatune(domain: Domain) -> None:
     numatune = domain.numatune = domain.numatune or new(Numatune)
     if not static and numatune.memory is None:
         numatune.memory = new(NumaMemory, placement="auto")
-    numatune.settle(static=static, cells=0)
+    numa = domain.cpu.numa if domain.cpu is not None else None
+    numatune.settle(static=static, cells=len(numa.cells) if numa is not None else 0)
     cputune = domain.cputune
     pinned = cputune is not None and (cputune.vcpupins or cputune.emulatorpin or cputune.iothreadpins)
     if numatune.automatic and domain.vcpu.cpuset is None and not pinned:

@@ -16,8 +16,8 @@ from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
 from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.controller import Controller
-from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.crypto import Crypto
+from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.filesystem import Filesystem
 from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.model.domain.devices.hub import Hub
@@ -26,6 +26,7 @@ from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.iommu import Iommu
 from guesthouse.model.domain.devices.lease import Lease
 from guesthouse.model.domain.devices.memballoon import Memballoon
+from guesthouse.model.domain.devices.memory import MemoryDevice
 from guesthouse.model.domain.devices.nvram import Nvram
 from guesthouse.model.domain.devices.panic import Panic
 from guesthouse.model.domain.devices.pstore import Pstore
@@ -33,8 +34,8 @@ from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.serial import Parallel, ParallelTarget, Serial, SerialTarget
 from guesthouse.model.domain.devices.serial_console import Console, ConsoleTarget
 from guesthouse.model.domain.devices.shmem import Shmem
-from guesthouse.model.domain.devices.tpm import Tpm
 from guesthouse.model.domain.devices.sound import Sound
+from guesthouse.model.domain.devices.tpm import Tpm
 from guesthouse.model.domain.devices.video import Video
 from guesthouse.model.domain.devices.vsock import Vsock
 from guesthouse.model.domain.devices.watchdog import Watchdog
@@ -45,6 +46,7 @@ from guesthouse.model.kinds import ABSOLUTE_PATH
 LAUNCH_ORDER: Final = (
     "iommu",
     "controllers",
+    "memories",
     "hubs",
     "disks",
     "filesystems",
@@ -99,6 +101,7 @@ class Devices:
     nvram: Nvram | None = one(Nvram)
     panics: list[Panic] = many(Panic)
     shmems: list[Shmem] = many(Shmem)
+    memories: list[MemoryDevice] = many(MemoryDevice)
     cryptos: list[Crypto] = many(Crypto)
     iommu: Iommu | None = one(Iommu)
     vsock: Vsock | None = one(Vsock)

@@ -1,0 +1,131 @@
+"""A guest's memory as its devices and its command line see it, and how a definition's memory is completed.
+
+Sources: https://libvirt.org/formatdomain.html#memory-allocation and #memory-devices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from guesthouse.errors import XmlError
+from guesthouse.model.binding import new
+from guesthouse.model.domain.devices import memory as devices
+from guesthouse.model.domain.memory import CurrentMemory
+from guesthouse.model.domain.memory_backing import MemoryBacking
+from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, GuestMemory, HostMemory
+from guesthouse.model.domain.numa import Numa
+from guesthouse.model.domain.numatune import Numatune
+from guesthouse.model.kinds import parse_cpuset
+
+if TYPE_CHECKING:
+    from guesthouse.model.domain.definition import Domain
+    from guesthouse.model.domain.host_settings import HostSettings
+    from guesthouse.model.domain.launch import LaunchContext
+
+#: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
+_MIB: Final = 1024
+#: Architectures on which memory devices need no NUMA nodes.
+_WITHOUT_CELLS: Final = ("ppc64", "ppc64le", "s390x")
+
+
+def _numa(domain: Domain) -> Numa | None:
+    return domain.cpu.numa if domain.cpu is not None else None
+
+
+def device_kib(domain: Domain) -> int:
+    """The memory of all memory devices, in KiB."""
+    return sum(device.kib for device in domain.devices.memories)
+
+
+def initial_kib(domain: Domain) -> int:
+    """The memory that the guest has without its memory devices, in KiB."""
+    return domain.memory.kib - device_kib(domain)
+
+
+def guest_memory(
+    domain: Domain, settings: HostSettings, short_name: str = "", host: HostMemory = UNKNOWN_HOST
+) -> GuestMemory:
+    """What is said of the guest's memory as a whole."""
+    numa = _numa(domain)
+    most = domain.max_memory
+    return GuestMemory(
+        initial_kib=initial_kib(domain),
+        maximum_kib=most.kib if most is not None else 0,
+        slots=(most.slots or 0) if most is not None else 0,
+        backing=domain.memory_backing or new(MemoryBacking),
+        numatune=domain.numatune or new(Numatune),
+        cells=tuple(numa.cells) if numa is not None else (),
+        emulator_cpus=_emulator_cpus(domain),
+        short_name=short_name,
+        settings=settings,
+        host=host,
+    )
+
+
+def memory_at_launch(domain: Domain, launch: LaunchContext) -> GuestMemory:
+    """The same for a guest that is started, or runs."""
+    return guest_memory(domain, launch.settings, launch.short_name, launch.host_memory)
+
+
+def _emulator_cpus(domain: Domain) -> frozenset[int] | None:
+    if domain.cputune is not None and domain.cputune.emulatorpin is not None:
+        return domain.cputune.emulatorpin.cpus
+    return parse_cpuset(domain.vcpu.cpuset) if domain.vcpu.cpuset is not None else None
+
+
+def complete(domain: Domain) -> None:
+    """Fill in the sizes that follow from others: all memory is that of the nodes and the devices.
+
+    Raises `XmlError` for sizes that contradict each other.
+    """
+    numa = _numa(domain)
+    if numa is not None:
+        numa.settle(domain.vcpu.maximum)
+        domain.memory.kib = numa.kib + device_kib(domain)
+    elif domain.devices.memories and device_kib(domain) > domain.memory.kib:
+        raise XmlError("Total size of memory devices exceeds the total memory size")
+    if domain.memory.kib <= (device_kib(domain) if domain.devices.memories else 0):
+        raise XmlError("Memory size must be specified via <memory> or in the <numa> configuration")
+    balloon = domain.current_memory
+    if balloon is None or not 0 < balloon.kib <= domain.memory.kib:
+        domain.current_memory = new(CurrentMemory, kib=domain.memory.kib)
+    if domain.max_memory is not None:
+        _complete_maximum(domain)
+    if numa is None and domain.memory_backing is not None and domain.memory_backing.hugepages is not None:
+        domain.memory_backing.hugepages.forget_first_node()
+
+
+def _complete_maximum(domain: Domain) -> None:
+    most = domain.max_memory
+    if most is not None and not most.kib:
+        if most.slots:
+            raise XmlError("maximum memory size must be specified when specifying number of memory slots")
+        domain.max_memory = None
+    elif most is not None and most.kib < domain.memory.kib:
+        raise XmlError("maximum memory size must be equal or greater than the actual memory size")
+
+
+def align(domain: Domain) -> None:
+    """Round the sizes up to what QEMU can have; `domain` is the running guest's own definition."""
+    initial = -(-initial_kib(domain) // _MIB) * _MIB
+    numa = _numa(domain)
+    if numa is not None:
+        numa.align()
+        initial = numa.kib
+    if domain.max_memory is not None:
+        domain.max_memory.kib = -(-domain.max_memory.kib // _MIB) * _MIB
+    for device in domain.devices.memories:
+        device.align()
+    domain.memory.kib = initial + device_kib(domain)
+
+
+def check(domain: Domain, memory: GuestMemory) -> None:
+    """Raise a `LibvirtError` for memory that the guest cannot have so."""
+    numa = _numa(domain)
+    if domain.memory_backing is not None:
+        domain.memory_backing.check(len(memory.cells))
+    if numa is not None:
+        numa.check()
+    if domain.devices.memories or memory.hotpluggable:
+        needs_cells = domain.os.arch not in _WITHOUT_CELLS
+        devices.check_together(domain.devices.memories, memory, needs_cells=needs_cells)
