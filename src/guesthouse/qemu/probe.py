@@ -205,6 +205,10 @@ def options_of(answer: Json) -> dict[str, frozenset[str]]:
     return {text_of(item, "option"): _names(item.get("parameters")) for item in objects(answer, "options")}
 
 
+#: Architecture to the end of the names of its processors' types, where it is not the architecture's own name.
+_CPU_TYPES = {"aarch64": "arm"}
+
+
 def machine_of(item: JsonObject, arch: str) -> Machine:
     """One answer of `query-machines`; `arch` is QEMU's target."""
     max_cpus = item.get("cpu-max")
@@ -212,7 +216,7 @@ def machine_of(item: JsonObject, arch: str) -> Machine:
         name=text_of(item, "name"),
         alias=text_of(item, "alias"),
         max_cpus=max_cpus if isinstance(max_cpus, int) else 1,
-        default_cpu=text_of(item, "default-cpu-type").removesuffix(f"-{arch}-cpu"),
+        default_cpu=text_of(item, "default-cpu-type").removesuffix(f"-{_CPU_TYPES.get(arch, arch)}-cpu"),
         hotpluggable_cpus=item.get("hotpluggable-cpus") is True,
         numa=item.get("numa-mem-supported") is True,
         default_ram_id=text_of(item, "default-ram-id"),

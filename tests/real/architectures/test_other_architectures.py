@@ -23,9 +23,10 @@ class Board:
     machine: str
     console: str
     program: str
+    cpu: str = ""
 
 
-ARM = Board("aarch64", "virt", "ttyAMA0", "qemu-system-aarch64")
+ARM = Board("aarch64", "virt", "ttyAMA0", "qemu-system-aarch64", "<cpu mode='custom'><model>cortex-a57</model></cpu>")
 MAINFRAME = Board("s390x", "s390-ccw-virtio", "ttysclp0", "qemu-system-s390x")
 
 
@@ -36,7 +37,7 @@ def _xml(board: Board, disk: Path) -> str:
     return f"""<domain type='qemu'><name>{board.arch}</name><memory unit='MiB'>256</memory><vcpu>2</vcpu>
       <os><type arch='{board.arch}' machine='{board.machine}'>hvm</type>
         <kernel>{folder}/vmlinuz</kernel><initrd>{folder}/initrd.gz</initrd>
-        <cmdline>console={board.console} quiet</cmdline></os>
+        <cmdline>console={board.console} quiet</cmdline></os>{board.cpu}
       <devices>
         <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/>
           <target dev='vda' bus='virtio'/><serial>other</serial></disk>
