@@ -108,6 +108,30 @@ class FdSet(QemuObject):
 
 
 @dataclass(frozen=True, slots=True)
+class NamedDescriptor(QemuObject):
+    """An open file under a name that other objects refer to, for QEMU to have of its own. `fd` is our number of it.
+
+    Only a running QEMU is told: one that starts inherits descriptors under their numbers. As for `FdSet` the sender
+    has to attach `fd`.
+    """
+
+    name: str
+    fd: int
+
+    def arguments(self) -> list[str]:
+        """Nothing: the descriptor is inherited."""
+        return []
+
+    def qmp(self) -> Command:
+        """`getfd`."""
+        return Command("getfd", {"fdname": self.name})
+
+    def undo(self) -> Command:
+        """`closefd`, which fails where another object has taken it."""
+        return Command("closefd", {"fdname": self.name})
+
+
+@dataclass(frozen=True, slots=True)
 class Blockdev(QemuObject):
     """A node of the block layer (`BlockdevOptions`)."""
 

@@ -34,6 +34,7 @@ from guesthouse.model.domain.devices.interface.netdev import wants_vhost
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
     from guesthouse.drivers.domain.run import Run
+    from guesthouse.model.domain.devices.base import DeviceContext
     from guesthouse.model.domain.launch import LaunchContext
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,16 @@ async def plug_all(driver: Guests, run: Run, context: LaunchContext) -> LaunchCo
         if interface.uses_tap:
             run.wirings[interface.name] = await plug(driver, run, interface)
     return dataclasses.replace(context, tap_ends=lambda alias, _queues, _vhost: run.wirings[alias].inherited())
+
+
+async def plug_in(driver: Guests, run: Run, interface: Interface, ctx: DeviceContext) -> None:
+    """Plug a card of a guest that runs: `ctx` then tells its open ends, with what QEMU has to be given before.
+
+    Whoever calls it calls `close` when QEMU has the card or refused it, and `unplug` when the card is gone again.
+    """
+    if interface.uses_tap:
+        run.wirings[interface.name] = await plug(driver, run, interface)
+        ctx.tap_ends = lambda alias, _queues, _vhost: run.wirings[alias].handed_over(alias)
 
 
 def descriptors(run: Run) -> list[int]:

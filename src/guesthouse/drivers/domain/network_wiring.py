@@ -13,6 +13,7 @@ from guesthouse.model.domain.devices.interface.bandwidth import Bandwidth, Rate
 from guesthouse.model.domain.devices.interface.virtualport import VirtualPort
 from guesthouse.model.domain.devices.interface.vlan import Vlan
 from guesthouse.model.domain.tap_ends import TapEnds
+from guesthouse.model.qemu_objects import NamedDescriptor
 
 
 @dataclass(slots=True)
@@ -31,11 +32,11 @@ class Wiring:
         """Their names for a QEMU that inherits them under their numbers."""
         return TapEnds(tuple(map(str, self.taps)), tuple(map(str, self.vhosts)))
 
-    def handed_over(self, alias: str) -> tuple[TapEnds, list[tuple[str, int]]]:
-        """Their names for a QEMU that runs, and with which name each has to be sent (`getfd`)."""
-        taps = [(f"tapfd-{alias}{number}", fd) for number, fd in enumerate(self.taps)]
-        vhosts = [(f"vhostfd-{alias}{number}", fd) for number, fd in enumerate(self.vhosts)]
-        return TapEnds(tuple(name for name, _ in taps), tuple(name for name, _ in vhosts)), [*taps, *vhosts]
+    def handed_over(self, alias: str) -> TapEnds:
+        """Their names for a QEMU that runs, with the descriptors to be sent under them."""
+        taps = [NamedDescriptor(f"tapfd-{alias}{number}", fd) for number, fd in enumerate(self.taps)]
+        vhosts = [NamedDescriptor(f"vhostfd-{alias}{number}", fd) for number, fd in enumerate(self.vhosts)]
+        return TapEnds(tuple(one.name for one in taps), tuple(one.name for one in vhosts), (*taps, *vhosts))
 
     def close(self) -> None:
         """Close our own copies, once QEMU has its."""

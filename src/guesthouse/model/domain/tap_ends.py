@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from guesthouse.model.qemu_objects import NamedDescriptor
+
 
 @dataclass(frozen=True, slots=True)
 class TapEnds:
@@ -17,6 +19,8 @@ class TapEnds:
 
     taps: tuple[str, ...]
     vhosts: tuple[str, ...] = ()
+    #: What a running QEMU has to be given before, under these names.
+    handed_over: tuple[NamedDescriptor, ...] = ()
 
 
 #: Tells the ends of a card by its alias, its number of queues, and whether the kernel may move its packets.

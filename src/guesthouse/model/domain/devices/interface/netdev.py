@@ -72,7 +72,7 @@ def _tap(interface: Interface, ctx: DeviceContext) -> list[QemuObject]:
         props |= {"vhost": True, "vhostfds" if len(ends.vhosts) > 1 else "vhostfd": ":".join(ends.vhosts)}
     if interface.tune is not None and interface.tune.sndbuf is not None:
         props["sndbuf"] = interface.tune.sndbuf
-    return [Netdev(props)]
+    return [*ends.handed_over, Netdev(props)]
 
 
 def _socket(interface: Interface, _ctx: DeviceContext) -> list[QemuObject]:
