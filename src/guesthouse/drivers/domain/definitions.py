@@ -72,6 +72,11 @@ async def _add(driver: Guests, domain: Domain) -> Guest:
     return guest
 
 
+def file_text(domain: Domain) -> str:
+    """The definition as its file holds it."""
+    return format_domain(domain, _FILE_STYLE)
+
+
 async def replace(driver: Guests, guest: Guest, domain: Domain) -> None:
     """Give a guest another definition, on disk and in memory. The caller holds the guest's job."""
     await driver.in_thread(driver.store.write_definition, guest.name, format_domain(domain, _FILE_STYLE))

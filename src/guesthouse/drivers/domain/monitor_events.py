@@ -15,6 +15,7 @@ from guesthouse.drivers.domain import agent, power
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
 from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.hotplug import release
 from guesthouse.drivers.domain.power import change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause, State
@@ -134,12 +135,12 @@ def _balloon_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) ->
 def _device_deleted(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     alias = text_of(data, "device")
     if alias:
-        driver.events.publish(EventId.DEVICE_REMOVED, guest, alias)
+        release.heard(driver, guest, run, alias, gone=True)
 
 
 def _device_unplug_failed(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     alias = text_of(data, "device") or alias_of_qom_path(text_of(data, "path"))
-    driver.events.publish(EventId.DEVICE_REMOVAL_FAILED, guest, alias)
+    release.heard(driver, guest, run, alias, gone=False)
 
 
 def _tray_moved(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:

@@ -35,6 +35,7 @@ from guesthouse.drivers.domain import (
     stopping,
 )
 from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.hotplug import settling
 from guesthouse.drivers.domain.run import Run, Where
 from guesthouse.drivers.domain.states import Cause, State
 from guesthouse.drivers.domain.status import RUNNING, STARTING, STOPPING, Status, parse_status
@@ -162,6 +163,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
     if status.autodestroy:
         await _end_orphan(driver, guest, run)
         return
+    run.change = status.change
     await _reconnect(driver, guest, run)
 
 
@@ -252,6 +254,7 @@ async def _ask(driver: Guests, guest: Guest, run: Run) -> None:
         condition == "running" and guest.state is State.RUNNING
     ):
         power.change(driver, guest, run, cause)
+    await settling.settle(driver, guest, run)
     agent.attach(driver, guest, run)
     statusfile.save(driver, guest, run)
 

@@ -1,0 +1,134 @@
+"""A device comes into a running guest.
+
+    completed, checked            on a copy of what runs                    (memory)
+    status file                   tells what the guest will have            (file)
+    host                          programs, network devices                 -> undone on failure
+    QEMU                          backends, controllers, the device         -> undone on failure
+    what runs, status file, event
+
+Where the device is to be in the definition too, that is completed, checked and written down in the status file first,
+so that nothing but the exchange of one file is left when QEMU has the device.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain import devices, statusfile
+from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.hotplug import contexts, host, kinds, release, wiring
+from guesthouse.drivers.domain.hotplug.change import Change
+from guesthouse.drivers.domain.run import Run
+from guesthouse.errors import LibvirtError
+from guesthouse.model.domain.complete import find_emulator
+from guesthouse.model.domain.device_document import DeviceElement, element_of
+from guesthouse.model.domain.devices.base import Device, DeviceContext
+from guesthouse.model.domain.devices.chardev import CharacterDevice
+from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.plugging import Plugged, insert, plug_into_guest
+from guesthouse.model.qemu_objects import QemuObject
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+
+log = logging.getLogger(__name__)
+
+
+async def plan(driver: Guests, run: Run, wanted: DeviceElement) -> Plugged:
+    """The guest with the device in it, checked; nothing has happened yet. Raises libvirt's refusals."""
+    kinds.may_come(run.live, wanted)
+    defaults = driver.settings.defaults
+    caps = await driver.emulators.capabilities(find_emulator(run.live, defaults))
+    return plug_into_guest(run.live, wanted, caps, defaults)
+
+
+async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, definition: str) -> None:
+    """Give the running guest what was planned. `definition` is the text of what it shall be defined as afterwards.
+
+    Raises what the host and QEMU say; then everything is as it was before.
+    """
+    ctx = await contexts.of(driver, run, plugged.domain)
+    for device in plugged.added:
+        _prepare(run, device, ctx)
+    run.change = Change(come=_names(plugged.added), definition=definition, live=plugged.domain)
+    try:
+        statusfile.write(driver, guest, run)
+        await _plug_all(driver, guest, run, plugged.added, ctx)
+    except BaseException:
+        run.change = None
+        statusfile.save(driver, guest, run)
+        raise
+    run.change = Change(definition=definition) if definition else None
+    statusfile.save(driver, guest, run)
+    for device in plugged.added:
+        driver.events.publish(EventId.DEVICE_ADDED, guest, device.name)
+
+
+def _names(added: Sequence[Device]) -> tuple[str, ...]:
+    return tuple(device.name for device in added)
+
+
+def _prepare(run: Run, device: Device, ctx: DeviceContext) -> None:
+    device.prepare(ctx)
+    if isinstance(device, Disk):
+        run.next_layer = device.number_layers(contexts.next_layer(run))
+
+
+async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Device], ctx: DeviceContext) -> None:
+    """The host's side and QEMU's; then the devices are part of what runs."""
+    ready: list[Device] = []
+    try:
+        for device in added:
+            await host.plug(driver, guest, run, device, ctx)
+            ready.append(device)
+        await wiring.make(run, _in_order(added, ctx))
+    except BaseException:
+        there = await _still_there(run, added)
+        for device in ready:
+            if device not in there:
+                await host.unplug(driver, guest, run, device, ctx)
+        _join(guest, run, there)
+        raise
+    _join(guest, run, added)
+    await _finish(driver, guest, run, added, ctx)
+
+
+async def _still_there(run: Run, added: Sequence[Device]) -> list[Device]:
+    """What the guest has not let go of again, after a failure."""
+    try:
+        aliases = await wiring.plugged_aliases(run)
+    except LibvirtError:
+        return []
+    return [device for device in added if device.name in aliases]
+
+
+def _in_order(added: Sequence[Device], ctx: DeviceContext) -> list[QemuObject]:
+    """All backends, then what the guest sees: controllers before what is plugged into them."""
+    made = [item for device in added for item in device.objects(ctx)]
+    return [*wiring.backends(made), *wiring.front_ends(made)]
+
+
+def _join(guest: Guest, run: Run, added: Sequence[Device]) -> None:
+    for device in added:
+        insert(run.live, element_of(device).field, device)
+    guest.changed()
+
+
+async def _finish(driver: Guests, guest: Guest, run: Run, added: Sequence[Device], ctx: DeviceContext) -> None:
+    """What can only be said to a device that is there, and what only QEMU knows of it.
+
+    A device that cannot be what it was asked to be goes again.
+    """
+    try:
+        for device in added:
+            await wiring.ask(run, device.after_start(ctx))
+            if isinstance(device, CharacterDevice):
+                devices.learn_terminals(run.live, await run.talk().execute("query-chardev"))
+    except BaseException:
+        for device in reversed(added):
+            await release.take_back(driver, guest, run, device, ctx)
+        raise
+    guest.changed()

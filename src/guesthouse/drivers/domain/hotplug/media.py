@@ -1,0 +1,180 @@
+"""Discs come into drives and leave them.
+
+The new disc's nodes are made first, the former disc's are removed last: until the new one is in the drive, the former
+can be put back, and is on any failure. A guest that has locked the tray is asked to open it, and gets a few seconds;
+with force the tray opens at once.
+
+Source: QEMU's `qapi/block.json`, `blockdev-open-tray` and its neighbours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from guesthouse.drivers.domain import statusfile
+from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.hotplug import contexts, host, wiring
+from guesthouse.drivers.domain.hotplug.change import Change
+from guesthouse.drivers.domain.run import Run
+from guesthouse.errors import OperationFailedError
+from guesthouse.model.binding import Style, clone
+from guesthouse.model.domain.device_document import format_device
+from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.document import copy
+from guesthouse.model.qemu_objects import QemuObject
+from guesthouse.qemu.json_value import JsonObject, as_object, objects, text_of
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+
+#: How long the guest may take to open the tray, in seconds; libvirt's `CHANGE_MEDIA_TIMEOUT`.
+_TRAY_PATIENCE: Final = 5.0
+_TRAY_POLL: Final = 0.05
+
+#: What belongs to the disc and not to the drive.
+_OF_THE_DISC: Final = ("type", "source", "backing", "mirror")
+
+_LIVE: Final = Style(live=True, secure=True)
+
+
+async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definition: str, *, force: bool) -> None:
+    """Put the disc of `wanted` into the drive of the same target, or none if it has none.
+
+    Raises what QEMU says, and `OperationFailedError` where the guest does not open the tray; then the former disc is
+    in the drive.
+    """
+    drive = next(disk for disk in run.live.devices.disks if disk.target.dev == wanted.target.dev)
+    loaded = with_disc(drive, wanted)
+    ctx = await contexts.of(driver, run, run.live)
+    loaded.prepare(ctx)
+    run.next_layer = loaded.number_layers(contexts.next_layer(run))
+    coming = copy(run.live)
+    _exchange(coming.devices.disks, loaded)
+    run.change = Change(definition=definition, former=format_device(drive, _LIVE), live=coming)
+    try:
+        statusfile.write(driver, guest, run)
+        await host.plug(driver, guest, run, loaded, ctx)
+        await _swap(run, drive, loaded, ctx, force=force)
+    except BaseException:
+        run.change = None
+        statusfile.save(driver, guest, run)
+        await host.unplug(driver, guest, run, loaded, ctx)
+        raise
+    await host.unplug(driver, guest, run, drive, ctx)
+    _exchange(run.live.devices.disks, loaded)
+    guest.changed()
+    run.change = Change(definition=definition) if definition else None
+    statusfile.save(driver, guest, run)
+
+
+def with_disc(drive: Disk, wanted: Disk) -> Disk:
+    """A copy of the drive with another disc in it."""
+    loaded = clone(drive)
+    for name in _OF_THE_DISC:
+        if hasattr(drive, name):
+            setattr(loaded, name, clone_of(getattr(wanted, name)))
+    if loaded.driver is not None:
+        loaded.driver.type = (wanted.driver.type if wanted.driver is not None else None) or "raw"
+        if wanted.path is None:
+            loaded.driver.type = None  # an empty drive has no format
+    loaded.target.tray = None
+    return loaded
+
+
+def clone_of(value: object) -> object:
+    """A copy of what a field holds: an element, or a plain value."""
+    return clone(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _exchange(disks: list[Disk], loaded: Disk) -> None:
+    disks[:] = [loaded if disk.target.dev == loaded.target.dev else disk for disk in disks]
+
+
+async def _swap(run: Run, drive: Disk, loaded: Disk, ctx: DeviceContext, *, force: bool) -> None:
+    made = nodes(loaded, ctx)
+    await wiring.make(run, made)
+    try:
+        await _open_tray(run, drive, force=force)
+        await _put(run, drive.qom_name(), node_of(loaded, ctx))
+        await wiring.ask(run, loaded.after_start(ctx))
+        await _close_tray(run, drive)
+    except BaseException:
+        await asyncio.shield(_put_back(run, drive, ctx, made))
+        raise
+    await wiring.unmake(run, nodes(drive, ctx))
+
+
+def nodes(disk: Disk, ctx: DeviceContext) -> list[QemuObject]:
+    """The nodes of the disc in a drive, and what they need."""
+    if disk.path is None and disk.source is None:
+        return []
+    return [item for item in wiring.backends(disk.objects(ctx)) if item.qmp() is not None]
+
+
+def node_of(disk: Disk, ctx: DeviceContext) -> str | None:
+    """The node that the drive reads; None for an empty one."""
+    drive = wiring.front_ends(disk.objects(ctx))[-1].props.get("drive")
+    return drive if isinstance(drive, str) else None
+
+
+async def _put(run: Run, drive: str, node: str | None) -> None:
+    await run.talk().execute("blockdev-remove-medium", {"id": drive})
+    if node is not None:
+        await run.talk().execute("blockdev-insert-medium", {"id": drive, "node-name": node})
+
+
+async def _put_back(run: Run, drive: Disk, ctx: DeviceContext, made: list[QemuObject]) -> None:
+    """The former disc is in the drive again."""
+    try:
+        node = node_of(drive, ctx)
+        if inserted(await _asked(run, drive)) != node:
+            await _put(run, drive.qom_name(), node)
+        if drive.target.tray != "open":
+            await _close_tray(run, drive)
+    finally:
+        await wiring.unmake(run, made)
+
+
+async def _open_tray(run: Run, drive: Disk, *, force: bool) -> None:
+    """Open the tray, if there is one. Raises `OperationFailedError` where the guest does not."""
+    if _tray(await _asked(run, drive)) is not False:
+        return
+    await run.talk().execute("blockdev-open-tray", {"id": drive.qom_name(), "force": force})
+    deadline = asyncio.get_running_loop().time() + _TRAY_PATIENCE
+    while _tray(await _asked(run, drive)) is False:
+        if asyncio.get_running_loop().time() > deadline:
+            raise OperationFailedError(
+                f"timed out waiting to open tray of '{drive.target.dev}'", hint="the guest holds it; --force opens it"
+            )
+        await asyncio.sleep(_TRAY_POLL)
+
+
+async def _close_tray(run: Run, drive: Disk) -> None:
+    if _tray(await _asked(run, drive)) is True:
+        await run.talk().execute("blockdev-close-tray", {"id": drive.qom_name()})
+
+
+async def _asked(run: Run, drive: Disk) -> JsonObject:
+    """What QEMU tells of a drive; empty where it does not know it."""
+    return told(drive, objects(await run.talk().execute("query-block"), "the reply of query-block"))
+
+
+def told(drive: Disk, entries: list[JsonObject]) -> JsonObject:
+    """The entry of `query-block` about a drive; empty where there is none."""
+    name = drive.qom_name()
+    return next((entry for entry in entries if name in (text_of(entry, "qdev"), text_of(entry, "device"))), {})
+
+
+def _tray(entry: JsonObject) -> bool | None:
+    """Whether the tray is open; None where there is none."""
+    found = entry.get("tray_open")
+    return found if isinstance(found, bool) else None
+
+
+def inserted(entry: JsonObject) -> str | None:
+    """The node that a drive reads; None for an empty one."""
+    medium = entry.get("inserted")
+    return text_of(as_object(medium, "a medium"), "node-name") or None if isinstance(medium, dict) else None
