@@ -42,6 +42,7 @@ __all__ = [
     "attr",
     "children_of",
     "choice",
+    "choices",
     "clone",
     "content",
     "default",
@@ -88,10 +89,16 @@ def attr(kind: Kind[T], name: str | None = None, *, within: str | None = None) -
 
 
 def opt(
-    kind: Kind[T], name: str | None = None, *, within: str | None = None, live: bool = False, secure: bool = False
+    kind: Kind[T],
+    name: str | None = None,
+    *,
+    within: str | None = None,
+    live: bool = False,
+    secure: bool = False,
+    status: bool = False,
 ) -> T | None:
-    """An attribute that may be there."""
-    slot = Slot("attribute", name, cast(Kind[object], kind), within=within, live=live, secure=secure)
+    """An attribute that may be there; one of `status` is only for the status files of running guests."""
+    slot = Slot("attribute", name, cast(Kind[object], kind), within=within, live=live, secure=secure, status=status)
     return cast(T | None, _specify(slot, None))
 
 
@@ -193,6 +200,15 @@ def many(
     return cast(list[C], _specify(slot, factory=list))
 
 
+def choices(by: str, forms: dict[str, type[C]]) -> list[C]:
+    """Any number of child elements of one tag, whose attribute `by` says which of the classes each is.
+
+    Each class claims the attribute itself, so that it is written.
+    """
+    slot = Slot("choices", None, by=by, forms=cast(dict[str, type[object]], forms))
+    return cast(list[C], _specify(slot, factory=list))
+
+
 def mixed(*children: type[C]) -> list[C]:
     """Any number of child elements of several classes, each with a tag of its own, in the order of the document."""
     forms = {PLANS[child].tag: cast(type[object], child) for child in children}
@@ -211,7 +227,7 @@ def unbound(value: T) -> T:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(
     attr, opt, default, content, opt_content, leaf, opt_leaf, leaves, flag, switch, one, itself, choice, must, always,
-    many, mixed, raw, unbound,
+    many, choices, mixed, raw, unbound,
 ))  # fmt: skip
 def element(
     tag: str, *, omit_empty: bool = False, two_lines: bool = False, drops: Sequence[str] = ()

@@ -64,14 +64,13 @@ Reader = Callable[[etree._Element, Reading], object]
 Writer = Callable[[object, list[str], str, Style], None]
 Cloner = Callable[[object], object]
 #: Roles whose value is a fresh list in every object.
-_GATHERED: Final = ("many", "mixed", "leaves")
-#: The test of the style for a field, by whether it is for running guests and whether it is secret.
-_GUARDS: Final = {
-    (False, False): "",
-    (True, False): " and style.live",
-    (False, True): " and style.secure",
-    (True, True): " and style.live and style.secure",
-}
+_GATHERED: Final = ("many", "mixed", "choices", "leaves")
+
+
+def _guard(slot: Slot) -> str:
+    """The test of the style for a field: whether it is for running guests, secret, or only for a status file."""
+    asked = {"live": slot.live, "secure": slot.secure, "status": slot.status}
+    return "".join(f" and style.{name}" for name, needed in asked.items() if needed)
 
 
 class _Source:
@@ -178,6 +177,11 @@ class _ReaderSource(_Source):
     def _many(self, field: Field, slot: Slot) -> None:
         child = cast(type[object], slot.child)
         self.children[PLANS[child].tag] = [f"v_{field.name}.append(readers[{self.constant(child)}](child, reading))"]
+
+    def _choices(self, field: Field, slot: Slot) -> None:
+        value = f"readers[form_of(child, reading, {self.constant(slot)})](child, reading)"
+        for form in slot.forms.values():
+            self.children[PLANS[form].tag] = [f"v_{field.name}.append({value})"]
 
     def _mixed(self, field: Field, slot: Slot) -> None:
         for tag, form in slot.forms.items():
@@ -312,7 +316,7 @@ class _WriterSource(_Source):
 
     def attribute(self, field: Field, slot: Slot) -> None:
         self.line(f"v = item.{field.name}")
-        self.line(f"if v is not None{_GUARDS[slot.live, slot.secure]}:")
+        self.line(f"if v is not None{_guard(slot)}:")
         self.line(f"    head += f\" {field.xml}='{self.form(cast(Kind[object], slot.kind))}'\"")
 
     def content(self, field: Field, slot: Slot) -> None:
@@ -333,7 +337,7 @@ class _WriterSource(_Source):
 
     def _leaf(self, field: Field, slot: Slot) -> None:
         self.line(f"v = item.{field.name}")
-        self.line(f"if v is not None{_GUARDS[slot.live, False]}:")
+        self.line(f"if v is not None{_guard(slot)}:")
         self.line("    " + self.leaf(field, slot))
 
     def _leaves(self, field: Field, slot: Slot) -> None:
@@ -364,6 +368,7 @@ class _WriterSource(_Source):
         self.line(f"    {f'if {guard}: ' if guard else ''}writers[type(v)](v, out, deeper, style)")
 
     _mixed = _many
+    _choices = _many
 
     def visible(self, slot: Slot) -> str:
         """The rest of a condition: whether the element `v` is shown in this style."""

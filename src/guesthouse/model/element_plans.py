@@ -21,11 +21,12 @@ SPACE: Final = " \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a document is written for. The defaults are those of a definition file."""
+    """What a document is written for. The defaults are those of a definition file; `status` is for a status file."""
 
     live: bool = False
     secure: bool = True
     migratable: bool = False
+    status: bool = False
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class Slot:
     explicit: bool = False
     live: bool = False
     secure: bool = False
+    status: bool = False
     show: Callable[[object], bool] | None = None
     keep: Callable[[object], bool] | None = None
     by: str = ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LIVE = Style(live=True, secure=True)
+_LIVE = Style(live=True, secure=True, status=True)
 
 
 def write(driver: Guests, guest: Guest, run: Run) -> None:
