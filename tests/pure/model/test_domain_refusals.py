@@ -86,13 +86,13 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
         (_with("<devices/>", "<iothreads>2</iothreads>"), Code.CONFIG_UNSUPPORTED, "element 'iothreads' in 'domain'"),
         (
             _with("<devices/>", "<launchSecurity type='sev'/>"),
-            Code.CONFIG_UNSUPPORTED,
-            "element 'launchSecurity' in 'domain'",
+            Code.XML_ERROR,
+            "policy",
         ),
         (
-            _with("<devices/>", "<q:capabilities xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/>"),
+            _with("<devices/>", "<q:warp xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/>"),
             Code.CONFIG_UNSUPPORTED,
-            "capabilities' in 'domain'",
+            "element 'qemu:warp'",
         ),
         (_with("<acpi/>", "<acpi/><viridian/>"), Code.CONFIG_UNSUPPORTED, "feature 'viridian'"),
         (_with("<acpi/>", "<hap/>"), Code.CONFIG_UNSUPPORTED, "feature 'hap'"),
@@ -148,7 +148,7 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
             Code.CONFIG_UNSUPPORTED,
             "doesn't support the 'preserve' action",
         ),
-        (_with("<devices/>", "<seclabel type='static'/>"), Code.XML_ERROR, "element 'seclabel': 'static'"),
+        (_with("<devices/>", "<seclabel type='static'/>"), Code.XML_ERROR, "security label is missing"),
         (
             _with("<devices/>", "<devices><warp/></devices>"),
             Code.CONFIG_UNSUPPORTED,

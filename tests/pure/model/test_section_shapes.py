@@ -57,6 +57,25 @@ EXAMPLES = (
     "<features><hyperv mode='custom'><vpindex state='on'/><runtime state='on'/><reset state='on'/>"
     "<frequencies state='on'/><reenlightenment state='on'/><ipi state='on'/><evmcs state='on'/><avic state='on'/>"
     "<xmm_input state='on'/></hyperv></features>",
+    "<features><acpi/><viridian/><privnet/><gic version='2'/><hpt resizing='enabled'>"
+    "<maxpagesize unit='KiB'>16384</maxpagesize></hpt><htm state='on'/><nested-hv state='off'/><ccf-assist state='on'/>"
+    "<cfpc value='fixed'/><sbbc value='broken'/><ibs value='fixed-ccd'/>"
+    "<tcg><tb-cache unit='KiB'>102400</tb-cache></tcg><async-teardown enabled='no'/><ras state='on'/>"
+    "<aia value='aplic'/></features>",
+    "<features><kvm><dirty-ring state='on' size='4096'/></kvm></features>",
+    "<sysinfo type='fwcfg'><entry name='opt/a.b/c'>text</entry><entry name='opt/d' file='/etc/x'/></sysinfo>",
+    "<perf><event name='cmt' enabled='yes'/><event name='cpu_cycles' enabled='no'/></perf>",
+    "<keywrap><cipher name='aes' state='on'/></keywrap>",
+    "<launchSecurity type='sev' kernelHashes='yes'><cbitpos>47</cbitpos><reducedPhysBits>1</reducedPhysBits>"
+    "<policy>0x0001</policy><dhCert>AQ</dhCert><session>Ag</session></launchSecurity>",
+    "<launchSecurity type='sev-snp' kernelHashes='no' authorKey='yes' vcek='no'><cbitpos>51</cbitpos>"
+    "<reducedPhysBits>1</reducedPhysBits><policy>0x00030000</policy>"
+    "<guestVisibleWorkarounds>AA</guestVisibleWorkarounds><idBlock>AA</idBlock><idAuth>AA</idAuth>"
+    "<hostData>AA</hostData></launchSecurity>",
+    "<launchSecurity type='s390-pv'/>",
+    "<seclabel type='static' model='selinux' relabel='no'><label>a:b:c</label></seclabel>",
+    "<seclabel type='dynamic' model='selinux' relabel='yes'><label>q</label><imagelabel>i</imagelabel>"
+    "<baselabel>b</baselabel></seclabel>",
     "<os><type>hvm</type><loader type='rom' stateless='yes'>/usr/share/OVMF/OVMF.fd</loader></os>",
     "<seclabel type='dynamic' model='apparmor' relabel='yes'>"
     "<label>libvirt-x</label><imagelabel>libvirt-x</imagelabel></seclabel>",

@@ -5,7 +5,15 @@ libvirt's where it has them.
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.domain import clock_arguments, guest_memory, machine_features, processors, sysinfo
+from guesthouse.model.domain import (
+    clock_arguments,
+    guest_memory,
+    keywrap,
+    launch_security,
+    machine_features,
+    processors,
+    sysinfo,
+)
 from guesthouse.model.domain.cpu import Cache, Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
@@ -24,6 +32,8 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     processors.check(domain)
     guest_memory.check(domain, ctx.memory)
     machine_features.check(domain.features, ctx)
+    keywrap.check(domain.keywrap, ctx.arch)
+    launch_security.check(domain.launch_security, ctx.qemu.objects)
     _check_actions(domain)
     _check_firmware(domain, ctx)
     clock_arguments.check(domain.clock, domain.type, ctx)

@@ -10,9 +10,11 @@ from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.cpu_arguments import cpu_arguments
 from guesthouse.model.domain.cpu_resolving import resolve
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.disk import group as disk_group
 from guesthouse.model.domain.guest_memory import align
 from guesthouse.model.domain.identity_arguments import identity_arguments
 from guesthouse.model.domain.launch import CommandLine, LaunchContext
+from guesthouse.model.domain.launch_security import security_arguments
 from guesthouse.model.domain.machine_arguments import (
     boot_arguments,
     firmware_arguments,
@@ -22,7 +24,7 @@ from guesthouse.model.domain.machine_arguments import (
 )
 from guesthouse.model.domain.machine_features import teardown_arguments, tseg_arguments
 from guesthouse.model.domain.memory_arguments import memory_arguments, numa_arguments
-from guesthouse.model.domain.qemu_namespace import PassThrough
+from guesthouse.model.domain.qemu_namespace import PassThrough, adjusted
 from guesthouse.model.domain.smp_arguments import iothread_arguments, smp_arguments
 from guesthouse.model.qemu_objects import Device, Object, Option, QemuObject, quoted
 
@@ -37,6 +39,7 @@ def prepare(domain: Domain, launch: LaunchContext) -> None:
 
     Changes `domain`, which must be the running guest's own copy. Raises what `cpu_resolving.resolve` raises.
     """
+    launch = adjusted(launch, domain.pass_through)
     resolve(domain, launch)
     settle(domain.clock, launch.now)
     align(domain)
@@ -57,11 +60,16 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
     secret = Object(
         {"qom-type": "secret", "id": "masterKey0", "format": "raw", "file": f"{launch.guest_dir}/master-key.aes"}
     )
+    extra = domain.pass_through or PassThrough()
+    launch = adjusted(launch, extra)
     devices, last = _device_objects(domain, launch)
     argv = [
         domain.devices.emulator or "",
-        *["-name", f"guest={quoted(domain.name)},debug-threads=on", "-S"],
+        *["-name", f"guest={quoted(domain.name)},debug-threads=on"],
+        *extra.compat_arguments(),
+        "-S",
         *secret.arguments(),
+        *_words(disk_group.managers(domain.devices.disks, launch.guest_dir)),
         *flash_arguments(domain),
         *machine_arguments(domain, launch),
         *tseg_arguments(domain.features),
@@ -70,6 +78,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *memory_arguments(domain, launch),
         *smp_arguments(domain),
         *iothread_arguments(domain),
+        *_words(disk_group.throttle_groups(domain.throttle_groups)),
         *numa_arguments(domain, launch),
         *identity_arguments(domain),
         *([] if domain.devices.graphics else ["-display", "none"]),
@@ -78,13 +87,19 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *clock_arguments(domain.clock, launch),
         *power_arguments(domain),
         *boot_arguments(domain),
-        *_words(devices),
+        *_words(extra.override(devices)),
     ]
     if domain.features is not None and domain.features.vmcoreinfo:
         argv += Device({"driver": "vmcoreinfo"}).arguments()
-    extra = domain.pass_through or PassThrough()
-    argv += [*extra.arguments, "-sandbox", _SANDBOX, *_words(last), *teardown_arguments(domain.features)]
-    argv += ["-msg", "timestamp=on"]
+    argv += security_arguments(domain.launch_security, launch)
+    argv += [
+        *extra.arguments,
+        "-sandbox",
+        _SANDBOX,
+        *_words(extra.override(last)),
+        *teardown_arguments(domain.features),
+    ]
+    argv += [*teardown_arguments(domain.features), "-msg", "timestamp=on"]
     environment = {"TZ": domain.clock.timezone} if domain.clock.timezone is not None else {}
     ctx = launch_context(domain, launch)
     for device in domain.devices.all():
@@ -108,8 +123,7 @@ def _device_objects(domain: Domain, launch: LaunchContext) -> tuple[list[QemuObj
     for name, objects in groups.items():
         options = [item for item in objects if isinstance(item, Option)]
         if name == "Disk":
-            # The boot indexes of floppy drives belong to their controller, and come before all drives.
-            objects = options + [item for item in objects if not isinstance(item, Option)]
+            objects = disk_group.floppy_controller(domain.devices.disks, ctx) + objects
         elif name == "Watchdog" and options:
             # What a watchdog does is one setting of the machine.
             first = next(item for item in options if item.flag == _WATCHDOG_ACTION)

@@ -10,7 +10,7 @@ import os
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import new
-from guesthouse.model.domain import boot_order, checks, controllers, firmware, guest_memory, implicit
+from guesthouse.model.domain import boot_order, checks, controllers, firmware, guest_memory, implicit, seclabel
 from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial, virtio_transport, zpci
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.cpu import Cpu, CpuModel
@@ -44,7 +44,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> N
     ctx = definition_context(domain, qemu, defaults)
     virtio_transport.assign(domain, ctx, family)
     _assign_pci(domain, ctx, family)
-    usb.assign(domain, ctx)
+    usb.assign(domain, ctx, complete=defaults.new)
     memory.assign_slots(domain.devices.memories, ctx.memory)
     ctx = definition_context(domain, qemu, defaults)
     checks.check(domain, ctx)
@@ -91,6 +91,7 @@ def _complete_machine(domain: Domain, qemu: QemuCapabilities, defaults: Defaults
 
 def _complete_resources(domain: Domain) -> None:
     guest_memory.complete(domain)
+    seclabel.settle(domain.seclabels)
     domain.vcpu.placement = domain.vcpu.placement or "static"
     domain.on_poweroff = domain.on_poweroff or "destroy"
     domain.on_reboot = domain.on_reboot or "restart"

@@ -8,20 +8,24 @@ from __future__ import annotations
 import uuid
 
 from guesthouse.errors import XmlError
-from guesthouse.model.binding import always, attr, element, leaf, many, new, one, opt, opt_leaf, raw, unbound
+from guesthouse.model.binding import always, attr, choice, element, leaf, many, new, one, opt, opt_leaf, raw, unbound
 from guesthouse.model.domain import processors
 from guesthouse.model.domain.blkiotune import Blkiotune
 from guesthouse.model.domain.clock import Clock
 from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.cputune import Cputune
 from guesthouse.model.domain.devices import Devices
+from guesthouse.model.domain.devices.throttling import ThrottleGroups
 from guesthouse.model.domain.features import Features
 from guesthouse.model.domain.iothreads import DefaultIothread, IothreadIds, tells
+from guesthouse.model.domain.keywrap import KeyWrap
+from guesthouse.model.domain.launch_security import LaunchSecurity, ProtectedVirtualization, Sev, SevSnp
 from guesthouse.model.domain.memory import CurrentMemory, MaxMemory, Memory
 from guesthouse.model.domain.memory_backing import MemoryBacking
 from guesthouse.model.domain.memtune import Memtune
 from guesthouse.model.domain.numatune import Numatune
 from guesthouse.model.domain.os import Os
+from guesthouse.model.domain.perf import Perf
 from guesthouse.model.domain.power import PowerManagement
 from guesthouse.model.domain.qemu_namespace import PassThrough
 from guesthouse.model.domain.resource import Resource
@@ -87,6 +91,7 @@ class Domain:
     iothreads: int | None = opt_leaf(UINT)
     iothread_ids: IothreadIds | None = one(IothreadIds, show=tells)
     default_iothread: DefaultIothread | None = one(DefaultIothread)
+    throttle_groups: ThrottleGroups | None = one(ThrottleGroups)
     cputune: Cputune | None = one(Cputune)
     numatune: Numatune | None = one(Numatune)
     resource: Resource | None = one(Resource)
@@ -100,8 +105,13 @@ class Domain:
     on_crash: str | None = opt_leaf(_CRASH_ACTION)
     on_lockfailure: str | None = opt_leaf(one_of("poweroff", "restart", "pause", "ignore"))
     pm: PowerManagement | None = one(PowerManagement)
+    perf: Perf | None = one(Perf)
     devices: Devices = always(Devices)
     seclabels: list[SecurityLabel] = many(SecurityLabel)
+    keywrap: KeyWrap | None = one(KeyWrap)
+    launch_security: LaunchSecurity | None = choice(
+        "type", {"sev": Sev, "sev-snp": SevSnp, "s390-pv": ProtectedVirtualization}
+    )
     pass_through: PassThrough | None = unbound(None)
 
     def parsed(self) -> None:

@@ -53,7 +53,8 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
 def _drop_labels(root: etree._Element) -> None:
     """What a running guest's security driver chose: void for the next start."""
     for label in root.findall("seclabel"):
-        for chosen in (*label.findall("label"), *label.findall("imagelabel")):
+        own = [] if label.get("type") == "static" else label.findall("label")
+        for chosen in (*own, *label.findall("imagelabel")):
             label.remove(chosen)
 
 

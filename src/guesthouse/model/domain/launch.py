@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
@@ -35,7 +36,8 @@ class LaunchContext:
     `guest_dir` is the guest's own directory (its master key lives there), `channel_dir` where the sockets of its
     channels go, `passt_dir` where passt's sockets go, `short_name` the prefix of their names (`1-web`). `accel` is
     `kvm` or `tcg`. `listen` makes a listening UNIX socket and tells its descriptor, `open_file` opens a file for QEMU
-    to write; each may answer None, and QEMU then does it itself. `rendernode` finds the host's graphics card,
+    to write; each may answer None, and QEMU then does it itself. `connect` is
+    as `listen`, for sockets of helper programs. `rendernode` finds the host's graphics card,
     `network_address` its address in a virtual network. `monitor` are the arguments of the monitor, which
     stand where libvirt has them. `now` is what a clock with an adjustment starts from. `host_arch` is the host's
     architecture, `host_features` tells what its processor has whether KVM passes it on or not. `secret` finds the
@@ -54,13 +56,17 @@ class LaunchContext:
     host_features: Callable[[], frozenset[str]] = _unknown_features
     vnc_listen: str = "127.0.0.1"
     listen: Callable[[str], int | None] = _no_socket
+    connect: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
     rendernode: Callable[[], str] = no_rendernode
     network_address: Callable[[str], str] = no_network
     monitor: tuple[str, ...] = ()
     secret: SecretLookup = no_secret
     seal: Seal = no_seal
+    volume: VolumeLookup = no_volume
     settings: HostSettings = UNCHANGED
+    #: Of a host that encrypts guests' memory: which bit of an address says so, and by how many bits addresses shrink.
+    sev_bits: tuple[int, int] | None = None
     parts: HostParts = NOTHING
     tap_ends: TapLookup = no_taps
     run_as: tuple[int, int] | None = None

@@ -5,6 +5,7 @@ Options: QEMU's manual page; machine properties: `qemu-system-x86_64 -machine TY
 
 from __future__ import annotations
 
+from guesthouse.model.domain import launch_security
 from guesthouse.model.domain.cpu_arguments import on_off
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.sound import speaker_words
@@ -19,9 +20,12 @@ def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     """`-machine` and `-accel`."""
     facts = launch.caps.machine(domain.os.machine)
     words = [domain.os.machine, "usb=off"]
+    words += domain.keywrap.machine_words() if domain.keywrap is not None else []
     features = domain.features
     words += machine_words(features, launch)
     words += machine_memory_words(domain, launch)
+    if domain.launch_security is not None:
+        words.append(f"confidential-guest-support={launch_security.ID}")
     if _flash(domain):
         words.append("pflash0=libvirt-pflash0-format")
         if domain.os.nvram is not None:
