@@ -33,8 +33,10 @@ from recorded_host import Host, feign
 
 from guesthouse.errors import LibvirtError
 from guesthouse.model.binding import Style
+from guesthouse.model.domain.addresses import usb
 from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.complete import complete
+from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.domain.launch import LaunchContext
@@ -119,12 +121,13 @@ def judge(folder: Path, name: str, host: Host) -> Verdict:
     caps = host.qemu(held)
     try:
         domain = parse_domain((folder / f"{name}.xml").read_text())
-        complete(domain, caps, defaults=host.defaults(held))
+        complete(domain, caps, defaults=host.defaults(held), kept=True)
         if out.exists():
             verdict.compared_xml = True
             wanted = out.resolve().read_text().splitlines()
             verdict.xml = _diff(wanted, format_domain(domain, Style(live=False, secure=True)).splitlines())
         if args.exists() or refusal.exists():
+            usb.assign(domain, definition_context(domain, caps, host.defaults(held)))
             ours = command_line(domain, host.launch(domain, caps, held))
             verdict.wrongly_accepted = refusal.exists()
             if args.exists():

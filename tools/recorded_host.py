@@ -89,11 +89,12 @@ class Host:
             host_arch=self.arch,
             choose_firmware=self._firmware,
             settings=held.settings,
+            new=False,  # the documents are read as the files of guests that are there already
         )
 
     def launch(self, domain: Domain, caps: QemuCapabilities, held: Conditions) -> LaunchContext:
         """What the host contributes to a command line."""
-        name = domain.name
+        name = domain.name[:20]  # as libvirt shortens it
         return LaunchContext(
             caps,
             accel=KVM if domain.type == "kvm" else TCG,
@@ -104,6 +105,7 @@ class Host:
             passt_dir="/var/run/libvirt/qemu/passt",
             short_name=f"-1-{name}",
             listen=lambda _path: 1729,
+            connect=lambda _path: 1729,
             open_file=lambda _path, _append, purpose: FdSet(0, 1, purpose),
             rendernode=lambda: "/dev/dri/foo",
             network_address=lambda _name: "192.168.122.1",
@@ -114,6 +116,10 @@ class Host:
             parts=HostParts(
                 open_vsock=lambda cid: VsockEnd(cid or 42, 6789),
                 open_device=lambda _path, purpose: FdSet(0, 1, purpose),
+                open_vhost=lambda _path: 3,
+                scsi_generic=lambda *_place: "/dev/sg0",
+                find_usb=lambda _vendor, _product, place: place or (1, 1),
+                has_mdev=lambda _uuid: True,
             ),
             host_memory=_MEMORY,
             now=_NOW,

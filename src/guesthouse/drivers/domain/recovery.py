@@ -116,7 +116,7 @@ async def _load(driver: Guests, name: str, text: str) -> None:
         raise LibvirtError(f"the file is called '{name}.xml', but defines '{domain.name}'")
     with contextlib.suppress(LibvirtError):  # a QEMU that was removed must not take the definition with it
         caps = await driver.emulators.capabilities(find_emulator(domain, driver.settings.defaults))
-        complete(domain, caps, defaults=driver.settings.defaults)
+        complete(domain, caps, defaults=driver.settings.defaults, kept=True)
     driver.registry.match(domain)
     guest = Guest(domain, persistent=True)
     guest.autostart = driver.store.is_autostart(name)

@@ -11,7 +11,7 @@ import os
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import new
 from guesthouse.model.domain import boot_order, checks, controllers, firmware, guest_memory, implicit, seclabel
-from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial, virtio_transport, zpci
+from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, virtio_serial, virtio_transport, zpci
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.cpu import Cpu, CpuModel
 from guesthouse.model.domain.defaults import Defaults
@@ -24,13 +24,14 @@ from guesthouse.model.domain.os import OsType
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 
 
-def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults) -> None:
+def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept: bool = False) -> None:
     """Fill in machine, emulator, processor, actions, implicit devices and addresses; then check what spans sections.
 
-    Changes `domain` in place. Raises `XmlError` and `UnsupportedConfigError` with libvirt's texts.
+    Changes `domain` in place; if the definition was `kept` before, the size of its memory stays as it is.
+    Raises `XmlError` and `UnsupportedConfigError` with libvirt's texts.
     """
     _complete_machine(domain, qemu, defaults)
-    _complete_resources(domain)
+    _complete_resources(domain, kept=kept)
     family = family_of(domain.os.arch, domain.os.machine)
     controllers.arrange(domain.devices)
     drive.arrange(domain)
@@ -89,8 +90,8 @@ def _complete_machine(domain: Domain, qemu: QemuCapabilities, defaults: Defaults
     kind.machine = canonical
 
 
-def _complete_resources(domain: Domain) -> None:
-    guest_memory.complete(domain)
+def _complete_resources(domain: Domain, *, kept: bool) -> None:
+    guest_memory.complete(domain, kept=kept)
     seclabel.settle(domain.seclabels)
     domain.vcpu.placement = domain.vcpu.placement or "static"
     domain.on_poweroff = domain.on_poweroff or "destroy"
@@ -129,6 +130,7 @@ def _complete_devices(domain: Domain, ctx: DeviceContext, defaults: Defaults) ->
     for device in domain.devices.all():
         device.defaults(ctx)
     drive.assign(domain)
+    hostdev_units.assign(domain)
     for interface in domain.devices.interfaces:
         if interface.mac is None:
             interface.mac = new(Mac, address=_new_mac(defaults))

@@ -20,7 +20,6 @@ from guesthouse.model.xmltext import Lines, parse_document
 _NEEDED: Final[tuple[tuple[str, int, str], ...]] = (
     ("name", Code.NO_NAME, ""),
     ("os/type", Code.XML_ERROR, "an os <type> must be specified"),
-    ("memory", Code.XML_ERROR, "Memory size must be specified via <memory> or in the <numa> configuration"),
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.errors import XmlError
+from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices import memory as devices
 from guesthouse.model.domain.memory import CurrentMemory
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Memory comes in whole MiB; a definition may say otherwise, a running guest does not.
 _MIB: Final = 1024
+#: As many KiB as a file can have.
+_MOST: Final = 2**63 - 1 >> 10
 #: Architectures on which memory devices need no NUMA nodes.
 _WITHOUT_CELLS: Final = ("ppc64", "ppc64le", "s390x")
 
@@ -73,16 +75,18 @@ def _emulator_cpus(domain: Domain) -> frozenset[int] | None:
     return parse_cpuset(domain.vcpu.cpuset) if domain.vcpu.cpuset is not None else None
 
 
-def complete(domain: Domain) -> None:
+def complete(domain: Domain, *, kept: bool = False) -> None:
     """Fill in the sizes that follow from others: all memory is that of the nodes and the devices.
 
+    In a definition that was `kept` before, the size of the memory stays, as it does for libvirt.
     Raises `XmlError` for sizes that contradict each other.
     """
     numa = _numa(domain)
     if numa is not None:
         numa.settle(domain.vcpu.maximum)
-        domain.memory.kib = numa.kib + device_kib(domain)
-    elif domain.devices.memories and device_kib(domain) > domain.memory.kib:
+        if not kept or not domain.memory.kib:
+            domain.memory.kib = numa.kib + device_kib(domain)
+    if domain.devices.memories and device_kib(domain) > domain.memory.kib:
         raise XmlError("Total size of memory devices exceeds the total memory size")
     if domain.memory.kib <= (device_kib(domain) if domain.devices.memories else 0):
         raise XmlError("Memory size must be specified via <memory> or in the <numa> configuration")
@@ -106,7 +110,10 @@ def _complete_maximum(domain: Domain) -> None:
 
 
 def align(domain: Domain) -> None:
-    """Round the sizes up to what QEMU can have; `domain` is the running guest's own definition."""
+    """Round the sizes up to what QEMU can have; `domain` is the running guest's own definition.
+
+    Raises `UnsupportedConfigError` for sizes that no host has.
+    """
     initial = -(-initial_kib(domain) // _MIB) * _MIB
     numa = _numa(domain)
     if numa is not None:
@@ -117,6 +124,20 @@ def align(domain: Domain) -> None:
     for device in domain.devices.memories:
         device.align()
     domain.memory.kib = initial + device_kib(domain)
+    _check_sizes(domain, initial)
+
+
+def _check_sizes(domain: Domain, initial: int) -> None:
+    numa = _numa(domain)
+    sizes = [(f"memory size of NUMA node '{cell.id}'", cell.kib) for cell in (numa.cells if numa is not None else [])]
+    sizes.append(("initial memory size", initial))
+    sizes.append(("maximum memory size", domain.max_memory.kib if domain.max_memory is not None else 0))
+    sizes += [
+        (f"size of memory module '{number}'", device.kib) for number, device in enumerate(domain.devices.memories)
+    ]
+    for what, kib in sizes:
+        if kib > _MOST:
+            raise UnsupportedConfigError(f"{what} overflowed after alignment")
 
 
 def check(domain: Domain, memory: GuestMemory) -> None:

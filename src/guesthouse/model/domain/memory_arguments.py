@@ -61,8 +61,21 @@ def memory_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     if not memory.cells and facts is not None and facts.default_ram_id:
         wish = Wish(facts.default_ram_id, facts.default_ram_id, memory.initial_kib)
         words += _arguments(memory.realise(wish, launch.caps, system=True))
+    elif not memory.cells:
+        words += _for_all(memory)
     locked = domain.memory_backing is not None and domain.memory_backing.locked
     return [*words, "-overcommit", f"mem-lock={'on' if locked else 'off'}"]
+
+
+def _for_all(memory: GuestMemory) -> list[str]:
+    """What old machine types are told of all of their memory, which they make themselves."""
+    pages = memory.pages(Wish("ram", "ram", 0))
+    words = ["-mem-prealloc"] if pages.prealloc else []
+    if pages.huge:
+        words += ["-mem-path", memory.huge_directory(pages.kib)]
+    elif memory.backing.source == "file":
+        words += ["-mem-path", f"{memory.file_directory()}/ram"]
+    return words
 
 
 def _arguments(backing: Backing) -> list[str]:
@@ -85,7 +98,7 @@ def numa_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     first = next((number for number, cell in enumerate(numa.cells) if cell.cpus is not None), None)
     if first is None:
         raise UnsupportedConfigError("At least one NUMA node has to have CPUs")
-    words: list[str] = []
+    words = [] if by_object else _for_all(memory)
     for number, (cell, backing) in enumerate(zip(numa.cells, backings, strict=True)):
         parts = [f"node,nodeid={number}"]
         parts += [f"cpus={part}" for part in format_cpuset(cell.vcpus).split(",") if part]
