@@ -8,12 +8,23 @@ from __future__ import annotations
 #: Module to the names of its commands, in the order of the modules' own tables.
 MODULES: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor",),
+    "domain_attach": (
+        "attach-device",
+        "attach-disk",
+        "attach-interface",
+    ),
     "domain_console": ("console",),
     "domain_definition": (
         "desc",
         "dumpxml",
         "edit",
         "metadata",
+    ),
+    "domain_detach": (
+        "detach-device",
+        "detach-device-alias",
+        "detach-disk",
+        "detach-interface",
     ),
     "domain_devices": (
         "domblklist",
@@ -64,6 +75,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "domain_stats": ("domstats",),
     "domain_undefine": ("undefine",),
+    "domain_update": (
+        "change-media",
+        "update-device",
+        "update-memory-device",
+    ),
     "domain_vcpu": (
         "schedinfo",
         "setvcpus",

@@ -71,6 +71,11 @@ def picked(text: str, path: str, *, wrap: bool) -> str:
     return _serialized(parent) + "\n"
 
 
+def serialized(element: Element) -> str:
+    """An element alone, with the blanks that it has in its document."""
+    return etree.tostring(element, encoding="unicode", with_tail=False)
+
+
 def _serialized(node: object) -> str:
     if isinstance(node, etree._Element):
         return etree.tostring(node, encoding="unicode", pretty_print=True, with_tail=False).removesuffix("\n")
