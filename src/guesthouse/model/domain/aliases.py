@@ -41,7 +41,12 @@ def _numbered(devices: Devices, field: str) -> Iterator[tuple[int, Device]]:
     if field == "interfaces":
         yield from enumerate(assigned)
         found = [item for item in devices.interfaces if not item.is_assigned]
-    yield from enumerate(found, len(assigned) if field == "hostdevs" else 0)
+    if field == "hostdevs":
+        # Those that the user named are not counted.
+        found = [item for item in found if item.alias is None or not item.alias.of_user]
+        yield from enumerate(found, len(assigned))
+        return
+    yield from enumerate(found)
 
 
 def _name(device: Device, number: int, ctx: DeviceContext) -> None:

@@ -65,6 +65,18 @@ def _no_generic(_adapter: str, _bus: int, _target: int, _unit: int) -> str:
     raise LibvirtError("this host has no SCSI device to look up")
 
 
+def _no_usb(_vendor: int | None, _product: int | None, _place: tuple[int, int] | None) -> tuple[int, int]:
+    raise LibvirtError("this host has no USB device to look up")
+
+
+def _unknown_is_express(_address: str) -> bool:
+    return True
+
+
+def _no_mdev(_uuid: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class HostParts:
     """Places and lookups.
@@ -74,6 +86,9 @@ class HostParts:
     `swtpm` are the host's, if it has them. `open_vsock` takes the wanted context id, or None for any free one.
     `open_vhost` opens a device of the kernel's vhost, `open_device` another device of the host for reading and
     writing; None leaves that to QEMU. `scsi_generic` names the generic device of a SCSI adapter, bus, target and unit.
+    `find_usb` tells bus and number of the one USB device of a vendor and product, of a bus and number, or of all that.
+    `is_express` says whether a PCI device of the host is PCI Express, as those are taken for that are not there;
+    `has_mdev` whether there is a mediated device of a UUID.
     """
 
     swtpm_storage: str = "/var/lib/libvirt/swtpm"
@@ -86,6 +101,9 @@ class HostParts:
     open_vhost: Callable[[str], int | None] = _not_opened
     open_device: Callable[[str, str], FdSet | None] = _no_set
     scsi_generic: Callable[[str, int, int, int], str] = _no_generic
+    find_usb: Callable[[int | None, int | None, tuple[int, int] | None], tuple[int, int]] = _no_usb
+    is_express: Callable[[str], bool] = _unknown_is_express
+    has_mdev: Callable[[str], bool] = _no_mdev
 
 
 #: A host that has nothing, with libvirt's places.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain import controllers, default_audio
-from guesthouse.model.domain.addresses import drive, virtio_serial
+from guesthouse.model.domain.addresses import ccid, drive, hostdev_units, virtio_serial
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.input import Input
@@ -74,6 +74,8 @@ def add_dependent_devices(domain: Domain, ctx: DeviceContext) -> None:
     domain.devices.settle_consoles()
     domain.devices.settle_displays()
     drive.add_controllers(domain)
+    hostdev_units.add_controllers(domain)
     virtio_serial.add_controllers(domain, ctx)
+    ccid.assign(domain)
     if domain.devices.graphics and not domain.devices.videos:
         domain.devices.videos.append(new(Video))

@@ -11,15 +11,21 @@ from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import element, many, new, one, opt_leaf
+from guesthouse.model.binding import choices, element, many, new, one, opt_leaf
+from guesthouse.model.domain.devices import display_checks
 from guesthouse.model.domain.devices.audio import Audio
 from guesthouse.model.domain.devices.base import ControllerFacts, Device
 from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.crypto import Crypto
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.disk.checks import check_together as disks_check_together
 from guesthouse.model.domain.devices.filesystem import Filesystem
 from guesthouse.model.domain.devices.graphics import Graphics
+from guesthouse.model.domain.devices.hostdev import Hostdev
+from guesthouse.model.domain.devices.hostdev import check_together as check_hostdevs
+from guesthouse.model.domain.devices.hostdev_forms import HOSTDEVS
+from guesthouse.model.domain.devices.hostdev_scsi import ScsiHostdev
 from guesthouse.model.domain.devices.hub import Hub
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
@@ -31,9 +37,12 @@ from guesthouse.model.domain.devices.nvram import Nvram
 from guesthouse.model.domain.devices.panic import Panic
 from guesthouse.model.domain.devices.pstore import Pstore
 from guesthouse.model.domain.devices.rng import Rng
+from guesthouse.model.domain.devices.redirdev import Redirdev
+from guesthouse.model.domain.devices.redirfilter import RedirFilter
 from guesthouse.model.domain.devices.serial import Parallel, ParallelTarget, Serial, SerialTarget
 from guesthouse.model.domain.devices.serial_console import Console, ConsoleTarget
 from guesthouse.model.domain.devices.shmem import Shmem
+from guesthouse.model.domain.devices.smartcard import Smartcard
 from guesthouse.model.domain.devices.sound import Sound
 from guesthouse.model.domain.devices.tpm import Tpm
 from guesthouse.model.domain.devices.video import Video
@@ -51,6 +60,7 @@ LAUNCH_ORDER: Final = (
     "disks",
     "filesystems",
     "interfaces",
+    "smartcards",
     "serials",
     "parallels",
     "channels",
@@ -62,7 +72,9 @@ LAUNCH_ORDER: Final = (
     "videos",
     "sounds",
     "watchdogs",
+    "redirdevs",
     "assigned",
+    "hostdevs",
     "memballoon",
     "rngs",
     "panics",
@@ -84,6 +96,7 @@ class Devices:
     leases: list[Lease] = many(Lease)
     filesystems: list[Filesystem] = many(Filesystem)
     interfaces: list[Interface] = many(Interface)
+    smartcards: list[Smartcard] = many(Smartcard)
     serials: list[Serial] = many(Serial)
     parallels: list[Parallel] = many(Parallel)
     consoles: list[Console] = many(Console)
@@ -94,6 +107,9 @@ class Devices:
     sounds: list[Sound] = many(Sound)
     audios: list[Audio] = many(Audio)
     videos: list[Video] = many(Video)
+    hostdevs: list[Hostdev] = choices("type", HOSTDEVS)
+    redirdevs: list[Redirdev] = many(Redirdev)
+    redirfilter: RedirFilter | None = one(RedirFilter)
     hubs: list[Hub] = many(Hub)
     watchdogs: list[Watchdog] = many(Watchdog)
     memballoon: Memballoon | None = one(Memballoon)
@@ -174,8 +190,7 @@ class Devices:
     def _number_ports(self) -> None:
         for number, console in enumerate(self.consoles):
             console.target = console.target or new(ConsoleTarget)
-            if console.target.port is None:
-                console.target.port = number
+            console.target.port = number
         taken = -1
         for serial in self.serials:
             serial.target = serial.target or new(SerialTarget)
@@ -201,6 +216,11 @@ class Devices:
 
     def check_together(self) -> None:
         """Raise `UnsupportedConfigError` where devices contradict each other."""
+        display_checks.check_graphics(self.graphics)
+        display_checks.check_videos(self.videos)
+        display_checks.check_audio(self.audios, self.graphics)
+        display_checks.check_smartcards(self.smartcards)
+        disks_check_together(self.disks)
         if len({watchdog.action for watchdog in self.watchdogs}) > 1:
             raise UnsupportedConfigError("watchdogs with different actions are not supported with this QEMU binary")
         models = [watchdog.model for watchdog in self.watchdogs]
@@ -209,6 +229,7 @@ class Devices:
                 raise UnsupportedConfigError(f"domain can only have one watchdog with model '{model}'")
         if len(set(self.audio_ids())) < len(self.audios):
             raise UnsupportedConfigError("the ids of <audio> backends must be unique")
+        check_hostdevs(self.hostdevs, self.disks, len(self.graphics))
 
     def number_disk_layers(self, first: int = 1) -> int:
         """Number the images of all disks from `first` on, the last disk first, as libvirt does; the next number is
@@ -216,11 +237,18 @@ class Devices:
         """
         for disk in reversed(self.disks):
             first = disk.number_layers(first)
+        for hostdev in self.hostdevs:
+            if isinstance(hostdev, ScsiHostdev):
+                first = hostdev.number_node(first)
         return first
 
     def audio_ids(self) -> tuple[int, ...]:
         """The ids of the audio backends, for `DeviceContext`."""
         return tuple(audio.id for audio in self.audios)
+
+    def redirection_filter(self) -> str:
+        """Which of a client's USB devices may be redirected, as QEMU has it, for `DeviceContext`; empty for all."""
+        return "" if self.redirfilter is None else self.redirfilter.words
 
     def controller_table(self) -> dict[tuple[str, int], ControllerFacts]:
         """The controllers by type and index, for `DeviceContext`; of companions only the master."""

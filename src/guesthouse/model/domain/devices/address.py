@@ -183,6 +183,13 @@ class MmioAddress(Address):
     type: str = default(one_of("virtio-mmio"), "virtio-mmio")
 
 
+@element("address")
+class UnassignedAddress(Address):
+    """No place at all: the device is taken from the host, and the guest does not see it."""
+
+    type: str = default(one_of("unassigned"), "unassigned")
+
+
 #: The value of `type` to the form.
 ADDRESSES: Final[dict[str, type[Address]]] = {
     "pci": PciAddress,
@@ -192,6 +199,7 @@ ADDRESSES: Final[dict[str, type[Address]]] = {
     "ccid": CcidAddress,
     "isa": IsaAddress,
     "virtio-mmio": MmioAddress,
+    "unassigned": UnassignedAddress,
     "ccw": CcwAddress,
 }
 
