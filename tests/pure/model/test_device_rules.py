@@ -172,7 +172,7 @@ def test_images_are_numbered_from_the_last_disk_on() -> None:
 def test_empty_drive_takes_a_number() -> None:
     devices = cases.parse("<devices><disk device='cdrom'><target dev='sda' bus='sata'/></disk></devices>")
     assert devices.number_disk_layers() == 2
-    assert devices.disks[0].backend() == []
+    assert devices.disks[0].layers() == []
 
 
 @pytest.mark.parametrize(("name", "number"), [("vda", 0), ("sdz", 25), ("vdaa", 26), ("hdb1", 1), ("xvdc", 2)])

@@ -83,7 +83,6 @@ def exercised(item: object, seen: set[tuple[type[object], str]]) -> None:
 #: What no case shows, and why.
 UNSEEN = {
     ("Devices", "emulator"): "it is no device",
-    ("CcidAddress", "*"): "smartcards are not there yet",
     ("MmioAddress", "*"): "boards without PCI have no case",
 }
 
@@ -116,9 +115,12 @@ EXAMPLES: dict[str, st.SearchStrategy[str]] = {
     "at most 8 printable characters": st.from_regex(r"[A-Z]{1,8}", fullmatch=True),
     "at most 40 printable characters": st.from_regex(r"[A-Z]{1,16}", fullmatch=True),
     "a name": st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    "a UUID": st.uuids().map(str),
     "a name without '/'": st.from_regex(r"[a-z]{1,8}\.[0-9]", fullmatch=True),
     "a time as YYYY-MM-DDThh:mm:ss": st.datetimes().map(lambda time: f"{time.year:04}-01-02T03:04:05"),
     "an address or a host name": st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    "a name of letters, digits, '.', '-' and '_'": st.from_regex(r"[a-z]{1,8}\.[0-9]", fullmatch=True),
+    "a version such as 1.10": st.from_regex(r"[1-9]?[0-9]\.[0-9]{2}", fullmatch=True),
     "the name of a keyboard layout": st.sampled_from(["de", "en-us"]),
     "a number from 0 to 7": st.integers(0, 7).map(hex),
 }
@@ -220,7 +222,8 @@ def test_what_was_written_is_written_again(cls: type[object], data: st.DataObjec
     except LibvirtError:
         # The choice contradicts itself: that is for the tests of refusals.
         assume(False)
-    assert round_trip(cls, first.strip()) == first
+    if first:  # some elements that say nothing are not written
+        assert round_trip(cls, first.strip()) == first
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__qualname__)

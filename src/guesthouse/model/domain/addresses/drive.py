@@ -14,6 +14,7 @@ from guesthouse.model.domain import controllers
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.address import DriveAddress
 from guesthouse.model.domain.devices.disk import Disk, name_index
+from guesthouse.model.domain.devices.throttling import share_limits
 
 
 def _ide(index: int) -> tuple[int, int, int]:
@@ -60,6 +61,7 @@ def arrange(domain: Domain) -> None:
         group.sort(key=lambda entry: entry[0])
         ordered.extend(disk for _number, disk in group)
     domain.devices.disks = ordered
+    share_limits([disk.iotune for disk in ordered if disk.iotune is not None])
 
 
 def assign(domain: Domain) -> None:

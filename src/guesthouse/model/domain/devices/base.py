@@ -42,6 +42,7 @@ from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.memory_objects import NO_MEMORY, GuestMemory
+from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.domain.tap_ends import TapLookup, no_taps
 from guesthouse.model.helper_programs import HelperProgram
@@ -219,6 +220,8 @@ class DeviceContext:
     vnc_listen: str = "127.0.0.1"
     settings: HostSettings = UNCHANGED
     listen: Callable[[str], int | None] = _no_socket
+    #: As `listen`, for the socket of a helper program, to which QEMU is to be connected.
+    connect: Callable[[str], int | None] = _no_socket
     open_file: Callable[[str, bool, str], FdSet | None] = _no_file
     #: The host's graphics card for displays that draw with one, and its address in a virtual network.
     rendernode: Callable[[], str] = no_rendernode
@@ -226,8 +229,13 @@ class DeviceContext:
     #: Finds the value of a secret, and seals it for QEMU.
     secret: SecretLookup = no_secret
     seal: Seal = no_seal
+    #: Where a volume of a storage pool really is, and the groups of limits that disks can name.
+    volume: VolumeLookup = no_volume
+    throttle_groups: frozenset[str] = frozenset()
     #: The ids of the guest's audio backends, in their order.
     audio_ids: tuple[int, ...] = ()
+    #: Which of a client's USB devices may be redirected to the guest, as QEMU has it; empty for all.
+    redirection_filter: str = ""
     #: The open ends of the cards' devices on the host.
     tap_ends: TapLookup = no_taps
     #: The user and group of helper programs that would choose one themselves when they are started by root.

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import attr, content, default, element, new, one, opt, opt_leaf
+from guesthouse.model.domain.devices import scsi
 from guesthouse.model.domain.devices.address import Address, PciAddress
 from guesthouse.model.domain.devices.base import (
     NOWHERE,
@@ -23,6 +24,7 @@ from guesthouse.model.domain.devices.base import (
     virtio_connection,
     virtio_props,
 )
+from guesthouse.model.domain.devices.iothread_mapping import IothreadList
 from guesthouse.model.kinds import ON_OFF, UINT, ULL, hexadecimal, integer, one_of
 from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import Option, Props, QemuObject, without_none
@@ -43,17 +45,6 @@ _USB: Final[dict[str, tuple[str, Connection]]] = {
     "nec-xhci": ("nec-usb-xhci", PCIE),
     "qemu-xhci": ("qemu-xhci", PCIE),
 }
-
-#: SCSI model to QEMU's driver, for those that are no virtio devices.
-_SCSI: Final = {
-    "lsilogic": "lsi",
-    "lsisas1068": "mptsas1068",
-    "lsisas1078": "megasas",
-    "vmpvscsi": "pvscsi",
-    "am53c974": "am53c974",
-    "dc390": "dc-390",
-}
-_SCSI_VIRTIO: Final = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
 
 #: PCI model to the device that libvirt gives it, the first being the default.
 PCI_NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -81,7 +72,7 @@ _EXPANDERS: Final = {"pci-expander-bus": ("i440fx",), "pcie-expander-bus": ("q35
 #: Type of controller to its models; a type that is not here has none.
 _MODELS: Final[dict[str, tuple[str, ...]]] = {
     "ide": ("piix3", "piix4", "ich6"),
-    "scsi": ("auto", "buslogic", "ibmvscsi", "ncr53c90", *_SCSI, *_SCSI_VIRTIO),
+    "scsi": ("auto", "buslogic", "ncr53c90", *scsi.SCSI, *scsi.SCSI_VIRTIO),
     "virtio-serial": _VIRTIO_MODELS,
     "usb": (*_USB, "qusb1", "qusb2", "none"),
     "pci": tuple(PCI_NAMES),
@@ -117,6 +108,7 @@ class ControllerDriver:
     ats: bool | None = opt(ON_OFF)
     packed: bool | None = opt(ON_OFF)
     page_per_vq: bool | None = opt(ON_OFF)
+    iothreads: IothreadList | None = one(IothreadList)
 
 
 @element("pcihole64")
@@ -196,7 +188,7 @@ class Controller(Device):
                 return _CHIPSET[self.type]
             return PCI
         if self.type == "scsi":
-            model = "virtio-transitional" if self.model in _SCSI else self.model
+            model = "virtio-transitional" if self.model in scsi.SCSI else self.model
             return virtio_connection(model)
         if self.type == "virtio-serial":
             return virtio_connection(self.model)
@@ -232,19 +224,7 @@ class Controller(Device):
         """The model exists in this QEMU, fits the machine, and the options fit the model."""
         _CHECKS.get(self.type, _no_check)(self, ctx)
         if self.driver is not None:
-            self._check_driver(self.driver, ctx)
-
-    def _check_driver(self, driver: ControllerDriver, ctx: DeviceContext) -> None:
-        tuned = [driver.queues, driver.cmd_per_lun, driver.max_sectors, driver.ioeventfd, driver.iothread]
-        if any(value is not None for value in tuned) and self.model not in _SCSI_VIRTIO:
-            raise UnsupportedConfigError(
-                "'queues', 'cmd_per_lun', 'max_sectors', 'ioeventfd' and 'iothread' are only supported by virtio-scsi "
-                "controllers"
-            )
-        if driver.iothread is not None and driver.iothread not in ctx.iothreads:
-            raise UnsupportedConfigError(
-                f"iothread '{driver.iothread}' of controller is not defined", hint="see <iothreads>"
-            )
+            scsi.check_driver(self, self.driver, ctx)
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The device, unless it is part of the machine."""
@@ -278,14 +258,6 @@ def _check_usb(controller: Controller, ctx: DeviceContext) -> None:
             raise UnsupportedConfigError(f"'{controller.model}' controller only supports up to '{_XHCI_PORTS}' ports")
 
 
-def _check_scsi(controller: Controller, ctx: DeviceContext) -> None:
-    if controller.model in ("buslogic", "ncr53c90", "ibmvscsi"):
-        raise UnsupportedConfigError(f"Unsupported controller model: {controller.model}")
-    if controller.model in _SCSI:
-        driver = "lsi53c895a" if controller.model == "lsilogic" else _SCSI[controller.model]
-        ctx.need(driver, f"SCSI controller model '{controller.model}'")
-
-
 def _check_ide(controller: Controller, ctx: DeviceContext) -> None:
     if not controller.implicit(ctx):
         raise UnsupportedConfigError(
@@ -307,7 +279,7 @@ def _check_pci(controller: Controller, ctx: DeviceContext) -> None:
         ctx.need(controller.model_name or PCI_NAMES[model][0], f"PCI controller model '{model}'")
 
 
-_CHECKS: Final = {"usb": _check_usb, "scsi": _check_scsi, "ide": _check_ide, "pci": _check_pci}
+_CHECKS: Final = {"usb": _check_usb, "scsi": scsi.check_scsi, "ide": _check_ide, "pci": _check_pci}
 
 
 def _usb_props(controller: Controller, ctx: DeviceContext) -> Props:
@@ -316,27 +288,6 @@ def _usb_props(controller: Controller, ctx: DeviceContext) -> Props:
         return props | {"id": controller.name}
     master = ctx.controller("usb", controller.index or 0)
     return props | {"masterbus": f"{master.name}.0", "firstport": controller.startport}
-
-
-def _scsi_props(controller: Controller, _ctx: DeviceContext) -> Props:
-    if controller.model not in _SCSI_VIRTIO:
-        return {"driver": _SCSI[controller.model or ""], "id": controller.name}
-    driver = controller.driver
-    props: Props = {"driver": controller.virtio_driver("virtio-scsi", controller.model)}
-    props |= virtio_props(driver)
-    if driver is None:
-        return props | {"id": controller.name}
-    if driver.iothread:
-        props["iothread"] = f"iothread{driver.iothread}"
-    return props | without_none(
-        {
-            "id": controller.name,
-            "num_queues": driver.queues,
-            "cmd_per_lun": driver.cmd_per_lun,
-            "max_sectors": driver.max_sectors,
-            "ioeventfd": driver.ioeventfd,
-        }
-    )
 
 
 def _virtio_serial_props(controller: Controller, _ctx: DeviceContext) -> Props:
@@ -373,7 +324,7 @@ def _ccid_props(controller: Controller, _ctx: DeviceContext) -> Props:
 
 _PROPS: Final = {
     "usb": _usb_props,
-    "scsi": _scsi_props,
+    "scsi": scsi.scsi_props,
     "virtio-serial": _virtio_serial_props,
     "pci": _pci_props,
     "sata": _sata_props,
