@@ -26,9 +26,10 @@ conn = libvirt.open(sys.argv[1])
 class Daemon:
     """One guesthoused. Everything of it is under `root`; `stop` ends it and every guest that it left behind."""
 
-    def __init__(self, root: Path, *options: str) -> None:
+    def __init__(self, root: Path, *options: str, prefix: tuple[str, ...] = ()) -> None:
         self.root = root
         self.options = options
+        self.prefix = prefix  # a command that runs it, such as nsenter
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +63,7 @@ class Daemon:
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "output").open("ab") as output:
             self.process = subprocess.Popen(
-                [str(BIN / "guesthoused"), "--root", str(self.root), *self.options],
+                [*self.prefix, str(BIN / "guesthoused"), "--root", str(self.root), *self.options],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + START_DEADLINE

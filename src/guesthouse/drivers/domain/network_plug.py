@@ -34,7 +34,6 @@ from guesthouse.model.domain.devices.interface.netdev import wants_vhost
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
     from guesthouse.drivers.domain.run import Run
-    from guesthouse.model.domain.devices.base import DeviceContext
     from guesthouse.model.domain.launch import LaunchContext
 
 log = logging.getLogger(__name__)
@@ -87,14 +86,13 @@ async def plug_all(driver: Guests, run: Run, context: LaunchContext) -> LaunchCo
     return dataclasses.replace(context, tap_ends=lambda alias, _queues, _vhost: run.wirings[alias].inherited())
 
 
-async def plug_in(driver: Guests, run: Run, interface: Interface, ctx: DeviceContext) -> None:
-    """Plug a card of a guest that runs: `ctx` then tells its open ends, with what QEMU has to be given before.
+async def plug_in(driver: Guests, run: Run, interface: Interface) -> None:
+    """Plug a card of a guest that runs: `surroundings` then tell its open ends, with what QEMU has to be given before.
 
     Whoever calls it calls `close` when QEMU has the card or refused it, and `unplug` when the card is gone again.
     """
     if interface.uses_tap:
         run.wirings[interface.name] = await plug(driver, run, interface)
-        ctx.tap_ends = lambda alias, _queues, _vhost: run.wirings[alias].handed_over(alias)
 
 
 def descriptors(run: Run) -> list[int]:
@@ -266,11 +264,7 @@ def _set_up_tap(interface: Interface, end: Connected) -> None:
     size = end.mtu or (links.mtu(end.other) if on_bridge and not end.switch else None)
     links.change(name, mac=tap_mac(interface.mac_text), mtu=size)
     if on_bridge and not end.switch:
-        links.change(name, master=end.other)
-        if end.tags is not None:
-            _set_vlans(name, end)
-        if end.isolated:
-            links.isolate(name, isolated=True)
+        set_up_port(name, end)
     if interface.coalesce is not None and interface.coalesce.frames:
         links.coalesce(name, interface.coalesce.frames)
     links.change(name, up=True)
@@ -279,6 +273,16 @@ def _set_up_tap(interface: Interface, end: Connected) -> None:
             links.add_address(name, ip.address, ip.bits, ip.peer)
         for route in interface.source.routes:
             links.add_route(name, route.address, route.bits, route.gateway, route.metric)
+
+
+def set_up_port(name: str, end: Connected) -> None:
+    """Make a tap a port of the kernel's bridge that `end` names, with its VLANs. Raises OSError."""
+    links.change(name, master="")
+    links.change(name, master=end.other)
+    if end.tags is not None:
+        _set_vlans(name, end)
+    if end.isolated:
+        links.isolate(name, isolated=True)
 
 
 def _set_vlans(name: str, end: Connected) -> None:

@@ -158,20 +158,6 @@ async def _disk_errors(driver: Guests, _: Caller, args: rpc.DomainGetDiskErrorsA
     return rpc.DomainGetDiskErrorsRet(errors, len(errors))
 
 
-def _interface_stats(driver: Guests, _: Caller, args: rpc.DomainInterfaceStatsArgs) -> Struct:
-    run = find(driver, args.dom).live()
-    for interface in run.live.devices.interfaces:
-        mac = interface.mac.address if interface.mac is not None else None
-        if args.device and args.device in (interface.host_device, mac):
-            counters = statistics.network_counters(interface.host_device) if interface.host_device else None
-            if counters is None:
-                raise OperationInvalidError(
-                    f"interface '{args.device}' has no device on the host", hint="a user-mode network is not counted"
-                )
-            return rpc.DomainInterfaceStatsRet(*counters)
-    raise InvalidArgumentError(f"'{args.device}' is not a known interface", domain=Origin.DOMAIN)
-
-
 async def _set_memory_stats_period(driver: Guests, _: Caller, args: tuning.DomainSetMemoryStatsPeriodArgs) -> None:
     flags.check(args.flags, flags.LIVE | flags.CONFIG, "qemuDomainSetMemoryStatsPeriod")
     await set_period(driver, find(driver, args.dom), args.period, args.flags)
@@ -209,7 +195,6 @@ TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_BLOCK_STATS_FLAGS: read(_block_stats_flags),
     rpc.DOMAIN_GET_BLOCK_INFO: read(_block_info),
     rpc.DOMAIN_GET_DISK_ERRORS: read(_disk_errors),
-    rpc.DOMAIN_INTERFACE_STATS: read(_interface_stats),
     rpc.DOMAIN_GET_MESSAGES: read(_messages),
     tuning.DOMAIN_SET_MEMORY_STATS_PERIOD: write(_set_memory_stats_period),
     tuning.DOMAIN_GET_MAX_MEMORY: read(_max_memory),

@@ -18,6 +18,7 @@ from guesthouse.drivers.domain.run import Readings, Run
 from guesthouse.drivers.domain.typed import INT, STRING, UINT, ULLONG, Param
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.interface import Interface
 
 STATE, CPU_TOTAL, BALLOON, VCPU, INTERFACE, BLOCK = (1 << bit for bit in range(6))
 
@@ -117,14 +118,22 @@ def memory(guest: Guest, run: Run) -> list[tuple[int, int]]:
     return found
 
 
-def network_counters(device: str) -> list[int] | None:
-    """A host device's counters in the order of `_NETWORK`, from the guest's point of view; None when it is not there.
+def card_counters(interface: Interface) -> list[int] | None:
+    """The counters of a card's device on the host, in the order of `_NETWORK`; None when it has none.
 
-    What the host receives from a tap device, the guest has sent.
+    What the host receives from a tap the guest has sent; a macvtap is the guest's own.
     """
+    device = interface.host_device
+    return network_counters(device, swapped=interface.type != "direct") if device is not None else None
+
+
+def network_counters(device: str, *, swapped: bool = True) -> list[int] | None:
+    """A host device's counters in the order of `_NETWORK`, sent and received `swapped`; None when it is not there."""
     numbers = []
     for _, name in _NETWORK:
-        mirrored = name.replace("rx_", "tx_") if name.startswith("rx_") else name.replace("tx_", "rx_")
+        mirrored = name
+        if swapped:
+            mirrored = name.replace("rx_", "tx_") if name.startswith("rx_") else name.replace("tx_", "rx_")
         try:
             with open(f"/sys/class/net/{os.path.basename(device)}/statistics/{mirrored}", "rb", buffering=0) as file:
                 numbers.append(int(file.read(32)))
@@ -189,7 +198,7 @@ def _interface(guest: Guest, found: list[Param]) -> None:
         if not interface.host_device:
             continue
         found.append((f"net.{number}.name", STRING, interface.host_device))
-        counters = network_counters(interface.host_device)
+        counters = card_counters(interface)
         if counters is not None:
             found += [
                 (f"net.{number}.{name}", ULLONG, value) for (name, _), value in zip(_NETWORK, counters, strict=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.connect.processors import read_processor
 from guesthouse.drivers.domain import graphics_places, secrets
+from guesthouse.drivers.domain.network_wiring import of_running
 from guesthouse.drivers.domain.run import Run
 from guesthouse.host.sysfs import HostTree
 from guesthouse.model.domain.launch import LaunchContext
@@ -32,6 +33,7 @@ def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
         rendernode=graphics_places.rendernode,
         secret=driver.secret,
         seal=secrets.seal_of(run.where),
+        tap_ends=of_running(run),
         run_as=(0, os.getegid()) if os.geteuid() == 0 else None,
     )
 

@@ -84,7 +84,10 @@ async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Devi
         for device in added:
             await host.plug(driver, guest, run, device, ctx)
             ready.append(device)
-        await wiring.make(run, _in_order(added, ctx))
+        try:
+            await wiring.make(run, _in_order(added, ctx))
+        finally:
+            host.given(run)
     except BaseException:
         there = await _still_there(run, added)
         for device in ready:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError, OperationUnsupportedError
-from guesthouse.model.qemu_objects import Command, Device, FdSet, QemuObject
+from guesthouse.model.qemu_objects import Command, Device, FdSet, NamedDescriptor, QemuObject
 from guesthouse.qemu.json_value import objects, text_of
 from guesthouse.qemu.monitor import QmpError
 
@@ -100,4 +100,4 @@ async def plugged_aliases(run: Run) -> frozenset[str]:
 
 
 def _descriptor(item: QemuObject) -> int | None:
-    return item.fd if isinstance(item, FdSet) else None
+    return item.fd if isinstance(item, FdSet | NamedDescriptor) else None
