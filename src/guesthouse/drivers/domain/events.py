@@ -8,19 +8,20 @@ Source: libvirt's `remote_protocol.x`; https://libvirt.org/html/libvirt-libvirt-
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from guesthouse.drivers.api import Caller
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.states import Notice
+from guesthouse.drivers.domain.typed import Param
 from guesthouse.errors import InternalError
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import events as wire
 from guesthouse.rpc.procedures import events_generation1 as old
 from guesthouse.rpc.procedures import qemu as qemu_wire
-from guesthouse.rpc.types import NonnullDomain
+from guesthouse.rpc.types import NonnullDomain, TypedParam
 from guesthouse.rpc.xdr import Struct, StructType
 
 #: Messages of generation 2 that hold the message of generation 1 after the callback id.
@@ -144,6 +145,11 @@ class Events:
         """Announce any other event."""
         if self._by_event[event]:
             self._send(event, NonnullDomain(guest.name, guest.uuid, guest.id), values)
+
+    def tunable(self, guest: Guest, params: Iterable[Param]) -> None:
+        """Announce that limits of a running guest have changed."""
+        if self._by_event[EventId.TUNABLE]:
+            self.publish(EventId.TUNABLE, guest, [TypedParam(*one) for one in params])
 
     def graphics(
         self,

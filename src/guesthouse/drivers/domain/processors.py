@@ -13,6 +13,7 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.kinds import parse_cpuset
 
 _ONLINE = "/sys/devices/system/cpu/online"
+_NODES = "/sys/devices/system/node/has_memory"
 
 
 def online() -> frozenset[int]:
@@ -44,3 +45,12 @@ def affinity(thread: facts.Thread) -> frozenset[int]:
         return frozenset(os.sched_getaffinity(thread.id))
     except OSError:
         return online()
+
+
+def memory_nodes() -> frozenset[int]:
+    """The host's memory nodes."""
+    try:
+        with open(_NODES, encoding="ascii") as file:
+            return frozenset(parse_cpuset(file.read().strip()))
+    except (OSError, ValueError):
+        return frozenset({0})

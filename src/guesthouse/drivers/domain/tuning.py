@@ -11,6 +11,7 @@ Settings: https://libvirt.org/formatdomain.html#cpu-tuning and the sections afte
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,14 @@ class Threads:
         """QEMU's own threads, its first one in front."""
         others = {*self.vcpus.values(), *self.iothreads.values()}
         return [tid for tid in scheduling.threads(self.pid) if tid not in others]
+
+    def of(self, part: str) -> list[int]:
+        """The threads of a part: none for a processor that is off."""
+        if part == EMULATOR:
+            return self.emulator
+        known = self.iothreads if part.startswith("iothread") else self.vcpus
+        found = known.get(int(part.removeprefix("iothread").removeprefix("vcpu")))
+        return [] if found is None else [found]
 
 
 def _limits_memory(domain: Domain) -> bool:
@@ -133,6 +142,15 @@ async def threads(run: Run) -> Threads:
                 iothreads[int(number)] = as_int(entry.get("thread-id"), "an I/O thread")
     vcpus = dict(zip(run.readings.vcpu_numbers, run.readings.vcpu_threads, strict=True))
     return Threads(run.pid, vcpus, iothreads)
+
+
+async def ready(run: Run) -> Group | None:
+    """The run's group, with its parts; None where it has none, or none could be made."""
+    if run.sorting is not None and not run.sorting.done():
+        await asyncio.wait([run.sorting])
+    with contextlib.suppress(LibvirtError, OSError, TimeoutError):
+        return await housing.settled(run)
+    return None
 
 
 async def settle(run: Run) -> None:
