@@ -26,12 +26,14 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
         vnc_listen=defaults.vnc_listen,
         settings=defaults.settings,
         iothreads=_iothreads(domain),
+        throttle_groups=_throttle_groups(domain),
         memory=memory,
         shared_memory=memory.shared,
         guest_name=domain.name,
         guest_uuid=domain.uuid,
         parts=defaults.parts,
         audio_ids=_audio_ids(domain),
+        redirection_filter=domain.devices.redirection_filter(),
     )
 
 
@@ -59,15 +61,23 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         guest_uuid=domain.uuid,
         parts=launch.parts,
         listen=launch.listen,
+        connect=launch.connect,
         open_file=launch.open_file,
         rendernode=launch.rendernode,
         network_address=launch.network_address,
         secret=launch.secret,
         seal=launch.seal,
+        volume=launch.volume,
+        throttle_groups=_throttle_groups(domain),
         tap_ends=launch.tap_ends,
         run_as=launch.run_as,
         audio_ids=_audio_ids(domain),
+        redirection_filter=domain.devices.redirection_filter(),
     )
+
+
+def _throttle_groups(domain: Domain) -> frozenset[str]:
+    return domain.throttle_groups.names if domain.throttle_groups is not None else frozenset()
 
 
 def _iothreads(domain: Domain) -> frozenset[int]:
