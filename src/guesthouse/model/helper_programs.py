@@ -65,7 +65,8 @@ class HelperProgram:
 
     `name` is unique within a guest, and part of its log's name: `GUEST-NAME.log`. What is to be done `before` is done
     in its order. The program is ready at once when it
-    is handed its socket; when it makes one itself, `ready` is the path, and connecting to it does no harm. One that
+    is handed its socket; when it makes one itself, `ready` is the path, and connecting to it does no harm unless
+    it takes one connection `once`: such a socket is only looked for. One that
     goes into the background by itself writes its pid to `pid_file` before it does. It has `deadline` seconds for that.
 
     With `restart` it is started again when it dies under a running guest, because QEMU connects to it anew; it then
@@ -76,6 +77,7 @@ class HelperProgram:
     argv: tuple[str | Handed, ...]
     before: tuple[Preparation, ...] = ()
     ready: str | None = None
+    once: bool = False
     pid_file: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     deadline: float = READY_DEADLINE

@@ -88,6 +88,9 @@ def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceCon
         channel_dir="/sockets",
         passt_dir="/sockets",
         short_name="1-guest",
+        rendernode=lambda: "/dev/dri/renderD128",
+        network_address=lambda _name: "192.0.2.1",
+        redirection_filter=devices.redirection_filter(),
     )
     if assign:
         assign_aliases(devices, ctx)

@@ -197,6 +197,7 @@ def _form(draw: st.DrawFn, _cls: type[object], slot: Slot, _name: str, depth: in
 
 _PARTS: dict[str, Callable[[st.DrawFn, type[object], Slot, str, int], str]] = {
     "leaf": _leaf,
+    "leaves": _leaf,
     "content": _content,
     "flag": _flag,
     "one": _child,

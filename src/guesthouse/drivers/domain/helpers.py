@@ -231,7 +231,7 @@ async def _until_ready(helper: Helper) -> None:
         return
     try:
         async with asyncio.timeout(program.deadline):
-            while not _accepts(program.ready):
+            while not (Path(program.ready).is_socket() if program.once else _accepts(program.ready)):
                 if helper.process.poll() is not None:
                     raise OperationFailedError(_epitaph(helper))
                 await asyncio.sleep(_POLL_SECONDS)

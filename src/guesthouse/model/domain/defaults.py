@@ -62,7 +62,8 @@ class Defaults:
     `emulators` maps an architecture to QEMU's program. `choose_firmware` picks an image from the host's firmware
     descriptors, or None. `nvram` is the directory of the guests' firmware variables, `channel_dir` where the sockets of
     channels are made. `vnc_listen` is the address of graphics without one. `host_arch` is the architecture that KVM
-    can run. `settings` are those of `qemu.conf`.
+    can run. `settings` are those of `qemu.conf`. `new` says that the definition is a new one, and not one that is read
+    again: then what libvirt adds to new guests only is added.
     """
 
     emulators: dict[str, str] = field(default_factory=lambda: {"x86_64": "/usr/bin/qemu-system-x86_64"})
@@ -73,4 +74,5 @@ class Defaults:
     vnc_listen: str = "127.0.0.1"
     mac_prefix: str = MAC_PREFIX
     settings: HostSettings = UNCHANGED
+    new: bool = True
     parts: HostParts = NOTHING

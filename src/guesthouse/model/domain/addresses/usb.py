@@ -41,14 +41,19 @@ def _count(controller: Controller) -> int:
     return controller.ports if controller.ports is not None and controller.model in ("nec-xhci", "qemu-xhci") else count
 
 
-def assign(domain: Domain, ctx: DeviceContext) -> None:
+def assign(domain: Domain, ctx: DeviceContext, *, complete: bool = True) -> None:
     """Give every USB device a port.
+
+    Unless `complete`, those of a definition where one has none are left to its next start: what runs already, on a
+    libvirt of old, got its ports from QEMU.
 
     Raises `XmlError` for a port that does not exist or is taken, `UnsupportedConfigError` where the guest has no USB.
     """
     buses = [controller for controller in domain.devices.controllers if controller.type == "usb"]
     devices = [device for device in domain.devices.all() if device.connection(ctx).bus == "usb"]
     others = [device for device in devices if not isinstance(device, Hub)]
+    if not complete and any(_port(device) is None for device in devices):
+        return
     if others and not any(controller.model != "none" for controller in buses):
         raise UnsupportedConfigError("USB is disabled for this domain, but USB devices are present in the domain XML")
     _add_hubs(domain, buses, len(others))

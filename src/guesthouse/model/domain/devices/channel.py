@@ -112,10 +112,15 @@ class Channel(CharacterDevice):
         return Connection("virtio-serial") if self.target.type == "virtio" else NOWHERE
 
     def defaults(self, ctx: DeviceContext) -> None:
-        """The agent of SPICE has its name. A path that an earlier start made is dropped: the next makes another."""
-        if self.target.type == "virtio" and self.type == "spicevmc":
-            self.target.name = self.target.name or SPICE_AGENT
-        if self.target.type == "virtio" and self.type == "unix" and (self.path is None or self._generated(self.path, ctx.channel_dir)):
+        """A path that an earlier start made is dropped: the next makes another."""
+        if (
+            self.target.type == "virtio"
+            and self.type == "unix"
+            and (self.path is None or self._generated(self.path, ctx.channel_dir))
+        ):
+            source = self.source
+            if source is not None and source.reconnect is not None and source.reconnect.enabled:
+                raise InternalError("chardev reconnect is possible only for connect mode", domain=Origin.DOMAIN)
             self.sources = []
 
     def _generated(self, path: str, directory: str) -> bool:
@@ -151,7 +156,7 @@ class Channel(CharacterDevice):
             return [*self.backend(ctx), Netdev({"type": "user", "guestfwd": [{"str": way}], "id": self.name})]
         props = {"driver": "virtserialport"} | self.address_props(ctx) | {"chardev": self.chardev, "id": self.name}
         name = self.target.name
-        if name is None and self.type == "qemu-vdagent":
+        if name is None and self.type in ("spicevmc", "qemu-vdagent"):
             name = SPICE_AGENT
         if name is not None:
             props["name"] = name

@@ -216,9 +216,7 @@ def _check_reconnect(source: ChardevSource) -> None:
     if source.binds:
         raise InternalError("chardev reconnect is possible only for connect mode", domain=Origin.DOMAIN)
     if reconnect.timeout == 0:
-        raise LibvirtError(
-            "chardev reconnect source timeout cannot be '0'", code=Code.INVALID_ARG, domain=Origin.QEMU
-        )
+        raise LibvirtError("chardev reconnect source timeout cannot be '0'", code=Code.INVALID_ARG, domain=Origin.QEMU)
 
 
 def require_socket_path(device: CharacterDevice) -> None:

@@ -116,9 +116,7 @@ class Graphics(Device):
     bus: str | None = opt(TEXT, "address")
     listens: list[Listen] = many(Listen)
     channels: list[SpiceChannel] = many(SpiceChannel)
-    image: str | None = opt(
-        one_of("auto_glz", "auto_lz", "quic", "glz", "lz", "off"), "compression", within="image"
-    )
+    image: str | None = opt(one_of("auto_glz", "auto_lz", "quic", "glz", "lz", "off"), "compression", within="image")
     jpeg: str | None = opt(one_of("auto", "never", "always"), "compression", within="jpeg")
     zlib: str | None = opt(one_of("auto", "never", "always"), "compression", within="zlib")
     playback: bool | None = opt(ON_OFF, "compression", within="playback")

@@ -63,9 +63,7 @@ class SpiceKind(GraphicsKind):
                 "spice graphics are not supported with this QEMU", hint="its module for SPICE is not installed"
             )
         if graphics.on_network and (graphics.tls_port or 0) > 0 and not ctx.settings.spice_tls:
-            raise UnsupportedConfigError(
-                "spice TLS port set in XML configuration, but TLS is disabled in qemu.conf"
-            )
+            raise UnsupportedConfigError("spice TLS port set in XML configuration, but TLS is disabled in qemu.conf")
         if graphics.gl is not None and graphics.gl.enable is None:
             raise UnsupportedConfigError("<gl> of spice graphics needs the attribute 'enable'")
 

@@ -46,7 +46,12 @@ _S390: Final = ("s390", "s390x")
 #: The models that are part of a board, and the architectures whose boards have them.
 _PLATFORM_MODELS: Final = {"pl011": ("aarch64", "armv7l", "armv6l"), "16550a": ("riscv32", "riscv64", "loongarch64")}
 #: The models of a type that only some architectures have.
-_ELSEWHERE: Final = {**_PLATFORM_MODELS, "sclpconsole": _S390, "sclplmconsole": _S390, "spapr-vty": ("ppc64", "ppc64le")}
+_ELSEWHERE: Final = {
+    **_PLATFORM_MODELS,
+    "sclpconsole": _S390,
+    "sclplmconsole": _S390,
+    "spapr-vty": ("ppc64", "ppc64le"),
+}
 
 
 @element("target")

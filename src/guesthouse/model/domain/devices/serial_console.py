@@ -92,7 +92,7 @@ class Console(CharacterDevice):
         self.protocol = serial.protocol
         self.log_file, self.log_append = serial.log_file, serial.log_append
         self.alias, self.address = serial.alias, serial.address
-        port = self.target.port if self.target is not None and self.target.port is not None else 0
+        port = serial.target.port if serial.target is not None else 0
         self.target = new(ConsoleTarget, type="serial", port=port)
         self.tty = serial.path if serial.type == "pty" else None
 

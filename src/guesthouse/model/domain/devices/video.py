@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from guesthouse.errors import UnsupportedConfigError
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import attr, element, new, one, opt
 from guesthouse.model.domain.devices.address import Address
 from guesthouse.model.domain.devices.base import (
@@ -23,9 +23,10 @@ from guesthouse.model.domain.devices.base import (
     alias_slot,
     virtio_props,
 )
+from guesthouse.model.helper_programs import HelperProgram
 from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, UINT, YES_NO, integer, one_of
+from guesthouse.model.qemu_objects import Chardev, Props, QemuObject, without_none
 from guesthouse.model.qemu_objects import Device as QemuDevice
-from guesthouse.model.qemu_objects import Props, QemuObject, without_none
 
 #: Model to the device of a first card and of a further one (None: it cannot be a further one).
 _DRIVERS: Final[dict[str, tuple[str, str | None]]] = {
@@ -37,11 +38,18 @@ _DRIVERS: Final[dict[str, tuple[str, str | None]]] = {
     "bochs": ("bochs-display", None),
     "ramfb": ("ramfb", None),
 }
+#: As `_DRIVERS` for virtio cards that draw with the host's, and for those that another program drives.
+_DRAWING: Final = ("virtio-vga-gl", "virtio-gpu-gl")
+_VHOST_USER: Final = ("vhost-user-vga", "vhost-user-gpu")
 #: Video memory in KiB where the definition says nothing.
 _VRAM: Final = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536}
 _QXL_RAM: Final = 65536
 _QXL_VGAMEM: Final = 16384
 _CONNECTIONS: Final = {"virtio": VIRTIO, "bochs": PCIE, "ramfb": NOWHERE, "none": NOWHERE}
+_WITH_HEADS: Final = ("qxl", "virtio")
+_WITH_RESOLUTION: Final = ("vga", "qxl", "virtio", "bochs")
+_KIB_LIMIT: Final = (2**32 - 1) // 1024
+_MIB: Final = 1024
 
 
 @element("driver")
@@ -52,6 +60,7 @@ class VideoDriver:
     ats: bool | None = opt(ON_OFF)
     packed: bool | None = opt(ON_OFF)
     page_per_vq: bool | None = opt(ON_OFF)
+    vgaconf: str | None = opt(one_of("io", "on", "off"))
     name: str | None = opt(one_of("qemu", "vhostuser"))
 
 
@@ -68,8 +77,8 @@ class Acceleration:
 class Resolution:
     """The screen's size at start, in pixels."""
 
-    x: int = attr(integer(1, 2**31 - 1))
-    y: int = attr(integer(1, 2**31 - 1))
+    x: int = attr(integer(0, 2**31 - 1))
+    y: int = attr(integer(0, 2**31 - 1))
 
 
 @element("model")
@@ -119,6 +128,17 @@ class Video(Device):
         """Whether it is the first card."""
         return self.model is not None and self.model.primary is True
 
+    @property
+    def vhost_user(self) -> bool:
+        """Whether another program than QEMU drives it."""
+        return self.driver is not None and self.driver.name == "vhostuser"
+
+    @property
+    def draws(self) -> bool:
+        """Whether the host's card draws for it."""
+        acceleration = self.model.acceleration if self.model is not None else None
+        return acceleration is not None and acceleration.accel3d is True
+
     def connection(self, ctx: DeviceContext) -> Connection:
         """By the model."""
         return _CONNECTIONS.get(self.kind, PCI)
@@ -126,7 +146,7 @@ class Video(Device):
     def defaults(self, ctx: DeviceContext) -> None:
         """The model and its memory."""
         if self.model is None:
-            order = ("cirrus", "vga", "virtio") if ctx.x86 else ("virtio",)
+            order = ("cirrus", "vga") if ctx.x86 else ("virtio",)
             found = next((name for name in order if ctx.qemu.has_device(_DRIVERS[name][0])), order[-1])
             self.model = new(VideoModel, type=found)
         model = self.model
@@ -134,7 +154,7 @@ class Video(Device):
             return
         if model.type == "qxl":
             model.ram = _power_of_two(model.ram or _QXL_RAM)
-            model.vgamem = _power_of_two(model.vgamem or _QXL_VGAMEM)
+            model.vgamem = model.vgamem or _QXL_VGAMEM
         vram = _power_of_two(model.vram or _VRAM.get(model.type, 0))
         model.vram = vram or None
         model.heads = model.heads or 1
@@ -145,39 +165,118 @@ class Video(Device):
         if model is None or model.type == "none":
             return
         if model.type not in _DRIVERS:
-            raise UnsupportedConfigError(f"video type '{model.type}' is not supported with QEMU")
-        if not self.primary and _DRIVERS[model.type][1] is None:
-            raise UnsupportedConfigError(f"video type '{model.type}' is only valid as primary video device")
-        ctx.need(self._device_name(), f"video type '{model.type}'")
-        if self.driver is not None and self.driver.name == "vhostuser":
-            raise UnsupportedConfigError("video driver 'vhostuser' is not supported", hint="use name='qemu'")
-        if model.acceleration is not None and model.acceleration.accel3d:
-            raise UnsupportedConfigError("3D acceleration is not supported", hint="remove accel3d='yes'")
-        if model.vram64 is not None and model.type != "qxl":
-            raise UnsupportedConfigError("vram64 attribute only supported for video type qxl")
+            raise UnsupportedConfigError(f"domain configuration does not support video model '{model.type}'")
+        if model.type not in _WITH_HEADS:
+            if not self.primary:
+                raise UnsupportedConfigError(f"video type '{model.type}' is only valid as primary video device")
+            if model.heads not in (None, 1):
+                raise UnsupportedConfigError(f"video type '{model.type}' doesn't support multiple 'heads'")
+        _check_memory(model)
+        self._check_acceleration(model)
+        if model.resolution is not None:
+            _check_resolution(model.type, model.resolution)
         if model.blob is not None and model.type != "virtio":
             raise UnsupportedConfigError("blob is only supported for video type virtio")
-        if model.heads is not None and model.heads > 1 and model.type not in ("qxl", "virtio"):
-            raise UnsupportedConfigError(f"video type '{model.type}' only supports one screen, not {model.heads}")
+        if model.blob and ctx.memory.backing.source != "memfd":
+            raise UnsupportedConfigError("'blob' support for virtio-gpu devices requires a memfd memory backend")
+        if self.driver is not None and self.driver.vgaconf is not None:
+            raise UnsupportedConfigError("vgaconf of <video> is not supported by QEMU", hint="it is bhyve's")
+        ctx.need(self._device_name(ctx), f"video type '{model.type}'")
 
-    def _device_name(self) -> str:
+    def _check_acceleration(self, model: VideoModel) -> None:
+        if self.vhost_user and model.type != "virtio":
+            raise UnsupportedConfigError("'vhostuser' driver is only supported with 'virtio' device")
+        acceleration = model.acceleration
+        if acceleration is None:
+            return
+        if acceleration.accel2d:
+            raise UnsupportedConfigError("qemu does not support the accel2d setting")
+        if acceleration.rendernode is not None and not self.vhost_user:
+            raise UnsupportedConfigError("unsupported rendernode accel attribute without 'vhostuser'")
+        if acceleration.accel3d and model.type != "virtio":
+            raise UnsupportedConfigError("3d acceleration is supported only with 'virtio' video device")
+
+    def _device_name(self, ctx: DeviceContext) -> str:
         first, further = _DRIVERS[self.kind]
-        name = first if self.primary else further or first
-        return self.virtio_driver(name) if name == "virtio-gpu" else name
+        if self.vhost_user:
+            first, further = _VHOST_USER
+        elif self.draws and ctx.qemu.has_device("virtio-gpu-gl-pci"):
+            first, further = _DRAWING
+        if self.primary and (self.kind != "virtio" or ctx.qemu.has_device(first)):
+            return first
+        name = further or first
+        return self.virtio_driver(name) if self.kind == "virtio" else name
+
+    def prepare(self, ctx: DeviceContext) -> None:
+        """A program that draws needs to know the host's card."""
+        acceleration = self.model.acceleration if self.model is not None else None
+        if self.vhost_user and acceleration is not None and acceleration.accel3d:
+            acceleration.rendernode = acceleration.rendernode or ctx.rendernode()
+
+    def _socket(self, ctx: DeviceContext) -> str:
+        return f"{ctx.guest_dir}/{self.name}-vhost-user.sock"
+
+    def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
+        """The program that drives the card."""
+        if not self.vhost_user:
+            return []
+        path = self._socket(ctx)
+        words = ["vhost-user-gpu", f"--socket-path={path}"]
+        acceleration = self.model.acceleration if self.model is not None else None
+        if acceleration is not None and acceleration.accel3d:
+            words.append("--virgl")
+        if acceleration is not None and acceleration.rendernode is not None:
+            words.append(f"--render-node={acceleration.rendernode}")
+        return [
+            HelperProgram(f"{self.name}-vhost-user-gpu", tuple(words), ready=path, once=True, package="qemu-system-gui")
+        ]
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
-        """The device."""
+        """The line to the program that drives it, if there is one, and the device."""
         model = self.model
         if model is None or model.type == "none":
             return []
-        props: Props = {"driver": self._device_name()}
-        if model.type == "virtio":
+        made: list[QemuObject] = []
+        props: Props = {"driver": self._device_name(ctx)}
+        if model.type == "virtio" and not (self.vhost_user and self.primary):
             props |= virtio_props(self.driver)
         props["id"] = self.name
-        props |= _MEMORY.get(model.type, _no_memory)(model)
+        if self.vhost_user:
+            path = self._socket(ctx)
+            descriptor = ctx.connect(path)
+            chardev = f"chr-vu-{self.name}"
+            made.append(Chardev(chardev, "socket", {"path": path} if descriptor is None else {"fd": descriptor}))
+            props |= without_none({"max_outputs": model.heads, "chardev": chardev})
+        else:
+            props |= _MEMORY.get(model.type, _no_memory)(model)
         if model.resolution is not None:
             props |= {"xres": model.resolution.x, "yres": model.resolution.y}
-        return [QemuDevice(props | self.address_props(ctx))]
+        return [*made, QemuDevice(props | self.address_props(ctx))]
+
+
+def _check_memory(model: VideoModel) -> None:
+    if model.type != "qxl":
+        for name in ("ram", "vram64", "vgamem"):
+            if getattr(model, name):
+                raise UnsupportedConfigError(f"{name} attribute only supported for video type qxl")
+    for name in ("vram", "ram"):
+        if model.type == "qxl" and (getattr(model, name) or 0) > _KIB_LIMIT:
+            raise LibvirtError(
+                f"value for '{name}' must be less than '{_KIB_LIMIT}'", code=Code.OVERFLOW, domain=Origin.DOMAIN
+            )
+    if model.vgamem is not None and model.vgamem < _MIB:
+        raise UnsupportedConfigError("value for 'vgamem' must be at least 1 MiB (1024 KiB)")
+    if model.vgamem is not None and model.vgamem != _power_of_two(model.vgamem):
+        raise UnsupportedConfigError("value for 'vgamem' must be power of two")
+    if model.type in ("vga", "vmvga") and model.vram is not None and model.vram < _MIB:
+        raise UnsupportedConfigError("value for 'vram' must be at least 1 MiB (1024 KiB)")
+
+
+def _check_resolution(kind: str, resolution: Resolution) -> None:
+    if kind not in _WITH_RESOLUTION:
+        raise XmlError("model resolution is not supported")
+    if not resolution.x or not resolution.y:
+        raise UnsupportedConfigError("video resolution values must be greater than 0")
 
 
 def _no_memory(_model: VideoModel) -> Props:
