@@ -36,7 +36,7 @@ def bitmap(numbers: Iterable[int], length: int) -> bytes:
 
 def allowed(domain: Domain) -> frozenset[int]:
     """Where the definition lets the guest run."""
-    return frozenset(parse_cpuset(domain.vcpu.cpuset)) if domain.vcpu.cpuset else online()
+    return frozenset(parse_cpuset(domain.vcpu.allowed)) if domain.vcpu.allowed else online()
 
 
 def affinity(thread: facts.Thread) -> frozenset[int]:

@@ -98,6 +98,8 @@ class Run:
     question: asyncio.Task[None] | None = None
     house: asyncio.Task[Group] | None = None
     sorting: asyncio.Task[object] | None = None
+    #: The host's NUMA nodes that numad gave.
+    advised_nodes: frozenset[int] | None = None
     ports: list[int] = field(default_factory=list)
     wirings: dict[str, Wiring] = field(default_factory=dict)
     helpers: dict[str, Helper] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from guesthouse.drivers.domain import (
     devices,
     environment,
     housing,
+    memory_places,
     monitor_events,
     network_plug,
     preparing,
@@ -80,6 +81,7 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
     binary = find_emulator(definition, driver.settings.defaults)
     caps = await driver.emulators.capabilities(binary)
     tuning.check(driver, definition)
+    memory_places.check(definition)
     run = _begin(driver, guest, definition, caps)
     try:
         await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))
@@ -122,9 +124,11 @@ async def _prepare_firmware(driver: Guests, run: Run, *, reset: bool) -> None:
 
 async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities) -> DeviceContext:
     home = str(run.where.private)
+    await memory_places.advise(run)
     context = surroundings.of_run(driver, run, caps)
     await preparing.drop_missing_media(driver, run)
     prepare(run.live, context)
+    memory_places.make(run, context)
     devices_context = launch_context(run.live, context)
     preparing.prepare_devices(driver, run)
     await preparing.start_helpers(driver, guest, run, devices_context)

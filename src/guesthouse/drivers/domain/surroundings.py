@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.connect.processors import read_processor
-from guesthouse.drivers.domain import graphics_places, secrets
+from guesthouse.drivers.domain import graphics_places, memory_places, secrets
 from guesthouse.drivers.domain.network_wiring import of_running
 from guesthouse.drivers.domain.run import Run
 from guesthouse.host.sysfs import HostTree
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
     """The surroundings of a run whose QEMU is, or will be, one with these capabilities."""
+    settings, host_memory = memory_places.surroundings(driver, run)
     return LaunchContext(
         caps=caps,
         guest_dir=str(run.where.private),
@@ -29,7 +30,8 @@ def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
         host_arch=driver.settings.defaults.host_arch,
         host_features=_host_features,
         vnc_listen=driver.settings.defaults.vnc_listen,
-        settings=driver.settings.defaults.settings,
+        settings=settings,
+        host_memory=host_memory,
         rendernode=graphics_places.rendernode,
         secret=driver.secret,
         seal=secrets.seal_of(run.where),

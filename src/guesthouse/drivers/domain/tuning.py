@@ -90,7 +90,7 @@ def is_wanted(domain: Domain) -> bool:
     """Whether the guest must not run before its settings are applied."""
     return (
         domain.cputune is not None
-        or domain.vcpu.cpuset is not None
+        or domain.vcpu.allowed is not None
         or domain.numatune is not None
         or _limits_memory(domain)
         or _limits_disks(domain)
@@ -261,7 +261,7 @@ def pin_of(live: Domain, part: str) -> frozenset[int] | None:
         for thread_pin in tune.iothreadpins:
             if part == f"iothread{thread_pin.iothread}":
                 return thread_pin.cpus
-    return parse_cpuset(live.vcpu.cpuset) if live.vcpu.cpuset is not None else None
+    return parse_cpuset(live.vcpu.allowed) if live.vcpu.allowed is not None else None
 
 
 def bandwidth_of(live: Domain, part: str) -> tuple[int | None, int | None]:

@@ -12,7 +12,7 @@ from guesthouse.model.binding import new
 from guesthouse.model.domain.devices import memory as devices
 from guesthouse.model.domain.memory import CurrentMemory
 from guesthouse.model.domain.memory_backing import MemoryBacking
-from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, GuestMemory, HostMemory
+from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, GuestMemory, HostMemory, Wish
 from guesthouse.model.domain.numa import Numa
 from guesthouse.model.domain.numatune import Numatune
 from guesthouse.model.kinds import parse_cpuset
@@ -67,6 +67,13 @@ def guest_memory(
 def memory_at_launch(domain: Domain, launch: LaunchContext) -> GuestMemory:
     """The same for a guest that is started, or runs."""
     return guest_memory(domain, launch.settings, launch.short_name, launch.host_memory)
+
+
+def node_wishes(memory: GuestMemory) -> list[Wish]:
+    """What holds the memory of each of the guest's nodes."""
+    return [
+        Wish(f"ram-node{number}", f"ram-node{number}", cell.kib, number) for number, cell in enumerate(memory.cells)
+    ]
 
 
 def _emulator_cpus(domain: Domain) -> frozenset[int] | None:

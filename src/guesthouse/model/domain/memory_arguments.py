@@ -10,7 +10,7 @@ from typing import Final
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices import memory as devices
-from guesthouse.model.domain.guest_memory import memory_at_launch
+from guesthouse.model.domain.guest_memory import memory_at_launch, node_wishes
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.memory_objects import Backing, GuestMemory, Wish
 from guesthouse.model.domain.numa import Latency, Link, MemoryCache, Numa
@@ -90,10 +90,7 @@ def numa_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     memory = memory_at_launch(domain, launch)
     _check_host(memory)
     facts = launch.caps.machine(domain.os.machine)
-    backings = [
-        memory.realise(Wish(f"ram-node{number}", f"ram-node{number}", cell.kib, number), launch.caps)
-        for number, cell in enumerate(numa.cells)
-    ]
+    backings = [memory.realise(wish, launch.caps) for wish in node_wishes(memory)]
     by_object = numa.hmat or facts is None or not facts.numa or not all(item.plain for item in backings)
     first = next((number for number, cell in enumerate(numa.cells) if cell.cpus is not None), None)
     if first is None:

@@ -162,6 +162,22 @@ class GuestMemory:
             f"Unable to find any usable hugetlbfs mount for {kib} KiB", hint="see hugetlbfs_mount in qemu.conf"
         )
 
+    def directory(self, wish: Wish) -> str | None:
+        """The guest's own directory that the memory lies in; None where it lies in none."""
+        pages = self.pages(wish)
+        if wish.path is not None or wish.kind == SGX_EPC or self.backing.source == "memfd":
+            return None
+        if pages.huge:
+            return self.huge_directory(pages.kib)
+        return self.file_directory() if self._access(wish) or self.backing.source == "file" else None
+
+    def _cell(self, wish: Wish) -> Cell | None:
+        return self.cells[wish.node] if wish.node is not None and wish.node < len(self.cells) else None
+
+    def _access(self, wish: Wish) -> str | None:
+        cell = self._cell(wish)
+        return wish.access or (cell.access if cell is not None else None) or self.backing.access
+
     def pages(self, wish: Wish) -> Pages:
         """The pages for a wish."""
         immediate = self.backing.allocation == "immediate"
@@ -204,10 +220,9 @@ class GuestMemory:
 
         Raises `UnsupportedConfigError` for what this QEMU or this host has not.
         """
-        cell = self.cells[wish.node] if wish.node is not None and wish.node < len(self.cells) else None
-        access = wish.access or (cell.access if cell is not None else None) or self.backing.access
+        access = self._access(wish)
         pages = self.pages(wish)
-        kind, props = self._source(wish, access, pages, cell, qemu, system=system)
+        kind, props = self._source(wish, pages, qemu, system=system)
         if wish.kind == VIRTIO_MEM:
             props |= {"reserve": False} if qemu.has_object_property(kind, "reserve") else {}
         elif pages.prealloc or wish.kind == SGX_EPC:
@@ -225,10 +240,9 @@ class GuestMemory:
         )
         return Backing([*(item for item in objects if item is not None), Object(made | props)], plain)
 
-    def _source(
-        self, wish: Wish, access: str | None, pages: Pages, cell: Cell | None, qemu: QemuCapabilities, *, system: bool
-    ) -> tuple[str, Props]:
+    def _source(self, wish: Wish, pages: Pages, qemu: QemuCapabilities, *, system: bool) -> tuple[str, Props]:
         """The type of the object, and where it takes the memory from."""
+        access = self._access(wish)
         share = None if access is None else access == SHARED
         canonical: Props = {}
         if wish.kind == SGX_EPC:
@@ -242,7 +256,7 @@ class GuestMemory:
         elif pages.huge or wish.path is not None or access is not None or self.backing.source == "file":
             kind = "memory-backend-file"
             props = {"mem-path": self._path(wish, pages)}
-            props |= without_none({"discard-data": self._discards(wish, cell), "share": share})
+            props |= without_none({"discard-data": self._discards(wish), "share": share})
         else:
             return "memory-backend-ram", {}
         if system and qemu.has_object_property(kind, _CANONICAL):
@@ -254,7 +268,8 @@ class GuestMemory:
             return wish.path
         return self.huge_directory(pages.kib) if pages.huge else f"{self.file_directory()}/{wish.name}"
 
-    def _discards(self, wish: Wish, cell: Cell | None) -> bool | None:
+    def _discards(self, wish: Wish) -> bool | None:
+        cell = self._cell(wish)
         if wish.path is not None:
             return None
         if wish.discard is not None:

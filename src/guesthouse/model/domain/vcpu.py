@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.binding import attr, content, element, many, new, opt
+from guesthouse.model.binding import attr, content, element, many, new, opt, unbound
 from guesthouse.model.kinds import CPUSET, UINT, YES_NO, one_of
 
 #: Beyond this no machine type of QEMU goes, and libvirt's own bitmaps end.
@@ -19,13 +19,15 @@ MOST: Final = 16384
 class Vcpu:
     """`maximum` processors, of which `current` are online at boot (all, where it is None).
 
-    `cpuset` names the host's processors that the guest may run on; with the placement `auto` numad chooses them.
+    `cpuset` names the host's processors that the guest may run on; with the placement `auto` numad chooses them:
+    `advised` is what it chose for the guest that runs.
     """
 
     placement: str | None = opt(one_of("static", "auto"))
     cpuset: str | None = opt(CPUSET)
     current: int | None = opt(UINT)
     maximum: int = content(UINT)
+    advised: str | None = unbound(None)
 
     def parsed(self) -> None:
         """Check the numbers against each other."""
@@ -46,6 +48,11 @@ class Vcpu:
                 self.current = None
         if self.placement == "auto":
             self.cpuset = None
+
+    @property
+    def allowed(self) -> str | None:
+        """The host's processors that the guest may run on, as a set; None for all."""
+        return self.cpuset if self.advised is None else self.advised
 
     @property
     def online(self) -> int:
