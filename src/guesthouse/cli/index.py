@@ -41,6 +41,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domname",
         "domuuid",
     ),
+    "domain_interfaces": ("domif-setlink", "domiftune"),
     "domain_jobs": (
         "domjobabort",
         "domjobinfo",
@@ -68,6 +69,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domtime",
     ),
     "domain_native": ("domxml-to-native",),
+    "domain_plan": ("plan",),
     "domain_screen": (
         "inject-nmi",
         "screenshot",
