@@ -103,6 +103,11 @@ class Places:
         )
 
     @property
+    def tpm_state(self) -> Path:
+        """What the TPMs of guests remember: `UUID/tpm2` or `UUID/tpm1.2`."""
+        return (self.config / "qemu" if self.mode == "session" else self.lib) / "swtpm"
+
+    @property
     def definitions(self) -> Path:
         """Persistent guest definitions: `NAME.xml`, with links in `autostart/`."""
         return self.config / "qemu"

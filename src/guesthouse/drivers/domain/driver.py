@@ -6,7 +6,7 @@ import asyncio
 import shutil
 
 from guesthouse.drivers.api import DaemonSettings
-from guesthouse.drivers.domain import autostart, recovery
+from guesthouse.drivers.domain import autostart, host_parts, recovery
 from guesthouse.drivers.domain.guests import DomainSettings, Guests
 from guesthouse.drivers.domain.procedures import TABLE
 from guesthouse.model.domain.defaults import Defaults
@@ -76,5 +76,6 @@ def host_defaults(places: Places) -> Defaults:
         # Read each time that a definition asks: a firmware package may be installed while the daemon runs.
         choose_firmware=lambda wish: firmware.chooser(firmware.read(descriptors))(wish),
         nvram=places.nvram,
+        parts=host_parts.at_definition(places),
         channel_dir=str(places.guest_state / "channel"),
     )

@@ -14,12 +14,14 @@ from typing import ParamSpec, TypeVar
 
 from guesthouse.drivers.domain.events import Events
 from guesthouse.drivers.domain.housing import Housing
+from guesthouse.drivers.domain.helper_features import ProgramFeatures
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
 from guesthouse.drivers.network_service import NetworkService, NoNetworks
 from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults
+from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.secrets import SecretLookup, no_secret
 from guesthouse.places import Places
 from guesthouse.qemu.catalogue import Catalogue
@@ -58,12 +60,15 @@ class Guests:
         self.networks: NetworkService = NoNetworks()
         #: Finds the values of secrets; the daemon puts the secret driver's lookup here.
         self.secret: SecretLookup = no_secret
+        #: Finds volumes of storage pools; the daemon puts the storage driver's lookup here.
+        self.volume: VolumeLookup = no_volume
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.
         self.definitions = asyncio.Lock()
         self.stopping = False
         self.tasks: set[asyncio.Task[object]] = set()
         self.farewells: set[asyncio.Task[object]] = set()
         #: By a guest's UUID, those who wait for the end of its former helpers; see `helpers`.
+        self.programs = ProgramFeatures()
         self.ending_helpers: dict[bytes, set[asyncio.Task[object]]] = {}
 
     def background(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:

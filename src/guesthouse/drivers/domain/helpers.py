@@ -29,7 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import helper_traces, statusfile
+from guesthouse.drivers.domain import helper_traces, host_parts, statusfile
+from guesthouse.drivers.domain.helper_features import SEARCH_PATH
 from guesthouse.drivers.domain.helper_traces import HOME_VARIABLE, HelperTrace
 from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
 from guesthouse.errors import LibvirtError, OperationFailedError
@@ -59,7 +60,6 @@ _DEATH_DEADLINE = 5.0
 _POLL_SECONDS = 0.005
 _LAST_WORDS = 1024
 _PID_LIMIT = 32
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec:/usr/lib/qemu"
 
 
 @dataclass(slots=True)
@@ -81,8 +81,11 @@ class Helper:
 async def start_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
     """Start what a device needs, all of it or nothing. Raises `OperationFailedError`."""
     begun: list[str] = []
+    await host_parts.look(driver, device)
     try:
         for program in device.helpers(ctx):
+            if program.name in run.helpers:
+                continue  # several devices share it
             await start(driver, guest, run, program)
             begun.append(program.name)
     except BaseException:
@@ -92,9 +95,12 @@ async def start_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx:
 
 
 def end_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
-    """End what a device had, once QEMU has let go of it."""
+    """End what a device had, once QEMU has let go of it, and what no other device needs."""
+    others = (other for other in run.live.devices.all() if other is not device)
+    needed = {program.name for other in others for program in other.helpers(ctx)}
     for program in device.helpers(ctx):
-        end(driver, guest, run, program.name)
+        if program.name not in needed:
+            end(driver, guest, run, program.name)
 
 
 async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) -> None:
@@ -122,7 +128,7 @@ async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) 
 def _environment(driver: Guests, run: Run, program: HelperProgram) -> dict[str, str]:
     return {
         "LC_ALL": "C",
-        "PATH": _PATH,
+        "PATH": SEARCH_PATH,
         "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
         INSTANCE_VARIABLE: driver.store.instance,
         HOME_VARIABLE: str(run.where.private),

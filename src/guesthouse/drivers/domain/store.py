@@ -89,6 +89,7 @@ class Store:
             (self._channels, 0o751),
             (self._journal, 0o700),
             (self.nvram, 0o751),
+            (self._state / "swtpm", 0o770),
         ):
             directory.mkdir(mode=mode, parents=True, exist_ok=True)
             sweep_temporaries(directory)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.connect.processors import read_processor
-from guesthouse.drivers.domain import graphics_places, memory_places, secrets
+from guesthouse.drivers.domain import graphics_places, host_parts, memory_places, secrets
 from guesthouse.drivers.domain.network_wiring import of_running
 from guesthouse.drivers.domain.run import Run
 from guesthouse.host.sysfs import HostTree
@@ -32,8 +32,10 @@ def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
         vnc_listen=driver.settings.defaults.vnc_listen,
         settings=settings,
         host_memory=host_memory,
+        parts=host_parts.of(driver),
         rendernode=graphics_places.rendernode,
         secret=driver.secret,
+        volume=driver.volume,
         seal=secrets.seal_of(run.where),
         tap_ends=of_running(run),
         run_as=(0, os.getegid()) if os.geteuid() == 0 else None,

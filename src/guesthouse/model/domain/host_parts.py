@@ -49,6 +49,14 @@ class VsockEnd:
     fd: int | None = None
 
 
+def _no_virtiofsd(_path: str | None) -> Virtiofsd | None:
+    return None
+
+
+def _no_swtpm() -> TpmPrograms | None:
+    return None
+
+
 def _no_vsock(_cid: int | None) -> VsockEnd:
     raise LibvirtError("unable to open vhost-vsock device", hint="load the kernel module vhost_vsock")
 
@@ -82,21 +90,21 @@ class HostParts:
     """Places and lookups.
 
     `swtpm_storage` keeps the state of TPMs, `swtpm_sockets` holds their sockets, `nvram` what guests write to
-    persistent memory, `shmem` is what the names of the sockets of shared memory servers begin with. `virtiofsd` and
-    `swtpm` are the host's, if it has them. `open_vsock` takes the wanted context id, or None for any free one.
-    `open_vhost` opens a device of the kernel's vhost, `open_device` another device of the host for reading and
-    writing; None leaves that to QEMU. `scsi_generic` names the generic device of a SCSI adapter, bus, target and unit.
-    `find_usb` tells bus and number of the one USB device of a vendor and product, of a bus and number, or of all that.
-    `is_express` says whether a PCI device of the host is PCI Express, as those are taken for that are not there;
-    `has_mdev` whether there is a mediated device of a UUID.
+    persistent memory, `shmem` is what the names of the sockets of shared memory servers begin with.
+    `find_virtiofsd` knows the program of a path, or the host's, `find_swtpm` the host's TPM emulator. `open_vsock`
+    takes the wanted context id, or None for any free one. `open_vhost` opens a device of the kernel's vhost,
+    `open_device` another device of the host for reading and writing; None leaves that to QEMU. `scsi_generic` names the
+    generic device of a SCSI adapter, bus, target and unit. `find_usb` tells bus and number of the one USB device of a
+    vendor and product, of a bus and number, or of all that. `is_express` says whether a PCI device of the host is PCI
+    Express, for which those are taken that are not there; `has_mdev` whether there is a mediated device of a UUID.
     """
 
     swtpm_storage: str = "/var/lib/libvirt/swtpm"
     swtpm_sockets: str = "/run/libvirt/qemu/swtpm"
     nvram: str = "/var/lib/libvirt/qemu/nvram"
     shmem: str = "/var/lib/libvirt/shmem"
-    virtiofsd: Virtiofsd | None = None
-    swtpm: TpmPrograms | None = None
+    find_virtiofsd: Callable[[str | None], Virtiofsd | None] = _no_virtiofsd
+    find_swtpm: Callable[[], TpmPrograms | None] = _no_swtpm
     open_vsock: Callable[[int | None], VsockEnd] = _no_vsock
     open_vhost: Callable[[str], int | None] = _not_opened
     open_device: Callable[[str, str], FdSet | None] = _no_set

@@ -173,7 +173,7 @@ class Filesystem(Device):
                 socket=self._socket(ctx),
                 readonly=self.readonly,
                 settings=ctx.settings,
-                found=ctx.parts.virtiofsd,
+                found=ctx.parts.find_virtiofsd(self.binary.path if self.binary is not None else None),
             )
         ]
 

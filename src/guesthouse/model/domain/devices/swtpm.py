@@ -43,7 +43,7 @@ def program(wishes: Wishes, socket: str, name: str, uuid: str, parts: HostParts)
 
     Raises `OperationFailedError` where the host has no swtpm, a `LibvirtError` (74) where it is too old for a wish.
     """
-    found = parts.swtpm
+    found = parts.find_swtpm()
     if found is None:
         raise OperationFailedError(
             f"Unable to find '{PROGRAM}' binary in $PATH: No such file or directory",
