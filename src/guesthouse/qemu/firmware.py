@@ -29,6 +29,7 @@ SYSTEM_DIRECTORIES = (Path("/usr/share/qemu/firmware"), Path("/etc/qemu/firmware
 _DESCRIPTOR_LIMIT = 1024 * 1024
 
 _INTERFACES: Mapping[str, str] = MappingProxyType({"efi": "uefi", "bios": "bios", "pflash": "uefi", "rom": "bios"})
+_KINDS: Mapping[str, str] = MappingProxyType({"uefi": "efi", "bios": "bios"})
 _ARCHITECTURES: Mapping[str, str] = MappingProxyType({"i386": "i686", "arm": "armv7l"})
 _LOADER_TYPES: Mapping[str, str] = MappingProxyType({"flash": "pflash", "memory": "rom"})
 _FORMATS = ("raw", "qcow2")
@@ -75,7 +76,8 @@ class Firmware:
             stateless=self.mode == "stateless",
             smm=smm,
             type=_LOADER_TYPES[self.device],
-            features={name: name in self.features for name in SELECTABLE} if "uefi" in self.interfaces else {},
+            kind=next((_KINDS[name] for name in self.interfaces if name in _KINDS), "efi"),
+            features={name: name in self.features for name in SELECTABLE},
         )
 
 
@@ -134,6 +136,7 @@ def fits(firmware: Firmware, wish: FirmwareWish) -> bool:
         and firmware.runs_on(wish.arch, wish.machine)
         and _fits_loader(firmware, wish)
         and all((name in firmware.features) == wanted for name, wanted in wish.features.items())
+        and wish.needs <= firmware.features
         and _fits_smm(firmware, wish)
     )
 
@@ -148,8 +151,12 @@ def _fits_loader(firmware: Firmware, wish: FirmwareWish) -> bool:
         return False
     if wish.loader_type is not None and wish.loader_type != _LOADER_TYPES[firmware.device]:
         return False
+    if wish.readonly is False:
+        return False
     if firmware.device != "flash":
-        return not wish.stateless
+        return True
+    if wish.template is not None and wish.template != firmware.template:
+        return False
     wanted_mode = "stateless" if wish.stateless else "split"
     return firmware.mode == wanted_mode and wish.format in (None, firmware.format)
 

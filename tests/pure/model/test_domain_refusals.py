@@ -103,7 +103,7 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
             Code.CONFIG_UNSUPPORTED,
             "SMM TSEG size must be divisible by 1 MiB",
         ),
-        (_with(TYPE, TYPE + "<dtb>/x</dtb>"), Code.CONFIG_UNSUPPORTED, "element 'dtb' in 'domain/os'"),
+        (_with(TYPE, TYPE + "<init>/x</init>"), Code.CONFIG_UNSUPPORTED, "element 'init' in 'domain/os'"),
         (_with(TYPE, TYPE + "<loader/>"), Code.XML_DETAIL, "no loader path specified"),
         (_with(TYPE, TYPE + "<loader>rel</loader>"), Code.XML_ERROR, "element 'loader': 'rel'"),
         (_with("<os>", "<os firmware='coreboot'>"), Code.XML_ERROR, "attribute 'firmware' in element 'os'"),

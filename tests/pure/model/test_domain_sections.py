@@ -114,7 +114,7 @@ def test_boot_settings_read_back(machine: str, kernel: str | None, cmdline: str 
         boot=[new(BootDevice, dev=dev) for dev in order],
         bootmenu=new(BootMenu, enable=True, timeout=len(order)),
         loader=kernel and new(Loader, type="pflash", path=kernel),
-        nvram=kernel and new(Nvram, path=kernel, template=kernel),
+        nvram=kernel and new(Nvram, text=kernel, template=kernel),
     )
     assert _again(boot) == boot
 

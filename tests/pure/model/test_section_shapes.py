@@ -64,6 +64,10 @@ EXAMPLES = (
     "<aia value='aplic'/></features>",
     "<features><kvm><dirty-ring state='on' size='4096'/></kvm></features>",
     "<sysinfo type='fwcfg'><entry name='opt/a.b/c'>text</entry><entry name='opt/d' file='/etc/x'/></sysinfo>",
+    "<os><type>hvm</type><kernel>/k</kernel><shim>/s</shim><dtb>/d</dtb>"
+    "<acpi><table type='slic'>/t</table></acpi></os>",
+    "<os><type>hvm</type><loader type='pflash'>/c</loader><nvram type='network' format='raw'>"
+    "<source protocol='nbd' name='x'><host name='h' port='10809'/></source></nvram></os>",
     "<perf><event name='cmt' enabled='yes'/><event name='cpu_cycles' enabled='no'/></perf>",
     "<keywrap><cipher name='aes' state='on'/></keywrap>",
     "<launchSecurity type='sev' kernelHashes='yes'><cbitpos>47</cbitpos><reducedPhysBits>1</reducedPhysBits>"

@@ -91,7 +91,11 @@ def efi(machine: str = "pc-q35-10.0", **questions: object) -> FirmwareWish:
         (FirmwareWish("bios", "x86_64", "pc-q35-10.0"), "90-bios.json"),
         (FirmwareWish("bios", "i686", "pc-i440fx-10.0"), "90-bios.json"),
         (FirmwareWish("bios", "i686", "pc-q35-10.0"), None),
-        (FirmwareWish("bios", "x86_64", "pc-q35-10.0", stateless=True), None),
+        (FirmwareWish("bios", "x86_64", "pc-q35-10.0", stateless=True), "90-bios.json"),
+        (efi(template="/fw/plain_VARS.fd"), "50-plain.json"),
+        (efi(template="/fw/other_VARS.fd"), None),
+        (efi(readonly=False), None),
+        (efi(needs=frozenset(("amd-sev",))), None),
         (FirmwareWish("efi", "aarch64", "virt-10.0"), None),
         (FirmwareWish("", "x86_64", "pc-q35-10.0", loader="/fw/plain.fd", loader_type="pflash"), "50-plain.json"),
         (FirmwareWish("", "x86_64", "pc-q35-10.0"), None),
@@ -114,7 +118,8 @@ def test_image() -> None:
     assert (stateless.stateless, stateless.template) == (True, None)
     bios = pick(FirmwareWish("bios", "x86_64", "pc-q35-10.0"))
     assert bios is not None
-    assert (bios.type, bios.template, bios.features) == ("rom", None, {})
+    assert (bios.type, bios.template, bios.features) == ("rom", None, {"enrolled-keys": False, "secure-boot": False})
+    assert (image.kind, bios.kind) == ("efi", "bios")
     assert pick(efi("microvm")) is None
 
 

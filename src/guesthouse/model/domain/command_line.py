@@ -11,17 +11,12 @@ from guesthouse.model.domain.cpu_arguments import cpu_arguments
 from guesthouse.model.domain.cpu_resolving import resolve
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.disk import group as disk_group
+from guesthouse.model.domain.firmware_arguments import boot_arguments, firmware_arguments, flash_arguments
 from guesthouse.model.domain.guest_memory import align
 from guesthouse.model.domain.identity_arguments import identity_arguments
 from guesthouse.model.domain.launch import CommandLine, LaunchContext
 from guesthouse.model.domain.launch_security import security_arguments
-from guesthouse.model.domain.machine_arguments import (
-    boot_arguments,
-    firmware_arguments,
-    flash_arguments,
-    machine_arguments,
-    power_arguments,
-)
+from guesthouse.model.domain.machine_arguments import machine_arguments, power_arguments
 from guesthouse.model.domain.machine_features import teardown_arguments, tseg_arguments
 from guesthouse.model.domain.memory_arguments import memory_arguments, numa_arguments
 from guesthouse.model.domain.qemu_namespace import PassThrough, adjusted
@@ -44,6 +39,7 @@ def prepare(domain: Domain, launch: LaunchContext) -> None:
     settle(domain.clock, launch.now)
     align(domain)
     assign_aliases(domain, launch.caps)
+    domain.devices.disks = disk_group.with_volumes(domain.devices.disks, launch.volume)
     domain.devices.number_disk_layers()
     ctx = launch_context(domain, launch)
     for device in domain.devices.all():
@@ -70,11 +66,11 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         "-S",
         *secret.arguments(),
         *_words(disk_group.managers(domain.devices.disks, launch.guest_dir)),
-        *flash_arguments(domain),
+        *flash_arguments(domain.os, launch),
         *machine_arguments(domain, launch),
         *tseg_arguments(domain.features),
         *cpu_arguments(domain, launch),
-        *firmware_arguments(domain),
+        *firmware_arguments(domain.os),
         *memory_arguments(domain, launch),
         *smp_arguments(domain),
         *iothread_arguments(domain),
@@ -86,7 +82,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *launch.monitor,
         *clock_arguments(domain.clock, launch),
         *power_arguments(domain),
-        *boot_arguments(domain),
+        *boot_arguments(domain.os),
         *_words(extra.override(devices)),
     ]
     if domain.features is not None and domain.features.vmcoreinfo:

@@ -35,7 +35,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
     family = family_of(domain.os.arch, domain.os.machine)
     controllers.arrange(domain.devices)
     drive.arrange(domain)
-    firmware.fill(domain, defaults)
+    firmware.fill(domain, defaults, kept=kept)
     ctx = definition_context(domain, qemu, defaults)
     implicit.add_machine_devices(domain, ctx, family)
     _complete_cpu(domain, qemu)

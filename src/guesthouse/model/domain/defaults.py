@@ -30,25 +30,31 @@ class FirmwareImage:
     stateless: bool = False
     smm: bool = False
     type: str = "pflash"
+    kind: str = "efi"
     features: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FirmwareWish:
-    """What a definition says about the firmware that it wants; None leaves a question open."""
+    """What a definition says about the firmware that it wants; None leaves a question open.
+
+    `kind` is empty for a loader that is named by hand. `features` are those that may be asked for by name, `needs`
+    others in the words of descriptors.
+    """
 
     kind: str
     arch: str
     machine: str
     features: dict[str, bool] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
     secure: bool | None = None
     stateless: bool | None = None
     loader: str | None = None
     format: str | None = None
     loader_type: str | None = None
+    readonly: bool | None = None
     smm: bool | None = None
     template: str | None = None
-    nvram_format: str | None = None
 
 
 def _no_firmware(_wish: FirmwareWish) -> FirmwareImage | None:

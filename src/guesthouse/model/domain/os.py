@@ -5,9 +5,14 @@ Format: https://libvirt.org/formatdomain.html#operating-system-booting
 
 from __future__ import annotations
 
-from guesthouse.errors import UnsupportedConfigError
+from typing import Final
+
+from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import attr, content, element, many, one, opt, opt_content, opt_leaf
+from guesthouse.model.domain.devices.disk.source import PlainSource
 from guesthouse.model.kinds import ABSOLUTE_PATH, PROSE, TEXT, YES_NO, integer, one_of
+
+_FORMAT: Final = one_of("raw", "qcow2")
 
 
 @element("type")
@@ -51,18 +56,74 @@ class Loader:
     secure: bool | None = opt(YES_NO)
     type: str | None = opt(one_of("rom", "pflash"))
     stateless: bool | None = opt(YES_NO)
-    format: str | None = opt(one_of("raw", "qcow2"))
+    format: str | None = opt(_FORMAT)
     path: str | None = opt_content(ABSOLUTE_PATH)
 
 
 @element("nvram")
 class Nvram:
-    """The file of the firmware's variables: made from `template` at the guest's first start."""
+    """Where the firmware's variables are: made from `template` at the guest's first start.
+
+    It is a file, whose `path` is the element's text, or with a `type` what the `source` says.
+    """
 
     template: str | None = opt(ABSOLUTE_PATH)
-    template_format: str | None = opt(one_of("raw", "qcow2"), "templateFormat")
-    format: str | None = opt(one_of("raw", "qcow2"))
-    path: str | None = opt_content(ABSOLUTE_PATH)
+    template_format: str | None = opt(_FORMAT, "templateFormat")
+    type: str | None = opt(one_of("file", "block", "network"))
+    format: str | None = opt(_FORMAT)
+    text: str | None = opt_content(ABSOLUTE_PATH)
+    source: PlainSource | None = one(PlainSource)
+
+    def parsed(self) -> None:
+        """Text or source, as the type says."""
+        if self.type is None:
+            if self.source is not None:
+                raise XmlError("a <source> of <nvram> needs the attribute 'type'")
+            return
+        if self.source is None:
+            raise XmlError("missing <source> of <nvram>", hint=f"type='{self.type}' needs one")
+        self.text = None
+        given = self.source.name
+        self.source.settle(self.type)
+        self.source.name = given  # without the number of a unit, which disks are given
+        if self.source.slices is not None:
+            raise UnsupportedConfigError("slices are not supported with NVRAM")
+        if self.source.reservations is not None:
+            raise UnsupportedConfigError("persistent reservations are not supported with NVRAM")
+        if self.source.encryption is not None:
+            raise UnsupportedConfigError("encryption is not supported with NVRAM")
+
+    @property
+    def path(self) -> str | None:
+        """The file or block device; None where there is none yet, or where a server has the variables."""
+        return self.text if self.source is None else self.source.path
+
+    @property
+    def local(self) -> bool:
+        """Whether the variables are, or can be, on this host."""
+        return self.type != "network"
+
+
+@element("table")
+class AcpiTable:
+    """A file with an ACPI table that the guest gets beside QEMU's own."""
+
+    type: str = attr(one_of("raw", "rawset", "slic", "msdm"))
+    path: str = content(ABSOLUTE_PATH)
+
+
+@element("acpi", omit_empty=True)
+class AcpiTables:
+    """Tables; of each kind but `raw` there may be one."""
+
+    tables: list[AcpiTable] = many(AcpiTable)
+
+    def parsed(self) -> None:
+        """Look for a second one of a kind."""
+        kinds = [table.type for table in self.tables if table.type != "raw"]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise XmlError(f"ACPI table type '{kind}' may only appear once")
 
 
 @element("boot")
@@ -112,6 +173,9 @@ class Os:
     kernel: str | None = opt_leaf(PROSE)
     initrd: str | None = opt_leaf(PROSE)
     cmdline: str | None = opt_leaf(PROSE)
+    shim: str | None = opt_leaf(PROSE)
+    dtb: str | None = opt_leaf(PROSE)
+    acpi: AcpiTables | None = one(AcpiTables)
     boot: list[BootDevice] = many(BootDevice)
     bootmenu: BootMenu | None = one(BootMenu)
     bios: Bios | None = one(Bios)

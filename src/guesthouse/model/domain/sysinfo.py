@@ -5,9 +5,10 @@ Format: https://libvirt.org/formatdomain.html#smbios-system-information
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from guesthouse.errors import UnsupportedConfigError, XmlError
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import attr, content, default, element, leaves, many, one, opt, opt_content
 from guesthouse.model.kinds import PROSE, TEXT, one_of
 
@@ -44,6 +45,9 @@ TABLES: Final[dict[str, tuple[int, dict[str, str]]]] = {
 }
 
 
+_DATE: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,4})/([0-9]{1,6})", re.ASCII)
+
+
 @element("entry")
 class Entry:
     """One value of a table."""
@@ -69,6 +73,18 @@ class BiosTable:
     def parsed(self) -> None:
         """Known names only, in libvirt's order."""
         _arrange("bios", self.entries)
+        for entry in self.entries:
+            if entry.name == "date" and not _is_date(entry.value):
+                raise LibvirtError("Invalid BIOS 'date' format", code=Code.XML_DETAIL, domain=Origin.DOMAIN)
+
+
+def _is_date(text: str) -> bool:
+    """Whether it is month/day/year; years below 100 are those of the twentieth century."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return False
+    month, day, year = map(int, match.groups())
+    return 1 <= month <= 12 and 1 <= day <= 31 and (year < 100 or year >= 1900)
 
 
 @element("system", omit_empty=True)
