@@ -24,7 +24,7 @@ from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.model.binding import accepted_names, children_of
 from guesthouse.model.domain.definition import Domain
 from guesthouse.rpc.procedure import Procedure
-from guesthouse.rpc.programs import ADMIN, QEMU, REMOTE
+from guesthouse.rpc.programs import ADMIN, GUESTHOUSE, QEMU, REMOTE
 from guesthouse.server.builtin import TABLE as BUILTIN_TABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,6 +134,9 @@ def page() -> str:
         "# What works\n\nThis page is written by `./dev support` from the program's own tables; do not edit it.",
         table("Procedures: remote", unanswered, "libvirt", procedure_rows(REMOTE.procedures(), answered), since),
         table("Procedures: qemu", unanswered, "libvirt", procedure_rows(QEMU.procedures(), answered), since),
+        table(
+            "Procedures: guesthouse", "Our own.", "libvirt", procedure_rows(GUESTHOUSE.procedures(), answered), since
+        ),
         table("Procedures: admin", "The admin socket.", "libvirt", procedure_rows(ADMIN.procedures(), answered), since),
         table("Commands", "`guest` has virsh's names.", "group", command_rows(), since),
         table(

@@ -36,7 +36,7 @@ from guesthouse.rpc.client import (
 from guesthouse.rpc.packet import STREAM_CHUNK, FramingError
 from guesthouse.rpc.procedures import auth
 from guesthouse.rpc.procedures import connect as rpc
-from guesthouse.rpc.programs import QEMU, REMOTE
+from guesthouse.rpc.programs import GUESTHOUSE, QEMU, REMOTE
 from guesthouse.rpc.xdr import Struct, XdrError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class AsyncConnection(asyncio.Protocol):
     """An open connection in the running event loop."""
 
     def __init__(self, *, keepalive: tuple[int, int] = (5, 6)) -> None:
-        self._protocol = ClientProtocol({REMOTE.number: REMOTE, QEMU.number: QEMU})
+        self._protocol = ClientProtocol({program.number: program for program in (REMOTE, QEMU, GUESTHOUSE)})
         self._transport: asyncio.Transport | None = None
         self._calls: dict[int, asyncio.Future[Struct | None]] = {}
         self._streams: dict[int, asyncio.Queue[StreamEvent]] = {}

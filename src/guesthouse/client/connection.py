@@ -27,7 +27,7 @@ from guesthouse.rpc.client import (
     StreamHole,
 )
 from guesthouse.rpc.packet import FramingError
-from guesthouse.rpc.programs import QEMU, REMOTE
+from guesthouse.rpc.programs import GUESTHOUSE, QEMU, REMOTE
 from guesthouse.rpc.xdr import XdrError
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ class Connection:
         trace: Callable[[str], None] | None = None,
     ) -> None:
         self._transport = transport
-        self._protocol = ClientProtocol({REMOTE.number: REMOTE, QEMU.number: QEMU})
+        self._protocol = ClientProtocol({program.number: program for program in (REMOTE, QEMU, GUESTHOUSE)})
         self._replies: dict[int, Reply | Failure] = {}
         self._streams: dict[int, list[StreamEvent]] = {}
         self._messages: list[Message] = []

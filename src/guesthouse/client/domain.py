@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from guesthouse.client.stream import Stream
     from guesthouse.rpc.procedures.domain_cpu import DomainGetVcpusRet
     from guesthouse.rpc.procedures.domain_save import DomainGetControlInfoRet, DomainGetJobStatsRet
+    from guesthouse.rpc.procedures.guesthouse import PlannedChange
     from guesthouse.rpc.types import NonnullDomain, TypedParam
 
 #: `virDomainModificationImpact`.
@@ -367,6 +368,13 @@ class Domain:
         from guesthouse.rpc.procedures import domain_devices as family
 
         self.connection.call(family.DOMAIN_PM_WAKEUP, family.DomainPmWakeupArgs(self.handle, 0))
+
+    def plan(self, document: str) -> list[PlannedChange]:
+        """What becomes of each difference between the guest and this definition; only Guesthouse can tell."""
+        from guesthouse.rpc.procedures import guesthouse as family
+
+        args = family.DomainPlanArgs(self.handle, document)
+        return self.connection.ask(family.DomainPlanRet, family.DOMAIN_PLAN, args).changes
 
     # QEMU
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from guesthouse.rpc.procedure import ADMIN_PROGRAM, KEEPALIVE_PROGRAM, QEMU_PROGRAM, REMOTE_PROGRAM, Program
+from guesthouse.rpc.procedure import (
+    ADMIN_PROGRAM,
+    GUESTHOUSE_PROGRAM,
+    KEEPALIVE_PROGRAM,
+    QEMU_PROGRAM,
+    REMOTE_PROGRAM,
+    Program,
+)
 
 #: Families by how soon a client or server needs them: a lookup loads them in this order until it finds its number.
 REMOTE = Program(
@@ -38,5 +45,6 @@ REMOTE = Program(
     ),
 )
 QEMU = Program(QEMU_PROGRAM, 1, "qemu", ("qemu",))
+GUESTHOUSE = Program(GUESTHOUSE_PROGRAM, 1, "guesthouse", ("guesthouse",))
 ADMIN = Program(ADMIN_PROGRAM, 1, "admin", ("admin",))
 KEEPALIVE = Program(KEEPALIVE_PROGRAM, 1, "keepalive", ("keepalive",))

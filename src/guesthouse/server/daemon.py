@@ -21,7 +21,7 @@ from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
 from guesthouse.rpc.procedure import Program
-from guesthouse.rpc.programs import QEMU, REMOTE
+from guesthouse.rpc.programs import GUESTHOUSE, QEMU, REMOTE
 from guesthouse.server import memory
 from guesthouse.server.activation import Notifier
 from guesthouse.server.builtin import EARLY, Builtin
@@ -102,7 +102,7 @@ class Daemon:
             await self._stop(service)
 
     def _service(self, loop: asyncio.AbstractEventLoop, dispatch: Dispatch) -> Service:
-        programs: dict[int, Program] = {program.number: program for program in (REMOTE, QEMU)}
+        programs: dict[int, Program] = {program.number: program for program in (REMOTE, QEMU, GUESTHOUSE)}
         for program in programs.values():
             program.procedures()  # load all now: a client's odd number must not make the loop read files
         return Service(

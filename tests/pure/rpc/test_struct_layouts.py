@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from guesthouse.rpc import codegen, plain
-from guesthouse.rpc.programs import ADMIN, KEEPALIVE, QEMU, REMOTE
+from guesthouse.rpc.programs import ADMIN, GUESTHOUSE, KEEPALIVE, QEMU, REMOTE
 from guesthouse.rpc.types import RemoteError, TypedParam
 from guesthouse.rpc.xdr import Kind, Struct, StructType, XdrError, kinds
 from tests.support import golden
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).with_name("layouts.txt")
 
-PROCEDURES = [procedure for program in (REMOTE, QEMU, ADMIN, KEEPALIVE) for procedure in program.procedures()]
+PROCEDURES = [procedure for program in (REMOTE, QEMU, GUESTHOUSE, ADMIN, KEEPALIVE) for procedure in program.procedures()]
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(
     [string.ascii_letters, "\udcff\udc80 not UTF-8"]

@@ -35,6 +35,7 @@ def run_dumpxml(context: Context, args: Arguments) -> None:
 
 def run_edit(context: Context, args: Arguments) -> None:
     """Let the person edit a guest's stored definition."""
+    from guesthouse.cli.advance import tell_in_advance
     from guesthouse.cli.editing import edit_document
     from guesthouse.client.host import define
 
@@ -43,6 +44,8 @@ def run_edit(context: Context, args: Arguments) -> None:
     defined: list[Domain] = []
 
     def put(text: str) -> None:
+        if context.ours:
+            tell_in_advance(context, found, text)
         defined[:] = [define(context.connection, text, flags[0])]
 
     def relax() -> None:

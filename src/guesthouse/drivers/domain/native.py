@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain import definitions, environment
 from guesthouse.errors import InvalidArgumentError
 from guesthouse.model.domain.command_line import prepare, realise
+from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.qemu_objects import quoted
@@ -33,9 +34,19 @@ async def command_line(driver: Guests, native_format: str, xml: str) -> str:
     if native_format != QEMU_ARGV:
         raise InvalidArgumentError(f"unsupported config type {native_format}", hint=f"the format is '{QEMU_ARGV}'")
     domain = copy(await definitions.read(driver, xml))
+    launch = await context(driver, domain)
+    prepare(domain, launch)
+    command = realise(domain, launch)
+    variables = environment.of_guest(launch.guest_dir, command.environment)
+    words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
+    return " ".join([*words, *map(shlex.quote, command.argv)])
+
+
+async def context(driver: Guests, domain: Domain) -> LaunchContext:
+    """What the model is told of a guest that is not started: the places that it would have."""
     where = driver.store.where(-1, domain.name)
     home = str(where.private)
-    launch = LaunchContext(
+    return LaunchContext(
         caps=await driver.emulators.capabilities(domain.devices.emulator or ""),
         guest_dir=home,
         channel_dir=str(where.channels),
@@ -49,8 +60,3 @@ async def command_line(driver: Guests, native_format: str, xml: str) -> str:
             *("-mon", "chardev=charmonitor,id=monitor,mode=control"),
         ),
     )
-    prepare(domain, launch)
-    command = realise(domain, launch)
-    variables = environment.of_guest(home, command.environment)
-    words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
-    return " ".join([*words, *map(shlex.quote, command.argv)])
