@@ -3,6 +3,9 @@
 A program of its own, standard library only, started by `guesthouse.qemu.directory`: a directory on storage that hangs
 then hangs a process that can be killed. Its arguments are the directory and, to look at a few files only, their names.
 
+Started by `guesthouse.qemu.chains` with `--chains`, it follows images down to those that they lie on. Each further
+argument is then a format (empty where nobody knows it) and a path, alternating.
+
 Only fixed places of each header are read, and nothing that a header names is opened: a guest may have written it. So
 many files are looked at in the time that one start of `qemu-img` needs.
 
@@ -12,8 +15,10 @@ and VDI as their vendors publish them.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import stat
 import struct
 import sys
@@ -40,6 +45,13 @@ MARKS: tuple[tuple[str, int, bytes, tuple[str, int, int] | None], ...] = (
 #: Header extensions of qcow2: the end, and the format of the backing image.
 QCOW2_END = 0
 QCOW2_BACKING_FORMAT = 0xE2792ACA
+QCOW2_DATA_FILE = 0x44415441
+#: The incompatible feature that says that the data is in another file.
+QCOW2_HAS_DATA_FILE = 4
+
+#: How deep a chain may be.
+DEPTH = 200
+CDROM_MAJOR = 11
 
 
 def field(layout: str, header: bytes, offset: int) -> int:
@@ -70,22 +82,42 @@ def qcow2_details(header: bytes) -> dict[str, object]:
     if cluster_bits < 32:
         found["cluster"] = 1 << cluster_bits
     start, length = field(">Q", header, 8), field(">I", header, 16)
+    extensions = 72 if version == 2 else field(">I", header, 100)
     if start and length <= 1023 and start + length <= len(header):
         found["backing"] = os.fsdecode(header[start : start + length])
-        found["backing_format"] = backing_format(header, 72 if version == 2 else field(">I", header, 100))
+        found["backing_format"] = extension(header, extensions, QCOW2_BACKING_FORMAT).decode("ascii", "replace")
+    if version == 3 and field(">Q", header, 72) & QCOW2_HAS_DATA_FILE:
+        found["data"] = os.fsdecode(extension(header, extensions, QCOW2_DATA_FILE))
     return found
 
 
-def backing_format(header: bytes, position: int) -> str:
-    """The format of the backing image, from the header extensions that begin at `position`, or nothing."""
+def extension(header: bytes, position: int, wanted: int) -> bytes:
+    """The content of one of the header extensions that begin at `position`, or nothing."""
     while position + 8 <= len(header):
         kind, length = field(">I", header, position), field(">I", header, position + 4)
         if kind == QCOW2_END:
             break
-        if kind == QCOW2_BACKING_FORMAT:
-            return header[position + 8 : position + 8 + length].decode("ascii", "replace")
+        if kind == wanted:
+            return header[position + 8 : position + 8 + length]
         position += 8 + (length + 7) // 8 * 8
-    return ""
+    return b""
+
+
+def other_backing(name: str, header: bytes) -> dict[str, object]:
+    """The backing image of the older formats."""
+    if name == "qcow":
+        start, length = field(">Q", header, 8), field(">I", header, 16)
+        text = header[start : start + length] if start and length <= 1023 else b""
+        return {"backing": os.fsdecode(text), "backing_format": ""} if text else {}
+    if name == "qed":
+        features, start, length = field("<Q", header, 16), field("<I", header, 56), field("<I", header, 60)
+        text = header[start : start + length] if features & 1 else b""
+        kind = "raw" if features & 4 else ""
+        return {"backing": os.fsdecode(text), "backing_format": kind} if text else {}
+    if name == "vmdk":
+        found = re.search(rb'parentFileNameHint="([^"\n]{1,1023})"', header)
+        return {"backing": os.fsdecode(found[1]), "backing_format": "vmdk"} if found else {}
+    return {}
 
 
 def look(directory: int, name: str) -> dict[str, object] | None:
@@ -140,8 +172,61 @@ def main(path: str, *names: str) -> None:
     print(json.dumps(answer))
 
 
+def link(path: str, wanted: str) -> dict[str, object]:
+    """One image of a chain. `wanted` is its format, or empty: then it is what its header says."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(descriptor)
+        found: dict[str, object] = {"path": path, "kind": "block" if stat.S_ISBLK(facts.st_mode) else "file"}
+        if stat.S_ISBLK(facts.st_mode):
+            found["cdrom"] = os.major(facts.st_rdev) == CDROM_MAJOR
+        elif not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "it is no file and no block device")
+        header = b"" if wanted == "raw" else os.pread(descriptor, HEADER_SIZE, 0)
+    finally:
+        os.close(descriptor)
+    read = identify(header)
+    if wanted and read["format"] != wanted:
+        return found | {"format": wanted}
+    name = str(read["format"])
+    details = {key: read[key] for key in ("backing", "backing_format", "data") if key in read}
+    return found | {"format": name, "guessed": not wanted} | details | other_backing(name, header)
+
+
+def chain(path: str, wanted: str) -> dict[str, object]:
+    """An image and those below it. `rest` is the name of one that is not local, `failed` one that cannot be read."""
+    links: list[dict[str, object]] = []
+    while len(links) < DEPTH:
+        try:
+            current = link(path, wanted)
+        except OSError as error:
+            return {"links": links, "failed": path, "reason": error.strerror or str(error)}
+        links.append(current)
+        backing = str(current.get("backing", ""))
+        if not backing:
+            return {"links": links}
+        place = local(backing)
+        if place is None:
+            return {"links": links, "rest": backing}
+        path = os.path.normpath(os.path.join(os.path.dirname(path), place))
+        wanted = str(current.get("backing_format", ""))
+    return {"links": links, "failed": path, "reason": "too deep"}
+
+
+def local(name: str) -> str | None:
+    """The path that a name in a header means; None for what is not a plain file."""
+    if name.startswith("file:"):
+        rest = name[5:]
+        return rest[2:] if rest.startswith("///") else rest
+    return None if re.match(r"[a-zA-Z0-9+.-]+:", name) else name
+
+
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        if sys.argv[1:2] == ["--chains"]:
+            rest = sys.argv[2:]
+            print(json.dumps([chain(path, kind) for kind, path in zip(rest[::2], rest[1::2], strict=True)]))
+        else:
+            main(*sys.argv[1:])
     except OSError as error:
         sys.exit(error.strerror or str(error))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import graphics_places, helpers, secrets
@@ -24,22 +22,6 @@ def prepare_devices(driver: Guests, run: Run) -> None:
         log.warning("Domain id=%s name='%s' uuid=%s is tainted: custom-argv", run.live.id, run.live.name, run.live.uuid)
     graphics_places.prepare(driver.ports, run, driver.settings.defaults.settings)
     secrets.write_key(run.where)
-
-
-async def drop_missing_media(driver: Guests, run: Run) -> None:
-    """Leave out the images that may be missing (`startupPolicy='optional'`) and are: drives stay, but empty."""
-    disks = run.live.devices.disks
-    for disk in list(disks):
-        source = disk.source
-        if source is None or source.startup_policy != "optional" or source.path is None:
-            continue
-        if not await asyncio.to_thread(Path(source.path).exists):  # which may be on a file system that hangs
-            disk.source = None
-            if not disk.removable_medium:
-                disks.remove(disk)
-    for disk in disks:
-        if disk.path is None and disk.driver is not None:
-            disk.driver.type = None  # an empty drive has no format
 
 
 async def start_helpers(driver: Guests, guest: Guest, run: Run, ctx: DeviceContext) -> None:

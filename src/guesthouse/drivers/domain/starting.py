@@ -23,6 +23,7 @@ from guesthouse.drivers.domain import (
     agent,
     cpu_questions,
     devices,
+    disk_preparing,
     environment,
     housing,
     memory_places,
@@ -126,7 +127,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
     home = str(run.where.private)
     await memory_places.advise(run)
     context = surroundings.of_run(driver, run, caps)
-    await preparing.drop_missing_media(driver, run)
+    await disk_preparing.prepare(driver, guest, run)
     prepare(run.live, context)
     memory_places.make(run, context)
     devices_context = launch_context(run.live, context)

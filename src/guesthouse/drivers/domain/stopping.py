@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import helpers, housing, memory_places, network_plug, statusfile
+from guesthouse.drivers.domain import disk_overlays, helpers, housing, memory_places, network_plug, statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import REASONS, Cause, State
@@ -118,6 +118,7 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
     release(run)
     network_plug.release(driver, run)
     driver.ports.release(run.ports)
+    disk_overlays.remove(driver, run)
     housing.release(driver, run)
     _note_in_log(driver, guest, cause)
     memory_places.remove(driver, run)

@@ -191,6 +191,21 @@ class Disk(Device):
         """Whether its medium can be changed."""
         return self.device in ("cdrom", "floppy")
 
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether the guest starts without the image too."""
+        return self.source is not None and self.source.startup_policy == "optional"
+
+    def empty_out(self) -> bool:
+        """Take the medium out; False for what cannot be without one."""
+        if not self.removable_medium:
+            return False
+        self.source = None
+        self.type = "file"
+        if self.driver is not None:
+            self.driver.type = None
+        return True
+
     def default_alias(self, index: int, ctx: DeviceContext) -> str:
         """By its place on the bus (`sata0-0-1`), or by its name's number (`virtio-disk0`)."""
         address = self.address

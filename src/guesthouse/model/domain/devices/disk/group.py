@@ -6,12 +6,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.devices.address import DriveAddress
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk.device import Disk
 from guesthouse.model.domain.devices.disk.nodes import PR_HELPER
 from guesthouse.model.domain.devices.throttling import ThrottleGroups
+from guesthouse.model.domain.devices.volumes import VolumeLookup
 from guesthouse.model.qemu_objects import Object, Option, Props, QemuObject, compact
+
+
+def with_volumes(disks: Sequence[Disk], lookup: VolumeLookup) -> list[Disk]:
+    """Find out where the volumes of the disks are. One that may be missing, and is, leaves an empty drive, or none.
+
+    Raises what the lookup raises.
+    """
+    kept: list[Disk] = []
+    for disk in disks:
+        try:
+            disk.resolve(lookup)
+        except LibvirtError:
+            if not disk.may_be_missing:
+                raise
+            if not disk.empty_out():
+                continue
+        kept.append(disk)
+    return kept
 
 
 def reservation_manager(guest_dir: str) -> Object:
