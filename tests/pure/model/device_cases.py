@@ -21,8 +21,10 @@ from lxml import etree
 from guesthouse.model.binding import Reading, Style, new, read, write
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
+from guesthouse.model.domain.host_settings import HostSettings
+from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import QemuCapabilities
-from guesthouse.model.qemu_objects import Command
+from guesthouse.model.qemu_objects import Command, NamedDescriptor
 from guesthouse.model.xmltext import Lines
 
 FOLDER = Path(__file__).parent / "devices"
@@ -84,10 +86,12 @@ def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceCon
         controllers=devices.controller_table(),
         iothreads=frozenset({1}),
         audio_ids=devices.audio_ids(),
+        tap_ends=_tap_ends,
         guest_dir="/sockets",
         channel_dir="/sockets",
         passt_dir="/sockets",
         short_name="1-guest",
+        settings=HostSettings(spice_tls=True),
         rendernode=lambda: "/dev/dri/renderD128",
         network_address=lambda _name: "192.0.2.1",
         redirection_filter=devices.redirection_filter(),
@@ -100,6 +104,13 @@ def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceCon
         if device.alias is not None and (boot := getattr(device, "boot", None)) is not None
     }
     return ctx
+
+
+def _tap_ends(alias: str, queues: int, vhost: bool) -> TapEnds:
+    """The ends of every card's tap, as a running QEMU gets them."""
+    taps = tuple(NamedDescriptor(f"tapfd-{alias}{number}", 20 + number) for number in range(queues))
+    vhosts = tuple(NamedDescriptor(f"vhostfd-{alias}{number}", 40 + number) for number in range(queues if vhost else 0))
+    return TapEnds(tuple(one.name for one in taps), tuple(one.name for one in vhosts), (*taps, *vhosts))
 
 
 def assign_aliases(devices: Devices, ctx: DeviceContext) -> None:
@@ -156,5 +167,5 @@ def undone(name: str) -> Iterator[tuple[str, Command | None]]:
         for made in device.objects(ctx):
             command = made.qmp()
             if command is not None:
-                key = "node-name" if "node-name" in command.arguments else "id"
+                key = next((name for name in ("node-name", "fdname") if name in command.arguments), "id")
                 yield str(command.arguments.get(key)), made.undo()

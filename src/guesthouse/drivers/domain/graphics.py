@@ -1,15 +1,18 @@
-"""Connecting a client to a guest's display through a descriptor, without the network."""
+"""Displays of running guests: connecting a client through a descriptor without the network, changing passwords."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, InvalidArgumentError, LibvirtError, Origin
 from guesthouse.model.domain.devices.graphics import Graphics
+from guesthouse.model.domain.host_settings import HostSettings
 from guesthouse.qemu.json_value import Sendable
 
 _NAME = "graphicsfd"
@@ -49,6 +52,12 @@ async def connect(guest: Guest, index: int, descriptor: int, *, skip: bool) -> N
         except LibvirtError:
             await monitor.execute("closefd", {"fdname": _NAME})
             raise
+
+
+async def set_password(run: Run, graphics: Graphics, settings: HostSettings) -> None:
+    """Make a display's password and its end known to the running QEMU; nothing is sent where it has none."""
+    for command in graphics.password_commands(settings, datetime.now(UTC)):
+        await run.talk().execute(command.name, command.arguments)
 
 
 def _protocol(displays: Sequence[Graphics], index: int) -> str:

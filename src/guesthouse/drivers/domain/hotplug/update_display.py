@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
+from guesthouse.drivers.domain import graphics
 from guesthouse.drivers.domain.hotplug.comparing import value
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import Code, InternalError, LibvirtError, OperationUnsupportedError, Origin
 from guesthouse.model.domain.devices.base import Device
 from guesthouse.model.domain.devices.graphics import Graphics
-from guesthouse.qemu.json_value import Sendable
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 _CHANGING: Final = ("vnc", "spice")
 
 
-async def change(_driver: Guests, run: Run, wanted: Device) -> None:
+async def change(driver: Guests, run: Run, wanted: Device) -> None:
     """Give the console of the same type another password. Raises libvirt's refusals."""
     new = cast(Graphics, wanted)
     old = next((item for item in run.live.devices.graphics if item.type == new.type), None)
@@ -35,7 +34,7 @@ async def change(_driver: Guests, run: Run, wanted: Device) -> None:
     if old.keymap != new.keymap:
         raise OperationUnsupportedError(f"cannot change keymap setting on {new.type} graphics")
     if _must_be_set(old, new):
-        await _set_password(run, new)
+        await graphics.set_password(run, new, driver.settings.defaults.settings)
         old.passwd, old.valid_to, old.connected = new.passwd, new.valid_to, new.connected
 
 
@@ -71,23 +70,3 @@ def _must_be_set(old: Graphics, new: Graphics) -> bool:
         or (new.type == "spice" and new.connected == "disconnect")
         or old.passwd != new.passwd
     )
-
-
-async def _set_password(run: Run, new: Graphics) -> None:
-    if new.passwd is None:
-        return
-    arguments: dict[str, Sendable] = {"protocol": new.type, "password": new.passwd}
-    if new.connected is not None:
-        arguments["connected"] = new.connected
-    await run.talk().execute("set_password", arguments)
-    await run.talk().execute("expire_password", {"protocol": new.type, "time": _expiry(new)})
-
-
-def _expiry(new: Graphics) -> str:
-    """QEMU's word for the time from which the password is void."""
-    if new.passwd == "":
-        return "now"
-    if new.valid_to is None:
-        return "never"
-    until = new.valid_to if new.valid_to.tzinfo is not None else new.valid_to.replace(tzinfo=UTC)
-    return "now" if until <= datetime.now(UTC) else str(int(until.timestamp()))

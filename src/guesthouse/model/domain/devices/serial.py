@@ -1,6 +1,7 @@
 """Serial and parallel ports.
 
-Source: https://libvirt.org/formatdomain.html#serial-port, #parallel-port and #relationship-between-serial-ports-and-consoles.
+Source: https://libvirt.org/formatdomain.html#serial-port, #parallel-port and
+#relationship-between-serial-ports-and-consoles.
 """
 
 from __future__ import annotations
