@@ -84,7 +84,7 @@ def filesystems(answer: Json) -> list[GuestFilesystem]:
             text_of(item, "type"),
             _number(item, "total-bytes"),
             _number(item, "used-bytes"),
-            tuple(_disk(disk) for disk in objects(item.get("disk", []), "the disks")),
+            tuple(disk(one) for one in objects(item.get("disk", []), "the disks")),
         )
         for item in objects(answer, "the file systems")
     ]
@@ -108,7 +108,8 @@ def _address(item: JsonObject) -> GuestAddress:
     return GuestAddress(address.version, text, address.max_prefixlen if prefix is None else prefix)
 
 
-def _disk(item: JsonObject) -> GuestDisk:
+def disk(item: JsonObject) -> GuestDisk:
+    """A `GuestDiskAddress`: where the guest sees a disk."""
     place = item.get("pci-controller")
     place = place if isinstance(place, dict) else {}
     domain, bus, slot, function = (_or_unknown(place, key) for key in ("domain", "bus", "slot", "function"))

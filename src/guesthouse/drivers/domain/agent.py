@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import AgentError, Code, LibvirtError, OperationInvalidError, Origin
+from guesthouse.errors import AgentError, Code, InvalidArgumentError, LibvirtError, OperationInvalidError, Origin
 from guesthouse.qemu import agent_reports
-from guesthouse.qemu.agent import Agent
-from guesthouse.qemu.json_value import objects
+from guesthouse.qemu.agent import DEFAULT_DEADLINE, Agent
+from guesthouse.qemu.json_value import Json, Sendable
+from guesthouse.qemu.monitor import QmpError
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
+
+#: `virDomainQemuAgentCommandTimeoutValues`, in seconds.
+_PATIENCE = {-2: 3600.0, -1: DEFAULT_DEADLINE, 0: 0.01}
+
+#: More seconds than this are more nanoseconds than an agent knows.
+_LONGEST_TIME = (2**63 - 1) // 1_000_000_000
 
 #: `virConnectDomainEventAgentLifecycleState` and its reasons.
 _CONNECTED, _DISCONNECTED = 1, 2
@@ -75,6 +83,26 @@ def present(guest: Guest) -> Agent:
     return run.agent
 
 
+async def ask(
+    guest: Guest, command: str, arguments: Mapping[str, Sendable] | None = None, *, deadline: float = DEFAULT_DEADLINE
+) -> Json:
+    """What the agent answers a command; within `deadline` seconds, unless clients want another patience."""
+    patience = guest.live().agent_patience
+    return await present(guest).execute(command, arguments, deadline=deadline if patience is None else patience)
+
+
+def set_patience(guest: Guest, seconds: int) -> None:
+    """Wait so long for the answers of the agent: -2 for as long as it takes, -1 as ever, 0 not at all."""
+    guest.live().agent_patience = None if seconds == -1 else patience_of(seconds)
+
+
+def patience_of(seconds: int) -> float:
+    """The deadline that a client means. Raises `InvalidArgumentError`."""
+    if seconds < -2:
+        raise InvalidArgumentError(f"guest agent timeout '{seconds}' is less than the minimum '-2'", domain=Origin.QEMU)
+    return _PATIENCE.get(seconds, float(seconds))
+
+
 async def shut_down(guest: Guest, mode: str) -> None:
     """Have the agent power the guest off (`powerdown`) or reboot it (`reboot`)."""
     await present(guest).shutdown(mode)
@@ -90,25 +118,24 @@ async def interfaces(guest: Guest) -> list[agent_reports.GuestInterface]:
     return agent_reports.interfaces(await present(guest).execute("guest-network-get-interfaces"))
 
 
-async def processors(guest: Guest) -> list[bool]:
-    """Of each processor that the guest sees, whether it is online."""
-    answer = await present(guest).execute("guest-get-vcpus")
-    return [item.get("online") is True for item in objects(answer, "the guest's processors")]
-
-
 async def get_time(guest: Guest) -> tuple[int, int]:
     """The guest's clock: seconds since 1970 and nanoseconds."""
     return divmod(await present(guest).get_time(), 1_000_000_000)
 
 
 async def set_time(guest: Guest, seconds: int, nanoseconds: int, *, from_rtc: bool) -> None:
-    """Set the guest's clock, or with `from_rtc` from its hardware clock."""
-    await present(guest).set_time(None if from_rtc else seconds * 1_000_000_000 + nanoseconds)
+    """Set the guest's clock, or with `from_rtc` from its hardware clock.
+
+    Ticks that QEMU holds back for a guest that was behind must not come any more. Raises `InvalidArgumentError`.
+    """
+    if not from_rtc and seconds > _LONGEST_TIME:
+        raise InvalidArgumentError(f"Time '{seconds}' is too big for guest agent", domain=Origin.QEMU)
+    arguments = None if from_rtc else {"time": seconds * 1_000_000_000 + nanoseconds}
+    await ask(guest, "guest-set-time", arguments)
+    with contextlib.suppress(QmpError):  # machines without such a clock have no such command
+        await guest.live().talk().execute("rtc-reset-reinjection")
 
 
 async def command(guest: Guest, text: str, patience: int) -> str:
     """A command of the client's own. `patience` in seconds; -2 blocks, -1 is the default, 0 does not wait."""
-    deadlines = {-2: 3600.0, -1: 5.0, 0: 0.01}
-    if patience < -2:
-        raise LibvirtError(f"guest agent timeout '{patience}' is less than the minimum '-2'", code=Code.INVALID_ARG)
-    return await present(guest).command_line(text, deadline=deadlines.get(patience, float(patience)))
+    return await present(guest).command_line(text, deadline=patience_of(patience))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, Reply, read, write
-from guesthouse.drivers.domain import agent, agent_vcpus, facts, metadata, processors, vcpus
+from guesthouse.drivers.domain import agent_vcpus, facts, metadata, processors, vcpus
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.errors import InvalidArgumentError, OperationInvalidError, Origin
@@ -47,8 +47,8 @@ def _vcpus_flags(driver: Guests, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -
 
 
 async def _vcpus_of_agent(guest: Guest, *, everything: bool) -> Reply:
-    online = await agent.processors(guest)
-    return rpc.DomainGetVcpusFlagsRet(len(online) if everything else sum(online))
+    known = await agent_vcpus.read(guest)
+    return rpc.DomainGetVcpusFlagsRet(len(known) if everything else sum(one.online for one in known))
 
 
 async def _set_vcpus(driver: Guests, _: Caller, args: rpc.DomainSetVcpusArgs) -> None:

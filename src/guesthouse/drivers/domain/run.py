@@ -73,6 +73,8 @@ class Run:
     and `restarting` says that one is under way. `house` makes the run's control group (see `housing`),
     `sorting` puts its threads into the parts of that.
 
+    `agent_patience` is how many seconds clients want to wait for its agent, None for what each command may take.
+
     `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
     alias; `wirings` are the open ends of network cards until QEMU has them, by alias. `next_layer` is the number of the
     next image that a drive gets, 0 before it is known.
@@ -85,6 +87,7 @@ class Run:
     monitor: Monitor | None = None
     agent: Agent | None = None
     agent_connected: bool = False
+    agent_patience: float | None = None
     autodestroy: bool = False
     release_autodestroy: Callable[[], None] | None = None
     stop_cause: Cause | None = None
