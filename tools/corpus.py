@@ -8,6 +8,7 @@ it prints (`NAME.ARCH-latest.xml`), the command line (`NAME.ARCH-latest.args`), 
     ./dev corpus DIR --show xml       # every document that is printed differently, as a diff
     ./dev corpus DIR --show argv      # every command line that differs
     ./dev corpus DIR --show refused   # every document that is refused, with the error
+    ./dev corpus DIR --by-word        # the first words of names under which there are differences
     ./dev corpus DIR iothread numa    # only documents whose names contain one of these words
 
 The host is the one that the results were recorded on, with its QEMU, processor, settings and firmware: see
@@ -29,8 +30,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from recorded_host import Host, feign
-
 from guesthouse.errors import LibvirtError
 from guesthouse.model.binding import Style
 from guesthouse.model.domain.addresses import usb
@@ -40,6 +39,7 @@ from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.domain.launch import LaunchContext
+from tools.recorded_host import Host, feign
 
 #: What every command line has and nobody compares: the launcher's part, and the environment of every program.
 _LAUNCHER: Final = re.compile(r"charmonitor|id=monitor|masterKey0|\"id\":\"charmonitor\"|^-incoming ")
@@ -168,12 +168,24 @@ def _figures(verdicts: list[Verdict], expected_refusals: set[str]) -> str:
     )
 
 
+def _by_word(verdicts: list[Verdict]) -> Iterator[str]:
+    """A line for every first word of a name of whose documents not all are equal, the worst first."""
+    groups: dict[str, list[Verdict]] = {}
+    for one in verdicts:
+        groups.setdefault(one.name.partition("-")[0], []).append(one)
+    bad = {word: [one for one in group if one.refused or one.xml or one.argv] for word, group in groups.items()}
+    for word, group in sorted(groups.items(), key=lambda item: -len(bad[item[0]])):
+        if bad[word]:
+            yield f"{len(bad[word]):4} of {len(group):3} {word}: {' '.join(one.name for one in bad[word])}"[:200]
+
+
 def main() -> int:
     """Measure, and print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("words", nargs="*", help="only documents whose names contain one of these")
     parser.add_argument("--arch", default="x86_64")
+    parser.add_argument("--by-word", action="store_true", help="say which first words of names have differences")
     parser.add_argument("--show", choices=("xml", "argv", "refused", "accepted", "all"))
     options = parser.parse_intermixed_args()
     feign()
@@ -192,7 +204,9 @@ def main() -> int:
         if show in ("accepted", "all") and one.wrongly_accepted:
             wanted = _files(options.folder, one.name, options.arch)[2].read_text().strip()
             print(f"== {one.name}: accepted, but libvirt says: {wanted}")
-    if show is None:
+    if options.by_word:
+        print(*_by_word([one for one in verdicts if one.name not in refusals]), sep="\n")
+    elif show is None:
         reasons = collections.Counter(
             re.sub(r"line \d+|'[^']*'", "…", one.refused)[:150]
             for one in verdicts

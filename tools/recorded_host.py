@@ -14,9 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from recorded_conditions import Conditions, conditions
-from recorded_qemu import capabilities, newest
-
 from guesthouse.model import cpu_from_qemu
 from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
@@ -28,6 +25,8 @@ from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 from guesthouse.qemu import firmware
+from tools.recorded_conditions import Conditions, conditions
+from tools.recorded_qemu import capabilities, newest
 
 _ARCHITECTURES: Final = ("x86_64", "i686", "aarch64", "armv7l", "s390x", "ppc64", "riscv64", "loongarch64")
 _EMULATOR: Final = {"i686": "i386", "armv7l": "arm"}
