@@ -17,6 +17,7 @@ from dataclasses import fields
 from guesthouse.drivers.api import DaemonSettings, Driver
 from guesthouse.drivers.connect import driver as connect_driver
 from guesthouse.drivers.domain import driver as domain_driver
+from guesthouse.drivers.meeting import introduce
 from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
@@ -83,6 +84,7 @@ class Daemon:
             loop.add_signal_handler(number, self._ended.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._drivers = [maker(self._places, self._settings) for maker in self._makers]
+        introduce(self._drivers)
         dispatch = Dispatch([Builtin(self._places), *self._drivers], EARLY, self._settings.max_client_requests)
         service = self._service(loop, dispatch)
         self._applied = service

@@ -128,8 +128,8 @@ def vhost_user_objects(disk: Disk, ctx: DeviceContext) -> list[QemuObject]:
     props: Props = {"path": source.socket_path if source is not None else None}
     if source is not None and source.reconnect is not None and source.reconnect.enabled:
         props["reconnect-ms"] = (source.reconnect.timeout or 0) * 1000
-    front: Props = {"driver": disk.virtio_driver("vhost-user-blk", disk.model)} | _virtio_options(disk.settings)
-    front |= disk.address_props(ctx) | _identity(disk, ctx)
+    front: Props = {"driver": disk.virtio_driver("vhost-user-blk", disk.model)}
+    front |= _virtio_options(disk.settings) | disk.address_props(ctx) | _identity(disk, ctx)
     return [Chardev(_chardev(disk), "socket", props), QemuDevice(front)]
 
 

@@ -58,5 +58,6 @@ def floppy_controller(disks: Sequence[Disk], ctx: DeviceContext) -> list[QemuObj
         if index is not None and isinstance(disk.address, DriveAddress):
             indexes[f"bootindex{'AB'[disk.address.unit & 1]}"] = index
     if floppies and not ctx.i440fx:
-        return [Option("-device", compact({"driver": "isa-fdc"} | indexes))]
+        controller: Props = {"driver": "isa-fdc", **indexes}
+        return [Option("-device", compact(controller))]
     return [Option("-global", f"isa-fdc.{name}={index}") for name, index in indexes.items()]
