@@ -1,0 +1,17 @@
+"""The drivers of one daemon get to know each other: who needs something of another is given the other's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guesthouse.drivers.domain.driver import DomainDriver
+from guesthouse.drivers.storage.driver import StorageDriver
+from guesthouse.drivers.storage.lookup import volume_lookup
+
+
+def introduce(drivers: Iterable[object]) -> None:
+    """Tell the domain driver where volumes are found, if there is a storage driver beside it."""
+    known = list(drivers)
+    for domain in (driver for driver in known if isinstance(driver, DomainDriver)):
+        for storage in (driver for driver in known if isinstance(driver, StorageDriver)):
+            domain.volume = volume_lookup(storage.registry)
