@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from guesthouse.drivers.domain import memory_devices
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, InvalidArgumentError, Origin
 from guesthouse.model.domain.definition import Domain
@@ -19,15 +20,17 @@ _QUESTIONS: tuple[tuple[str, Mapping[str, Sendable] | None], ...] = (
 )
 
 
-def questions() -> list[tuple[str, Mapping[str, Sendable] | None]]:
+def questions(live: Domain) -> list[tuple[str, Mapping[str, Sendable] | None]]:
     """The commands whose answers `learn` wants."""
-    return list(_QUESTIONS)
+    return [*_QUESTIONS, *([(memory_devices.QUESTION, None)] if live.devices.memories else [])]
 
 
 def learn(run: Run, answers: Sequence[Json]) -> None:
     """Fill in what QEMU chose, and what it has."""
     learn_terminals(run.live, answers[0])
     learn_processors(run, answers[1])
+    if run.live.devices.memories:
+        memory_devices.learn(run.live, answers[2])
 
 
 def learn_processors(run: Run, answer: Json) -> None:

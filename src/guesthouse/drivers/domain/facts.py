@@ -19,10 +19,7 @@ PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def current_memory(guest: Guest) -> int:
-    """What the guest may use now, in KiB: what its balloon leaves it."""
-    run = guest.run
-    if run is not None and run.balloon_kib is not None:
-        return run.balloon_kib
+    """What the guest may use now, in KiB: what its balloon leaves it, and what it took of virtio-mem devices."""
     domain = guest.current
     return domain.current_memory.kib if domain.current_memory is not None else domain.memory.kib
 

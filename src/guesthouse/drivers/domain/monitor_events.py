@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, power
+from guesthouse.drivers.domain import agent, memory_devices, power
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
 from guesthouse.drivers.domain.guest import Guest
@@ -126,8 +126,7 @@ def _rtc_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> Non
 def _balloon_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     kib = _number(data, "actual") // 1024
     run.balloon_kib = kib
-    if run.live.current_memory is not None:
-        run.live.current_memory.kib = kib
+    memory_devices.settle_balloon(run)
     guest.changed()
     driver.events.publish(EventId.BALLOON_CHANGE, guest, kib)
 
@@ -187,6 +186,7 @@ _REACTIONS: dict[str, Reaction] = {
     "BLOCK_IO_ERROR": _io_error,
     "RTC_CHANGE": _rtc_change,
     "BALLOON_CHANGE": _balloon_change,
+    "MEMORY_DEVICE_SIZE_CHANGE": memory_devices.size_changed,
     "DEVICE_DELETED": _device_deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _device_unplug_failed,
     "DEVICE_TRAY_MOVED": _tray_moved,

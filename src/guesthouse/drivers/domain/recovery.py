@@ -239,7 +239,7 @@ async def _ask(driver: Guests, guest: Guest, run: Run) -> None:
     monitor = run.talk()
     try:
         await monitor.negotiate(_THAW_DEADLINE)
-        answers = await monitor.pipeline([("query-status", None), *devices.questions()])
+        answers = await monitor.pipeline([("query-status", None), *devices.questions(run.live)])
     except LibvirtError as error:
         log.warning("domain '%s': %s", guest.name, error.message)
         return

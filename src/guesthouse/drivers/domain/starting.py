@@ -182,13 +182,13 @@ async def _greet(driver: Guests, run: Run, ctx: DeviceContext, *, paused: bool) 
         for order in device.after_start(ctx)
     ]
     asked = cpu_report.is_wanted(run.live)
-    questions = [*devices.questions(), *(cpu_questions.QUESTIONS if asked else ())]
+    questions = [*devices.questions(run.live), *(cpu_questions.QUESTIONS if asked else ())]
     last = [*orders, *_actions(run.live), *([] if paused else [("cont", None)])]
     tuned = tuning.is_wanted(run.live)
     apart = tuned or run.live.vcpus is not None or cpu_report.can_refuse(run.live)
     answers = await run.talk().pipeline(questions if apart else [*questions, *last])
     if asked:
-        first = len(devices.questions())
+        first = len(devices.questions(run.live))
         cpu_report.apply(run.live, cpu_questions.read_report(answers[first:]))
     devices.learn(run, answers)
     await vcpu_plugging.plug_at_start(run)

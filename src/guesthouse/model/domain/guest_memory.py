@@ -44,6 +44,13 @@ def initial_kib(domain: Domain) -> int:
     return domain.memory.kib - device_kib(domain)
 
 
+def _balloon_kib(domain: Domain) -> int | None:
+    """What the balloon shall leave the guest; None for all. Memory that is virtio-mem is no business of it."""
+    most = domain.memory.kib - sum(device.kib for device in domain.devices.memories if device.requestable)
+    left = domain.current_memory.kib if domain.current_memory is not None else most
+    return left if left < most else None
+
+
 def guest_memory(
     domain: Domain, settings: HostSettings, short_name: str = "", host: HostMemory = UNKNOWN_HOST
 ) -> GuestMemory:
@@ -52,6 +59,7 @@ def guest_memory(
     most = domain.max_memory
     return GuestMemory(
         initial_kib=initial_kib(domain),
+        balloon_kib=_balloon_kib(domain),
         maximum_kib=most.kib if most is not None else 0,
         slots=(most.slots or 0) if most is not None else 0,
         backing=domain.memory_backing or new(MemoryBacking),

@@ -43,7 +43,8 @@ class LaunchContext:
     architecture, `host_features` tells what its processor has whether KVM passes it on or not. `secret` finds the
     value of a secret, `seal` makes a cipher of it that only this QEMU can read. `settings` are those of
     `qemu.conf`, `parts` what the host contributes to special devices. `tap_ends` tells the open ends of cards' devices,
-    `run_as` the user and group of helper programs that would choose one themselves. `host_memory` is what the host's memory is like.
+    `run_as` the user and group of helper programs that would choose one themselves.
+    `host_memory` is what the host's memory is like.
     """
 
     caps: QemuCapabilities

@@ -118,12 +118,14 @@ def _no_policy() -> Numatune:
 class GuestMemory:
     """What is said of a guest's memory as a whole.
 
-    `initial_kib` is what the guest has without memory devices, `maximum_kib` how far devices may go (0: nowhere), in
-    so many `slots`. `cells` are the guest's nodes. `emulator_cpus` are the host's processors on which QEMU's threads
-    may run, where that is limited. `short_name` is the guest's directory below those for memory.
+    `initial_kib` is what the guest has without memory devices, `balloon_kib` what the balloon shall leave it, if that
+    is less than all. Devices may go up to `maximum_kib` (0: there can be none), in so many `slots`. `cells` are the
+    guest's nodes. `emulator_cpus` are the host's processors on which QEMU's threads may run, where that is limited.
+    `short_name` is the guest's directory below those for memory.
     """
 
     initial_kib: int = 0
+    balloon_kib: int | None = None
     maximum_kib: int = 0
     slots: int = 0
     backing: MemoryBacking = field(default_factory=_nothing)

@@ -69,8 +69,14 @@ class Memballoon(Device):
         return [QemuDevice(props)]
 
     def after_start(self, ctx: DeviceContext) -> list[Command]:
-        """Ask for statistics as often as the definition says."""
-        if not self.present or not self.period:
+        """Ask for statistics as often as the definition says, and leave the guest what it says."""
+        if not self.present:
             return []
         path = f"/machine/peripheral/{self.name}"
-        return [Command("qom-set", {"path": path, "property": "guest-stats-polling-interval", "value": self.period})]
+        commands: list[Command] = []
+        if self.period:
+            props: Props = {"path": path, "property": "guest-stats-polling-interval", "value": self.period}
+            commands.append(Command("qom-set", props))
+        if ctx.memory.balloon_kib is not None:
+            commands.append(Command("balloon", {"value": ctx.memory.balloon_kib * 1024}))
+        return commands

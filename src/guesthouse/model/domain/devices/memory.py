@@ -238,6 +238,18 @@ class MemoryDevice(Device):
         self.target.requested = new(Requested, kib=kib)
         self._check_blocks()
 
+    @property
+    def requestable(self) -> bool:
+        """Whether the guest can be given more or less of it."""
+        return self.model == VIRTIO_MEM
+
+    def tell_base(self, base: int) -> None:
+        """Note where in the guest's memory it begins, in bytes, as QEMU tells it."""
+        if isinstance(self.address, DimmAddress):
+            self.address.base = base
+        elif self.model in (VIRTIO_MEM, VIRTIO_PMEM):
+            self.target.address = new(MemoryBase, base=base)
+
     def tell_current(self, kib: int) -> None:
         """Note how much of a virtio-mem device the guest has, as QEMU tells it."""
         self.target.current = new(Current, kib=kib)
