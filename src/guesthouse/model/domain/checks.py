@@ -32,6 +32,9 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     processors.check(domain)
     guest_memory.check(domain, ctx.memory)
     machine_features.check(domain.features, ctx)
+    ps2 = domain.features.ps2 if domain.features is not None else None
+    if ps2 is False and any(item.bus == "ps2" for item in domain.devices.inputs):
+        raise UnsupportedConfigError("ps2 bus inputs require the ps2 feature not to be disabled")
     keywrap.check(domain.keywrap, ctx.arch)
     launch_security.check(domain.launch_security, ctx.qemu.objects)
     _check_actions(domain)

@@ -95,7 +95,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *_words(extra.override(last)),
         *teardown_arguments(domain.features),
     ]
-    argv += [*teardown_arguments(domain.features), "-msg", "timestamp=on"]
+    argv += ["-msg", "timestamp=on"]
     environment = {"TZ": domain.clock.timezone} if domain.clock.timezone is not None else {}
     ctx = launch_context(domain, launch)
     for device in domain.devices.all():

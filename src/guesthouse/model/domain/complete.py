@@ -19,7 +19,7 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices import memory
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.interface import Mac
-from guesthouse.model.domain.machines import CCW, MachineFamily, family_of
+from guesthouse.model.domain.machines import CCW, MachineFamily, family_of, runs
 from guesthouse.model.domain.os import OsType
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 
@@ -76,7 +76,7 @@ def _complete_machine(domain: Domain, qemu: QemuCapabilities, defaults: Defaults
     kind = domain.os.type or new(OsType, kind="hvm")
     domain.os.type = kind
     kind.arch = kind.arch or defaults.host_arch
-    if kind.arch != qemu.guest_arch:
+    if not runs(qemu.guest_arch, kind.arch):
         raise UnsupportedConfigError(f"Emulator '{emulator}' does not support arch '{kind.arch}'")
     if domain.type == "kvm" and not qemu.kvm:
         raise UnsupportedConfigError(

@@ -76,7 +76,9 @@ def _settle(boot: Os, *, kept: bool) -> None:
         loader.type = "rom"
     if loader is None and boot.nvram is not None and boot.nvram.format is not None:
         boot.loader = loader = new(Loader, format=boot.nvram.format)
-    if kept and boot.firmware is not None:
+    if kept and boot.firmware is None:
+        boot.firmware_features = None  # which libvirt 8.6 to 9.1 left behind when it forgot the rest
+    elif kept:
         boot.loader = loader = loader or new(Loader)
         loader.format = loader.format or "raw"
 

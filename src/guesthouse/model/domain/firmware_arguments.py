@@ -6,6 +6,7 @@ Options: `-blockdev`, `-bios`, `-boot`, `-kernel`, `-acpitable` in QEMU's manual
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from guesthouse.model.domain.devices.disk.remote import Credentials, remote_props
@@ -96,7 +97,10 @@ def _variables(nvram: Nvram, launch: LaunchContext) -> list[QemuObject]:
         if auth is not None:
             usage = "ceph" if nvram.source.protocol == "rbd" else "iscsi"
             made.append(secret_object(login, launch.secret(usage, auth.secret), launch.seal))
-        storage = remote_props(nvram.source, known, launch.settings.gluster_debug_level)
+        source = nvram.source
+        if source.protocol == "iscsi" and source.name is not None and "/" not in source.name:
+            source = replace(source, name=f"{source.name}/0")
+        storage = remote_props(source, known, launch.settings.gluster_debug_level)
     else:
         storage = {"driver": _DRIVERS.get(nvram.type or "", "file"), "filename": nvram.path or ""}
     if _format(nvram) == "raw":

@@ -93,6 +93,15 @@ FAMILIES: Final[dict[str, _Families]] = {
 }
 
 
+#: Guests' architectures that a QEMU runs besides its own.
+_SMALLER: Final = {"x86_64": ("i686",), "aarch64": ("armv7l",)}
+
+
+def runs(qemu: str, arch: str) -> bool:
+    """Whether the QEMU of an architecture runs guests of another."""
+    return arch == qemu or arch in _SMALLER.get(qemu, ())
+
+
 def is_known(arch: str, machine: str) -> bool:
     """Whether a definition may name that machine type."""
     return _find(arch, machine) is not None
