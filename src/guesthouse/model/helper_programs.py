@@ -37,10 +37,15 @@ class OpenFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnLog:
+    """The program's own log: for one that does not write it to its errors."""
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
     """A word of a command line that names a descriptor by number: `before` N `after`."""
 
-    what: ListeningSocket | SecretText | OpenFile
+    what: ListeningSocket | SecretText | OpenFile | OwnLog
     before: str = ""
     after: str = ""
 

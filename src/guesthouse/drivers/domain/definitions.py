@@ -10,6 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers.domain import tpm_state
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.states import Happening, Notice
@@ -96,6 +97,9 @@ async def undefine(driver: Guests, guest: Guest, flags: int = 0) -> None:
         if guest.definition is None:
             raise OperationInvalidError("cannot undefine transient domain")
         extra = _nvram_to_remove(guest.definition, flags)
+        if not guest.active:  # else it is in use, and goes when the guest ends
+            remove, keep = bool(flags & TPM), bool(flags & KEEP_TPM)
+            extra += tpm_state.to_remove(driver.places, guest.definition, remove=remove, keep=keep)
         await driver.in_thread(driver.store.undefine, Intent("undefine", guest.name, guest.uuid_text, extra=extra))
         guest.definition = None
         guest.autostart = guest.autostart_once = False

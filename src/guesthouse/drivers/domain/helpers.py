@@ -38,7 +38,15 @@ from guesthouse.host.child import run as run_child
 from guesthouse.host.files import read_limited
 from guesthouse.host.processes import Process, adopt, spawn
 from guesthouse.host.procfs import start_time
-from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, Preparation, SecretText
+from guesthouse.model.helper_programs import (
+    Handed,
+    HelperProgram,
+    ListeningSocket,
+    OpenFile,
+    OwnLog,
+    Preparation,
+    SecretText,
+)
 from guesthouse.qemu.launch import listen
 
 if TYPE_CHECKING:
@@ -112,6 +120,7 @@ async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) 
     for step in program.before:
         await _prepare(driver, run, program, step)
     path = driver.places.guest_logs / f"{guest.name}-{program.name}.log"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     process = await _launch(driver, run, program, path)
     helper = Helper(program, process, path)
     try:
@@ -171,42 +180,44 @@ def _is_empty_directory(directory: Path, owner: str | None) -> bool:
 async def _launch(driver: Guests, run: Run, program: HelperProgram, log_path: Path) -> Process:
     environment = _environment(driver, run, program)
     with contextlib.ExitStack() as cleanup:
-        argv, fds = _hand_over(program.argv, cleanup)
-        if program.pid_file is not None:
-            return await _run_into_background(program, argv, fds, environment)
         log_fd = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         cleanup.callback(os.close, log_fd)
+        argv, fds = _hand_over(program.argv, cleanup, log_fd)
+        if program.pid_file is not None:
+            return await _run_into_background(program, argv, fds, environment)
         try:
             return spawn(argv, pass_fds=fds, env=environment, log_fd=log_fd)
         except OSError as error:
             raise _missing(program, argv[0], error.strerror or "unknown error") from error
 
 
-def _hand_over(argv: tuple[str | Handed, ...], cleanup: contextlib.ExitStack) -> tuple[list[str], list[int]]:
+def _hand_over(
+    argv: tuple[str | Handed, ...], cleanup: contextlib.ExitStack, log_fd: int = -1
+) -> tuple[list[str], list[int]]:
     """The words of the command line, and the descriptors that they name."""
     words, fds = [], []
     for word in argv:
         if isinstance(word, str):
             words.append(word)
             continue
-        number = _opened(word, cleanup)
+        number = log_fd if isinstance(word.what, OwnLog) else _opened(word.what, cleanup)
         fds.append(number)
         words.append(f"{word.before}{number}{word.after}")
     return words, fds
 
 
-def _opened(word: Handed, cleanup: contextlib.ExitStack) -> int:
-    if isinstance(word.what, ListeningSocket):
-        listener = cleanup.enter_context(contextlib.closing(listen(Path(word.what.path))))
+def _opened(what: ListeningSocket | SecretText | OpenFile, cleanup: contextlib.ExitStack) -> int:
+    if isinstance(what, ListeningSocket):
+        listener = cleanup.enter_context(contextlib.closing(listen(Path(what.path))))
         listener.setblocking(True)  # these programs wait in accept
         return listener.fileno()
-    if isinstance(word.what, SecretText):
+    if isinstance(what, SecretText):
         number = os.memfd_create("helper-secret")
         cleanup.callback(os.close, number)
-        os.write(number, word.what.data)
+        os.write(number, what.data)
         os.lseek(number, 0, os.SEEK_SET)
         return number
-    return word.what.fd
+    return what.fd
 
 
 async def _run_into_background(
@@ -237,7 +248,7 @@ async def _until_ready(helper: Helper) -> None:
         return
     try:
         async with asyncio.timeout(program.deadline):
-            while not (Path(program.ready).is_socket() if program.once else _accepts(program.ready)):
+            while not _is_there(program):
                 if helper.process.poll() is not None:
                     raise OperationFailedError(_epitaph(helper))
                 await asyncio.sleep(_POLL_SECONDS)
@@ -246,6 +257,12 @@ async def _until_ready(helper: Helper) -> None:
             f"'{program.argv[0]}' was not ready within {program.deadline:g} seconds",
             hint=f"see {helper.log}",
         ) from None
+
+
+def _is_there(program: HelperProgram) -> bool:
+    """Whether its socket is; one that serves a single connection is not tried."""
+    path = program.ready or ""
+    return Path(path).is_socket() if program.once else _accepts(path)
 
 
 def _accepts(path: str) -> bool:
@@ -273,7 +290,8 @@ def _epitaph(helper: Helper) -> str:
 
 def explain(run: Run) -> str:
     """What to say of helpers that died while QEMU was started: QEMU then knows of a closed connection only."""
-    return "; ".join(_epitaph(helper) for helper in run.helpers.values() if helper.process.poll() is not None)
+    ended = ((helper, helper.process.poll()) for helper in run.helpers.values())
+    return "; ".join(_epitaph(helper) for helper, how in ended if how is not None and not how.ok)
 
 
 def _hold(driver: Guests, guest: Guest, run: Run, helper: Helper) -> None:

@@ -51,7 +51,6 @@ def of(driver: Guests) -> HostParts:
     places = driver.places
     return HostParts(
         swtpm_storage=str(places.tpm_state),
-        swtpm_sockets=str(places.guest_state / "swtpm"),
         nvram=str(places.nvram),
         shmem=str(places.lib / "shmem"),
         find_virtiofsd=lambda path: _virtiofsd(driver, path),

@@ -25,6 +25,7 @@ from guesthouse.drivers.domain import (
     devices,
     disk_preparing,
     environment,
+    helpers,
     housing,
     memory_places,
     monitor_events,
@@ -93,9 +94,10 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
         _still_wanted(run)
         _settle(driver, guest, run, flags, caller)
     except BaseException as error:
+        died = helpers.explain(run)
         await _undo(driver, guest, run)
         if isinstance(error, LaunchError):
-            raise _explained(error) from error
+            raise _explained(error, died) from error
         raise
 
 
@@ -248,11 +250,11 @@ async def _undo(driver: Guests, guest: Guest, run: Run) -> None:
     stopping.finish(driver, guest, run)
 
 
-def _explained(error: LaunchError) -> LibvirtError:
-    """A file that QEMU could not open is told in libvirt's words."""
+def _explained(error: LaunchError, died: str) -> LibvirtError:
+    """A file that QEMU could not open is told in libvirt's words, and a helper that died (`died`) instead of QEMU."""
     found = _NOT_OPENED.search(error.detail)
     if found is None:
-        return error
+        return OperationFailedError(died) if died else error
     return LibvirtError(
         f"Cannot access storage file '{found['path']}': {found['reason'].strip()}",
         code=Code.SYSTEM_ERROR,

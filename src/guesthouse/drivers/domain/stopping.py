@@ -14,7 +14,15 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import disk_overlays, helpers, housing, memory_places, network_plug, statusfile
+from guesthouse.drivers.domain import (
+    disk_overlays,
+    helpers,
+    housing,
+    memory_places,
+    network_plug,
+    statusfile,
+    tpm_state,
+)
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import REASONS, Cause, State
@@ -131,6 +139,8 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
         driver.events.lifecycle(guest, *notices)
     if not guest.persistent:
         driver.registry.remove(guest)
+        for path in tpm_state.to_remove(driver.places, run.live):
+            driver.background(driver.in_thread(driver.store.remove_state, path))
 
 
 def release(run: Run) -> None:

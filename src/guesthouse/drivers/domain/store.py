@@ -89,7 +89,6 @@ class Store:
             (self._channels, 0o751),
             (self._journal, 0o700),
             (self.nvram, 0o751),
-            (self._state / "swtpm", 0o770),
         ):
             directory.mkdir(mode=mode, parents=True, exist_ok=True)
             sweep_temporaries(directory)
@@ -217,6 +216,13 @@ class Store:
             remove(self.autostart_link(intent.name, once=once))
         remove(self.definition_path(intent.name), durable=True)
         for path in intent.extra:
+            self.remove_state(path)
+
+    def remove_state(self, path: str) -> None:
+        """Remove a file of a guest that is gone, or a directory with all that is in it; links are not followed."""
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             remove(path)
 
     def _finish_rename(self, intent: Intent) -> None:

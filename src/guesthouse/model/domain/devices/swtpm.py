@@ -11,7 +11,7 @@ from typing import Final
 
 from guesthouse.errors import Code, LibvirtError, OperationFailedError
 from guesthouse.model.domain.host_parts import HostParts, TpmPrograms
-from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, Preparation, SecretText
+from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, OwnLog, Preparation, SecretText
 
 PROGRAM: Final = "swtpm"
 SETUP: Final = "swtpm_setup"
@@ -53,7 +53,8 @@ def program(wishes: Wishes, socket: str, name: str, uuid: str, parts: HostParts)
     words: list[str | Handed] = [PROGRAM, "socket", "--ctrl", Handed(ListeningSocket(socket), "type=unixio,fd=")]
     lock = ",lock" if _LOCK_FEATURE in found.features else ""
     state = f"backend-uri=file://{wishes.path}{lock}" if wishes.in_file else f"dir={wishes.path},mode=0600{lock}"
-    words += ["--tpmstate", state, "--log", f"fd=2,level={wishes.debug}" if wishes.debug else "fd=2", "--terminate"]
+    level = f",level={wishes.debug}" if wishes.debug else ""
+    words += ["--tpmstate", state, "--log", Handed(OwnLog(), "fd=", level), "--terminate"]
     if wishes.version == "2.0":
         words.append("--tpm2")
     if wishes.key is not None:

@@ -191,7 +191,7 @@ class Tpm(Device):
     def _socket(self, ctx: DeviceContext) -> str:
         if self.backend.type == "external" and self.backend.source is not None:
             return self.backend.source.path or ""
-        return f"{ctx.parts.swtpm_sockets}/{ctx.short_name}-swtpm.sock"
+        return f"{ctx.guest_dir}/swtpm.sock"
 
     def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
         """swtpm, for an emulated TPM that is ours."""
