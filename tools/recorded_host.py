@@ -30,9 +30,9 @@ from tools.recorded_qemu import capabilities, newest
 
 _ARCHITECTURES: Final = ("x86_64", "i686", "aarch64", "armv7l", "s390x", "ppc64", "riscv64", "loongarch64")
 _EMULATOR: Final = {"i686": "i386", "armv7l": "arm"}
-#: Four NUMA nodes with two processors each; numad would take any.
+#: Four NUMA nodes with four processors each; numad would take any.
 _MEMORY: Final = HostMemory(
-    {node: frozenset((2 * node, 2 * node + 1)) for node in range(4)}, advised=frozenset(range(4))
+    {node: frozenset(range(4 * node, 4 * node + 4)) for node in range(4)}, advised=frozenset(range(4))
 )
 _NOW: Final = datetime.fromtimestamp(1234567890, UTC)
 #: A zone in which nobody lives: local times that are right by chance show.

@@ -20,6 +20,8 @@ def prepare_devices(driver: Guests, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
     if run.live.pass_through is not None:
         log.warning("Domain id=%s name='%s' uuid=%s is tainted: custom-argv", run.live.id, run.live.name, run.live.uuid)
+    if run.live.idmap is not None:
+        log.warning("domain '%s': <idmap> does nothing for a guest of QEMU", run.live.name)
     graphics_places.prepare(driver.ports, run, driver.settings.defaults.settings)
     secrets.write_key(run.where)
 

@@ -17,6 +17,7 @@ from guesthouse.model.domain.cputune import Cputune
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.throttling import ThrottleGroups
 from guesthouse.model.domain.features import Features
+from guesthouse.model.domain.idmap import IdMap
 from guesthouse.model.domain.iothreads import DefaultIothread, IothreadIds, tells
 from guesthouse.model.domain.keywrap import KeyWrap
 from guesthouse.model.domain.launch_security import LaunchSecurity, ProtectedVirtualization, Sev, SevSnp
@@ -97,6 +98,7 @@ class Domain:
     resource: Resource | None = one(Resource)
     sysinfo: list[Sysinfo] = many(Sysinfo)
     os: Os = always(Os)
+    idmap: IdMap | None = one(IdMap)
     features: Features | None = one(Features)
     cpu: Cpu | None = one(Cpu)
     clock: Clock = always(Clock)

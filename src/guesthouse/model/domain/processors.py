@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import new
-from guesthouse.model.domain import iothreads
+from guesthouse.model.domain import idmap, iothreads
 from guesthouse.model.domain.numatune import NumaMemory, Numatune
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def check(domain: Domain) -> None:
     """Raise a `LibvirtError` for settings of these sections that contradict each other."""
     if domain.vcpus is not None:
         domain.vcpus.check()
+    if domain.idmap is not None:
+        idmap.check(domain.idmap)
     iothreads.check(iothreads.iothreads_of(domain), domain.default_iothread)
     if domain.cputune is not None:
         domain.cputune.check()

@@ -372,7 +372,15 @@ class MemoryDevice(Device):
     @property
     def span(self) -> tuple[int, int] | None:
         """Where it begins and ends in the guest's memory, in bytes, if that is said."""
-        return (self._base, self._base + self.kib * 1024) if self._base else None
+        return (self._base, self._base + (self.kib - self._label_kib) * 1024) if self._base else None
+
+    @property
+    def _label_kib(self) -> int:
+        """What the label takes of the size, in whole parts of the file's alignment: it is mapped elsewhere."""
+        label = self.target.label.size.kib if self.target.label is not None else 0
+        aligned = self.source is not None and self.source.alignsize is not None and self.source.alignsize.kib
+        part = aligned or _PAGE // 1024
+        return -(-label // part) * part
 
     @property
     def backend(self) -> str:
