@@ -1,10 +1,11 @@
 """Builds the tiny Linux guest that the demo and the tests boot: Debian's cloud kernel and busybox.
 
-usage: tinyguest.py FOLDER [--agent] [--arch x86_64|aarch64|s390x]
+usage: tinyguest.py FOLDER [--agent] [--arch x86_64|aarch64|s390x | --full]
 
 Makes `FOLDER/vmlinuz`, `FOLDER/initrd.gz` and `FOLDER/disk.qcow2`; with `--agent` also `FOLDER/initrd-agent.gz`, which
 has the QEMU guest agent in it. The parts are Debian packages, downloaded with apt and unpacked without being
-installed, so that no root is needed. A part that is there already is not made again.
+installed, so that no root is needed. A part that is there already is not made again. With `--full` the kernel is
+Debian's full one, which has drivers for what a cloud does not have: 9p, watchdogs, cryptography.
 
 The guest logs in as `root` without a password on its first serial console, powers off on an ACPI power button, and
 prints `TINYGUEST READY` when it is up.
@@ -22,7 +23,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -67,6 +68,29 @@ MODULES = [
     "cdrom",
     "sr_mod",
 ]
+#: Further modules of the guest with Debian's full kernel, which has drivers for what a cloud does not have.
+FULL_MODULES = [
+    "netfs",
+    "fscache",
+    "9pnet",
+    "9pnet_virtio",
+    "9p",
+    "fuse",
+    "virtiofs",
+    "vsock",
+    "vmw_vsock_virtio_transport_common",
+    "vmw_vsock_virtio_transport",
+    "i6300esb",
+    "pvpanic",
+    "pvpanic-pci",
+    "crypto_engine",
+    "virtio_crypto",
+    "tpm",
+    "tpm_tis_core",
+    "tpm_tis",
+    "tpm_crb",
+]
+FULL_KERNEL = "linux-image-amd64"
 AGENT_PACKAGES = [
     "qemu-guest-agent",
     "libc6",
@@ -219,14 +243,14 @@ class Cpio:
         return gzip.compress(self._out.getvalue(), 6, mtime=0)
 
 
-def base_archive(kernel: Path, busybox: Path, console: str) -> bytes:
+def base_archive(kernel: Path, busybox: Path, console: str, modules: list[str]) -> bytes:
     """The initramfs with busybox and the kernel's modules."""
     archive = Cpio()
     archive.device("dev/console", 5, 1)
     archive.file("bin/busybox", (busybox / "bin/busybox").read_bytes(), 0o755)
     archive.file("bin/sh", (busybox / "bin/busybox").read_bytes(), 0o755)
     found = {path.stem: path for path in (kernel / "lib/modules").rglob("*.ko")}
-    order = [name for name in MODULES if name in found]
+    order = [name for name in modules if name in found]
     for name in order:
         archive.file(f"lib/modules/{name}.ko", found[name].read_bytes())
     archive.file("lib/modules/order", "".join(f"{name}.ko\n" for name in order).encode())
@@ -269,7 +293,9 @@ def build(folder: Path, arch: Architecture, *, agent: bool) -> None:
         publish(stamp, recipe.encode())
     if not (folder / "initrd.gz").exists():
         kernel = packages.unpack(packages.dependency(arch.kernel, "linux-image-"))
-        publish(folder / "initrd.gz", base_archive(kernel, packages.unpack("busybox-static"), arch.console))
+        modules = [*MODULES, *(FULL_MODULES if arch.kernel == FULL_KERNEL else [])]
+        archive = base_archive(kernel, packages.unpack("busybox-static"), arch.console, modules)
+        publish(folder / "initrd.gz", archive)
         [image] = (kernel / "boot").glob("vmlinuz-*")
         shutil.copyfile(image, folder / "vmlinuz.new")
         (folder / "vmlinuz.new").rename(folder / "vmlinuz")
@@ -287,11 +313,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--agent", action="store_true", help="also build the image with the guest agent")
     parser.add_argument("--arch", choices=ARCHITECTURES, default="x86_64")
+    parser.add_argument("--full", action="store_true", help="take the full kernel, for x86_64")
     options = parser.parse_args()
     if not shutil.which("apt-get"):
         sys.exit("tinyguest: needs apt-get and dpkg-deb (a Debian-family system)")
     os.umask(0o022)
-    build(options.folder.absolute(), ARCHITECTURES[options.arch], agent=options.agent)
+    arch = ARCHITECTURES[options.arch]
+    build(options.folder.absolute(), replace(arch, kernel=FULL_KERNEL) if options.full else arch, agent=options.agent)
 
 
 if __name__ == "__main__":
