@@ -83,6 +83,7 @@ def exercised(item: object, seen: set[tuple[type[object], str]]) -> None:
 #: What no case shows, and why.
 UNSEEN = {
     ("Devices", "emulator"): "it is no device",
+    ("InterfaceDriver", "model"): "read, it is that of what assigns a card of the host",
     ("MmioAddress", "*"): "boards without PCI have no case",
 }
 
@@ -115,6 +116,8 @@ EXAMPLES: dict[str, st.SearchStrategy[str]] = {
     "at most 8 printable characters": st.from_regex(r"[A-Z]{1,8}", fullmatch=True),
     "at most 40 printable characters": st.from_regex(r"[A-Z]{1,16}", fullmatch=True),
     "a name": st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    "the name of a variable": st.from_regex(r"[A-Z]{1,8}", fullmatch=True),
+    "at most 39 characters": st.from_regex(r"[a-z]{1,39}", fullmatch=True),
     "a UUID": st.uuids().map(str),
     "a name without '/'": st.from_regex(r"[a-z]{1,8}\.[0-9]", fullmatch=True),
     "a time as YYYY-MM-DDThh:mm:ss": st.datetimes().map(lambda time: f"{time.year:04}-01-02T03:04:05"),
@@ -153,6 +156,8 @@ def element_text(draw: st.DrawFn, cls: type[object], depth: int = 0) -> str:
             continue
         if slot.role == "attribute":
             assert slot.kind is not None
+            if f" {name}=" in attributes:
+                continue  # two fields of one attribute: what a definition says, and what runs
             text = f" {name}={quoteattr(draw(values(slot.kind)))}"
             if slot.within:
                 inner[slot.within] = inner.get(slot.within, "") + text
@@ -223,7 +228,7 @@ def test_what_was_written_is_written_again(cls: type[object], data: st.DataObjec
     except LibvirtError:
         # The choice contradicts itself: that is for the tests of refusals.
         assume(False)
-    if first:  # some elements that say nothing are not written
+    if first.strip():  # some elements that say nothing are not written
         assert round_trip(cls, first.strip()) == first
 
 

@@ -19,35 +19,31 @@ _BURST_LIMIT: Final = (2**32 - 1) >> 10
 
 
 class Rate:
-    """What both directions have: `average` and `peak` rates, a guaranteed `floor`, and the size of a `burst`."""
+    """What both directions have: `average` and `peak` rates, and the size of a `burst`."""
 
     __slots__ = ()
 
     average: int | None
     peak: int | None
-    floor: int | None
     burst: int | None
 
     def parsed(self) -> None:
         """A rate is there for the rest to count; 0 is none."""
-        if self.average is None and self.floor is None:
+        if self.average is None and getattr(self, "floor", None) is None:
             raise LibvirtError(
                 "Missing mandatory average or floor attributes", code=Code.XML_DETAIL, domain=Origin.DOMAIN
             )
         if self.average is None and (self.peak is not None or self.burst is not None):
             raise UnsupportedConfigError("'peak' and 'burst' require 'average' attribute")
-        self.average, self.peak, self.floor, self.burst = (
-            self.average or None,
-            self.peak or None,
-            self.floor or None,
-            self.burst or None,
-        )
+        self.average, self.peak, self.burst = self.average or None, self.peak or None, self.burst or None
+        if self.average is None:
+            self.peak = self.burst = None
 
     def check(self) -> None:
         """Raise error 81 for a value that is too big."""
         limits = {"average": _RATE_LIMIT, "peak": _RATE_LIMIT, "burst": _BURST_LIMIT, "floor": _RATE_LIMIT}
         for name, limit in limits.items():
-            value: int | None = getattr(self, name)
+            value: int | None = getattr(self, name, None)
             if value is not None and value > limit:
                 raise LibvirtError(
                     f"value '{value}' is too big for '{name}' parameter, maximum is '{limit}'",
@@ -58,17 +54,7 @@ class Rate:
 
 @element("inbound", omit_empty=True)
 class Inbound(Rate):
-    """What the guest receives."""
-
-    average: int | None = opt(ULL)
-    peak: int | None = opt(ULL)
-    floor: int | None = opt(ULL)
-    burst: int | None = opt(ULL)
-
-
-@element("outbound", omit_empty=True)
-class Outbound(Rate):
-    """What the guest sends."""
+    """What the guest receives; `floor` is guaranteed."""
 
     average: int | None = opt(ULL)
     peak: int | None = opt(ULL)
@@ -76,10 +62,18 @@ class Outbound(Rate):
     burst: int | None = opt(ULL)
 
     def parsed(self) -> None:
-        """There is no floor in this direction."""
-        if self.floor is not None:
-            raise UnsupportedConfigError("floor attribute is not supported for this config")
+        """As in both directions."""
         Rate.parsed(self)
+        self.floor = self.floor or None
+
+
+@element("outbound", omit_empty=True)
+class Outbound(Rate):
+    """What the guest sends: nothing of it is guaranteed."""
+
+    average: int | None = opt(ULL)
+    peak: int | None = opt(ULL)
+    burst: int | None = opt(ULL)
 
 
 @element("bandwidth", omit_empty=True)

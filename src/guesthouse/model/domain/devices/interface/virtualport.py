@@ -16,7 +16,7 @@ from guesthouse.model.kinds import UUID, Kind, hexadecimal, matching, one_of
 
 def _number(high: int) -> Kind[int]:
     """A number in any of C's bases, printed in the decimal one."""
-    return Kind(f"a number up to {high}", hexadecimal(1, high).parse, str, plain=True)
+    return Kind(f"a number up to {high:#x}", hexadecimal(1, high).parse, str, plain=True)
 
 
 @element("parameters", omit_empty=True)
