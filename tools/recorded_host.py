@@ -21,10 +21,12 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.host_parts import HostParts, VsockEnd
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.memory_objects import HostMemory
+from guesthouse.model.domain.secrets import sealer
 from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import FdSet
 from guesthouse.qemu import firmware
+from tools import recorded_pools
 from tools.recorded_conditions import Conditions, conditions
 from tools.recorded_qemu import capabilities, newest
 
@@ -37,7 +39,7 @@ _MEMORY: Final = HostMemory(
 _NOW: Final = datetime.fromtimestamp(1234567890, UTC)
 #: A zone in which nobody lives: local times that are right by chance show.
 _ZONE: Final = "VIR00:30"
-_SEALED: Final = ("9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1", "AAECAwQFBgcICQoLDA0ODw==")
+_SECRET: Final = b"AQCVn5hO6HzFAhAAq0NCv8jtJcIcE+HOBlMQ1A"
 #: What the processor of the tests' host has beyond its model, as far as a guest can have it.
 _EXTRA: Final = {
     "Haswell": "vme,ds,acpi,ss,ht,tm,pbe,dtes64,monitor,ds_cpl,vmx,smx,est,tm2,xtpr,pdcm,f16c,rdrand,"
@@ -66,6 +68,7 @@ class Host:
         self._replies = newest(folder.parent / "qemucapabilitiesdata", arch)
         self._conditions = conditions(folder)
         self._firmware = _firmware(folder)
+        self._pools = folder.parent / "storagepoolxml2xmlout"
         self._qemus: dict[tuple[frozenset[str], str], QemuCapabilities] = {}
 
     def conditions(self, name: str) -> Conditions:
@@ -109,8 +112,9 @@ class Host:
             rendernode=lambda: "/dev/dri/foo",
             network_address=lambda _name: "192.168.122.1",
             tap_ends=_tap_ends,
-            secret=lambda _usage_type, _reference: b"",
-            seal=lambda _value: _SEALED,
+            secret=lambda _usage_type, _reference: _SECRET,
+            seal=sealer(bytes(range(32)), lambda size: bytes(range(size))),
+            volume=recorded_pools.lookup(self._pools),
             settings=held.settings,
             parts=HostParts(
                 open_vsock=lambda cid: VsockEnd(cid or 42, 6789),

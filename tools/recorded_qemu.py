@@ -14,7 +14,7 @@ from typing import Final
 
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, QemuCapabilities
 from guesthouse.qemu.json_value import Json, JsonObject, as_list, as_object, objects, text_of
-from guesthouse.qemu.probe import cpu_model_of, machine_of, options_of
+from guesthouse.qemu.probe import cpu_model_of, gic_versions_of, machine_of, options_of, sev_bits_of
 from guesthouse.qemu.schema import Schema
 
 _BLANK: Final = re.compile(r"\s*")
@@ -83,6 +83,8 @@ def capabilities(path: Path, arch: str, *, without: frozenset[str] = frozenset()
         cpu_models=dict(zip((KVM, TCG), talk.cpu_models(), strict=False)),
         cpu_expansions=dict(zip((KVM, TCG), talk.expansions(), strict=False)),
         features=Schema(schema).found(),
+        gic_versions=gic_versions_of(talk.first("query-gic-capabilities")),
+        sev_bits=sev_bits_of(talk.first("query-sev-capabilities") or None),
         tpm_models=talk.texts("query-tpm-models"),
         tpm_backends=talk.texts("query-tpm-types"),
     )

@@ -17,7 +17,8 @@ secondary-vga usb-audio usb-ccid usb-ehci usb-hub usb-kbd usb-mouse usb-serial u
 virtconsole virtio-balloon-pci virtio-blk-pci virtio-blk-pci-non-transitional virtio-blk-pci-transitional
 virtio-gpu-pci virtio-input-host-pci virtio-keyboard-pci virtio-mouse-pci virtio-net-pci
 virtio-net-pci-non-transitional virtio-net-pci-transitional virtio-rng-pci virtio-scsi-pci virtio-serial-pci
-virtio-tablet-pci virtio-vga virtserialport vmcoreinfo vmgenid vmware-svga x3130-upstream xio3130-downstream AC97 ES1370 sb16
+virtio-tablet-pci virtio-vga virtserialport vmcoreinfo vmgenid vmware-svga x3130-upstream xio3130-downstream AC97
+ES1370 sb16
 """
 
 

@@ -57,7 +57,8 @@ class QemuCapabilities:
     known for the devices that the model uses; `objects` are types for `-object`, `object_properties` likewise.
     `commands` are QMP commands; `options` the command line's options with their parameters, where QEMU tells.
     `cpu_models` is by accelerator; `cpu_expansions` the properties of the best CPU of each accelerator
-    (`host` with KVM, `max` with TCG). `features` are paths into QMP's schema that exist.
+    (`host` with KVM, `max` with TCG). `features` are paths into QMP's schema that exist. `gic_versions` are those of Arm's interrupt controller that
+    KVM has; `sev_bits` are a host's with encrypted memory: which bit of an address says so, and how many are lost.
     """
 
     binary: str
@@ -78,6 +79,8 @@ class QemuCapabilities:
     migration_capabilities: frozenset[str] = frozenset()
     tpm_models: tuple[str, ...] = ()
     tpm_backends: tuple[str, ...] = ()
+    gic_versions: tuple[int, ...] = ()
+    sev_bits: tuple[int, int] | None = None
     aliases: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -164,6 +167,8 @@ class QemuCapabilities:
             "migration_capabilities": _joined(self.migration_capabilities),
             "tpm_models": list(self.tpm_models),
             "tpm_backends": list(self.tpm_backends),
+            "gic_versions": list(self.gic_versions),
+            "sev_bits": list(self.sev_bits or ()),
         }
 
     @classmethod
@@ -196,6 +201,8 @@ class QemuCapabilities:
             migration_capabilities=_names(data["migration_capabilities"]),
             tpm_models=tuple(_text(item) for item in _list(data["tpm_models"])),
             tpm_backends=tuple(_text(item) for item in _list(data["tpm_backends"])),
+            gic_versions=tuple(_int(item) for item in _list(data["gic_versions"])),
+            sev_bits=_pair([_int(item) for item in _list(data["sev_bits"])]),
         )
 
 
@@ -223,6 +230,10 @@ def _machine_from_json(item: _Json) -> Machine:
         default=fields["default"] is True,
         acpi=fields["acpi"] is True,
     )
+
+
+def _pair(numbers: list[int]) -> tuple[int, int] | None:
+    return (numbers[0], numbers[1]) if numbers else None
 
 
 def _joined(names: frozenset[str]) -> str:

@@ -25,7 +25,7 @@ from guesthouse.qemu.probed_types import DEVICES, OBJECTS
 from guesthouse.qemu.schema import Schema
 
 #: Counts up whenever this module asks or keeps something else, so that older caches are made again.
-PROBE_VERSION = 1
+PROBE_VERSION = 2
 
 _CACHE_LIMIT = 8 * 1024 * 1024
 
@@ -155,6 +155,8 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
         migration_capabilities=await _migration_capabilities(monitor, deadline),
         tpm_models=await _optional_texts(monitor, "query-tpm-models", deadline),
         tpm_backends=await _optional_texts(monitor, "query-tpm-types", deadline),
+        gic_versions=gic_versions_of(await _optional(monitor, "query-gic-capabilities", deadline)),
+        sev_bits=sev_bits_of(await _optional(monitor, "query-sev-capabilities", deadline)),
     )
 
 
@@ -187,13 +189,32 @@ async def _migration_capabilities(monitor: Monitor, deadline: float) -> frozense
     return frozenset(text_of(item, "capability") for item in objects(answer, "migration capabilities"))
 
 
-async def _optional_texts(monitor: Monitor, command: str, deadline: float) -> tuple[str, ...]:
-    """The answer of a command that a QEMU may have been built without."""
+async def _optional(monitor: Monitor, command: str, deadline: float) -> Json:
+    """The answer of a command that a QEMU may have been built without, or the host has nothing to say to."""
     try:
-        answer = await monitor.execute(command, deadline=deadline)
+        return await monitor.execute(command, deadline=deadline)
     except QmpError:
-        return ()
-    return tuple(item for item in as_list(answer, command) if isinstance(item, str))
+        return None
+
+
+async def _optional_texts(monitor: Monitor, command: str, deadline: float) -> tuple[str, ...]:
+    answer = await _optional(monitor, command, deadline)
+    return tuple(item for item in as_list(answer or [], command) if isinstance(item, str))
+
+
+def gic_versions_of(answer: Json) -> tuple[int, ...]:
+    """The versions in an answer of `query-gic-capabilities` that KVM has."""
+    found = [item.get("version") for item in objects(answer or [], "GIC versions") if item.get("kernel") is True]
+    return tuple(sorted(version for version in found if isinstance(version, int)))
+
+
+def sev_bits_of(answer: Json) -> tuple[int, int] | None:
+    """The two numbers in an answer of `query-sev-capabilities`."""
+    if answer is None:
+        return None
+    content = as_object(answer, "SEV capabilities")
+    position, lost = content.get("cbitpos"), content.get("reduced-phys-bits")
+    return (position, lost) if isinstance(position, int) and isinstance(lost, int) else None
 
 
 def _names(answer: Json) -> frozenset[str]:

@@ -10,10 +10,19 @@ import os
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import new
-from guesthouse.model.domain import boot_order, checks, controllers, firmware, guest_memory, implicit, seclabel
+from guesthouse.model.domain import (
+    boot_order,
+    checks,
+    controllers,
+    cpu_defaults,
+    firmware,
+    guest_memory,
+    implicit,
+    machine_features,
+    seclabel,
+)
 from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, virtio_serial, virtio_transport, zpci
 from guesthouse.model.domain.context import definition_context
-from guesthouse.model.domain.cpu import Cpu, CpuModel
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices import memory
@@ -38,7 +47,8 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
     firmware.fill(domain, defaults, kept=kept)
     ctx = definition_context(domain, qemu, defaults)
     implicit.add_machine_devices(domain, ctx, family)
-    _complete_cpu(domain, qemu)
+    machine_features.complete(domain, qemu)
+    cpu_defaults.complete(domain, qemu)
     boot_order.complete(domain)
     _complete_devices(domain, ctx, defaults)
     virtio_serial.assign(domain, ctx)
@@ -97,29 +107,6 @@ def _complete_resources(domain: Domain, *, kept: bool) -> None:
     domain.on_poweroff = domain.on_poweroff or "destroy"
     domain.on_reboot = domain.on_reboot or "restart"
     domain.on_crash = domain.on_crash or "destroy"
-
-
-def _complete_cpu(domain: Domain, qemu: QemuCapabilities) -> None:
-    cpu = domain.cpu
-    if cpu is None or cpu.mode is None:
-        machine = qemu.machine(domain.os.machine)
-        model = machine.default_cpu if machine is not None else ""
-        if cpu is not None and cpu.check is not None:
-            raise UnsupportedConfigError("check attribute specified for CPU with no model")
-        if not model:
-            return
-        cpu = cpu or new(Cpu)
-        cpu.mode, cpu.match, cpu.check = "custom", "exact", "none"
-        cpu.model = new(CpuModel, name=model, fallback="forbid")
-        domain.cpu = cpu
-        return
-    if cpu.mode == "host-passthrough" and cpu.migratable is None:
-        cpu.migratable = True
-    if cpu.check is None:
-        if cpu.mode in ("host-passthrough", "maximum"):
-            cpu.check = "none"
-        else:
-            cpu.check = "none" if cpu.mode == "custom" and domain.type == "qemu" else "partial"
 
 
 def _new_mac(defaults: Defaults) -> str:

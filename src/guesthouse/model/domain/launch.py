@@ -66,8 +66,6 @@ class LaunchContext:
     seal: Seal = no_seal
     volume: VolumeLookup = no_volume
     settings: HostSettings = UNCHANGED
-    #: Of a host that encrypts guests' memory: which bit of an address says so, and by how many bits addresses shrink.
-    sev_bits: tuple[int, int] | None = None
     parts: HostParts = NOTHING
     tap_ends: TapLookup = no_taps
     run_as: tuple[int, int] | None = None

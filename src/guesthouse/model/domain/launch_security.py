@@ -124,8 +124,9 @@ _OBJECTS: Final = {"sev": "sev-guest", "sev-snp": "sev-snp-guest", "s390-pv": "s
 
 
 def _bits(security: Sev | SevSnp, launch: LaunchContext) -> Props:
-    cbitpos = launch.sev_bits[0] if security.cbitpos is None and launch.sev_bits else security.cbitpos
-    reduced = launch.sev_bits[1] if security.reduced_bits is None and launch.sev_bits else security.reduced_bits
+    found = launch.caps.sev_bits
+    cbitpos = found[0] if security.cbitpos is None and found else security.cbitpos
+    reduced = found[1] if security.reduced_bits is None and found else security.reduced_bits
     if cbitpos is None or reduced is None:
         raise UnsupportedConfigError(
             "the host's SEV platform is unknown", hint="name <cbitpos> and <reducedPhysBits>, as `cpuid` shows them"

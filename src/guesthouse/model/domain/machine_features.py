@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.binding import new
+from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
-from guesthouse.model.domain.features import Features
+from guesthouse.model.domain.features import Features, Gic
 from guesthouse.model.domain.launch import LaunchContext
-from guesthouse.model.qemu_capabilities import KVM, TCG
+from guesthouse.model.qemu_capabilities import KVM, TCG, QemuCapabilities
 
 _MIB: Final = 1 << 20
 _X86: Final = ("i686", "x86_64")
@@ -34,6 +36,18 @@ _FOREIGN: Final[dict[str, Callable[[Features], object]]] = {
     "viridian": lambda features: features.viridian or None,
     "privnet": lambda features: features.privnet or None,
 }
+
+
+def complete(domain: Domain, qemu: QemuCapabilities) -> None:
+    """Name the interrupt controller of an Arm guest: the newest that KVM has, else version 2, which suits PCIe best."""
+    features = domain.features
+    virt = domain.os.arch in _ARM and _is_virt_machine(domain.os.machine)
+    given = features.gic if features is not None else None
+    if (given is None and not virt) or (given is not None and given.version is not None):
+        return
+    features = domain.features = features or new(Features)
+    features.gic = given or new(Gic)
+    features.gic.version = str(max(qemu.gic_versions, default=2)) if domain.type == "kvm" else "2"
 
 
 def machine_words(features: Features | None, launch: LaunchContext) -> list[str]:
@@ -150,7 +164,11 @@ def _check_smm(features: Features, ctx: DeviceContext) -> None:
 
 
 def _is_virt(ctx: DeviceContext) -> bool:
-    return ctx.arch in _ARM and (ctx.machine == "virt" or ctx.machine.startswith("virt-"))
+    return ctx.arch in _ARM and _is_virt_machine(ctx.machine)
+
+
+def _is_virt_machine(name: str) -> bool:
+    return name == "virt" or name.startswith("virt-")
 
 
 def _where(name: str, ctx: DeviceContext) -> str:
