@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guesthouse.drivers.storage.registry import Registry
 from guesthouse.drivers.storage.volumes import path_of
-from guesthouse.errors import OperationInvalidError, Origin
+from guesthouse.errors import OperationInvalidError, Origin, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.disk.source import PlainSource
 from guesthouse.model.domain.devices.volumes import VolumeLookup
@@ -14,7 +14,8 @@ _ATTRIBUTES = {"file": "file", "block": "dev", "dir": "dir_"}
 
 
 def volume_lookup(registry: Registry) -> VolumeLookup:
-    """The lookup in these pools. It raises `NoPoolError`, `NoVolumeError`, `OperationInvalidError`."""
+    """The lookup in these pools. It raises `NoPoolError`, `NoVolumeError`, `OperationInvalidError`, and
+    `XmlError` for a mode: pools of files have none."""
 
     def find(pool_name: str, name: str, mode: str | None) -> tuple[str, PlainSource]:
         pool = registry.named(pool_name)
@@ -25,9 +26,7 @@ def volume_lookup(registry: Registry) -> VolumeLookup:
                 hint="start the pool",
             )
         if mode is not None:
-            raise OperationInvalidError(
-                "disk source mode is only valid when storage pool is of iscsi type", domain=Origin.STORAGE
-            )
+            raise XmlError("disk source mode is only valid when storage pool is of iscsi type")
         entry = pool.volume(name)
         source: PlainSource = new(PlainSource, **{_ATTRIBUTES[entry.kind]: path_of(pool, entry)})
         return entry.kind, source

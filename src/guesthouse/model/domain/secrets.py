@@ -84,14 +84,17 @@ def no_seal(_value: bytes) -> tuple[str, str]:
     raise InternalError("this guest has no master key to seal a secret with")
 
 
-def sealer(key: bytes) -> Seal:
-    """A seal with this key of `MASTER_KEY_SIZE` bytes: AES-256 in CBC mode, padded as PKCS#7 says."""
+def sealer(key: bytes, new_vector: Callable[[int], bytes] = os.urandom) -> Seal:
+    """A seal with this key of `MASTER_KEY_SIZE` bytes: AES-256 in CBC mode, padded as PKCS#7 says.
+
+    `new_vector` makes so many random bytes.
+    """
 
     def seal(value: bytes) -> tuple[str, str]:
         # Here and not above: few guests have secrets, and the library takes its time.
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-        vector = os.urandom(_BLOCK)
+        vector = new_vector(_BLOCK)
         padding = _BLOCK - len(value) % _BLOCK
         encryptor = Cipher(algorithms.AES256(key), modes.CBC(vector)).encryptor()
         cipher = encryptor.update(value + bytes([padding]) * padding) + encryptor.finalize()

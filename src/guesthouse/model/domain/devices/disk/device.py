@@ -332,7 +332,7 @@ class Disk(Device):
             readonly=self.readonly,
             detect_zeroes=driver.detect_zeroes,
             metadata_bytes=driver.metadata_bytes,
-            auth=self.login,
+            auth=found[1].auth if self.type == "volume" else self.login,
             encryption=self.effective_encryption,
         )
         top = dataclasses.replace(top, data=_data_image(top, self.source.data_store))
