@@ -13,11 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from guesthouse.errors import Code, LibvirtError, OperationInvalidError, OperationTimeoutError, Origin
+
+#: `virDomainJobType`.
+BOUNDED, UNBOUNDED, COMPLETED, FAILED, CANCELLED = 1, 2, 3, 4, 5
+
+#: `VIR_DOMAIN_JOB_OPERATION_DUMP`.
+DUMP = 8
 
 #: How long a call waits for the guest's job, in seconds; libvirt's `QEMU_JOB_WAIT_TIME`.
 DEADLINE = 30.0
@@ -28,21 +35,29 @@ class Work:
     """The job that runs: what kind (`modify`, `destroy`, `start`…), since when, and what is known of its progress.
 
     `statistics` is what GET_JOB_STATS returns: libvirt's typed parameter names to values in their units.
-    `type_` is `virDomainJobType`: 0 for jobs that nobody can watch, 1 bounded, 2 unbounded.
+    `type_` is `virDomainJobType`: 0 for jobs that nobody can watch, `BOUNDED`, `UNBOUNDED`, and when it has ended
+    `COMPLETED`, `FAILED` or `CANCELLED`. `operation` is `virDomainJobOperation`.
     """
 
     kind: str
     task: asyncio.Task[object] | None
     abortable: bool = False
     type_: int = 0
+    operation: int = 0
     aborted: bool = False
+    ended: float = 0.0
     began: float = field(default_factory=time.monotonic)
     statistics: dict[str, int] = field(default_factory=dict)
 
     @property
     def elapsed_ms(self) -> int:
-        """Milliseconds since it began."""
-        return int((time.monotonic() - self.began) * 1000)
+        """Milliseconds from its beginning until its end, or until now."""
+        return int(((self.ended or time.monotonic()) - self.began) * 1000)
+
+    def conclude(self, type_: int) -> None:
+        """It has ended."""
+        self.type_ = type_
+        self.ended = time.monotonic()
 
 
 class Job:
@@ -59,7 +74,7 @@ class Job:
 
     @contextlib.asynccontextmanager
     async def hold(
-        self, kind: str, *, abortable: bool = False, type_: int = 0, deadline: float = DEADLINE
+        self, kind: str, *, abortable: bool = False, type_: int = 0, operation: int = 0, deadline: float = DEADLINE
     ) -> AsyncIterator[Work]:
         """Hold the job. Raises `OperationTimeoutError` when it is not free within `deadline` seconds.
 
@@ -68,7 +83,7 @@ class Job:
         if self._taken:
             await self._wait(deadline)
         self._taken = True
-        work = self.current = Work(kind, asyncio.current_task(), abortable, type_)
+        work = self.current = Work(kind, asyncio.current_task(), abortable, type_, operation)
         try:
             yield work
         except asyncio.CancelledError:
@@ -81,6 +96,8 @@ class Job:
             self.current = None
             if work.type_:
                 self.last = work
+                succeeded = sys.exc_info()[0] is None
+                work.conclude(COMPLETED if succeeded else CANCELLED if work.aborted else FAILED)
             self._pass_on()
 
     def abort(self) -> None:

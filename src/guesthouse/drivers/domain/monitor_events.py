@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, memory_devices, power
+from guesthouse.drivers.domain import agent, crash_dump, memory_devices, power
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
 from guesthouse.drivers.domain.guest import Guest
@@ -81,7 +81,7 @@ def _reset(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
 
 
 def _panicked(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
-    power.panicked(driver, guest, run)
+    crash_dump.panicked(driver, guest, run)
 
 
 def _suspend(driver: Guests, guest: Guest, run: Run, _: JsonObject) -> None:
@@ -106,6 +106,8 @@ def _watchdog(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     driver.events.publish(EventId.WATCHDOG, guest, _WATCHDOG.get(action, 0))
     if action == "pause":
         change(driver, guest, run, Cause.WATCHDOG)
+        if any(watchdog.action == "dump" for watchdog in run.live.devices.watchdogs):
+            crash_dump.of_watchdog(driver, guest, run)
 
 
 def _io_error(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
@@ -168,6 +170,10 @@ def _end(data: JsonObject) -> tuple[int, str, str]:
     return family, text_of(data, "host"), text_of(data, "service") or text_of(data, "port")
 
 
+def _dumped(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
+    run.dump_error = text_of(data, "error")
+
+
 def _number(data: JsonObject, key: str) -> int:
     found: Json = data.get(key)
     return found if isinstance(found, int) else 0
@@ -191,6 +197,7 @@ _REACTIONS: dict[str, Reaction] = {
     "DEVICE_UNPLUG_GUEST_ERROR": _device_unplug_failed,
     "DEVICE_TRAY_MOVED": _tray_moved,
     "VSERPORT_CHANGE": _port_changed,
+    "DUMP_COMPLETED": _dumped,
     "VNC_CONNECTED": _graphics(_CONNECT),
     "VNC_INITIALIZED": _graphics(_INITIALIZE),
     "VNC_DISCONNECTED": _graphics(_DISCONNECT),

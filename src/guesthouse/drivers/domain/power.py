@@ -50,9 +50,13 @@ def shut_down(driver: Guests, guest: Guest, run: Run, *, by_guest: bool | None) 
 
 def panicked(driver: Guests, guest: Guest, run: Run) -> None:
     """The guest's kernel has panicked, and QEMU has stopped it."""
+    if change(driver, guest, run, Cause.PANIC):
+        after_panic(driver, guest, run)
+
+
+def after_panic(driver: Guests, guest: Guest, run: Run) -> None:
+    """What the definition wants with a guest that has panicked, apart from a dump (see `crash_dump`)."""
     action = run.live.on_crash or "destroy"
-    if not change(driver, guest, run, Cause.PANIC):
-        return
     if action in ("restart", "coredump-restart", "rename-restart"):
         run.keep(driver.background(_restart(driver, guest, run, Cause.RESTART_AFTER_PANIC)))
     elif action != "preserve":

@@ -10,7 +10,7 @@ from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import checkpoint, snapshot
 from guesthouse.rpc.procedures import domain_save as rpc
-from guesthouse.rpc.types import TypedParam, ullong_param
+from guesthouse.rpc.types import TypedParam, int_param, ullong_param
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
@@ -42,9 +42,12 @@ def _job_info(driver: Guests, _: Caller, args: rpc.DomainGetJobInfoArgs) -> Stru
     work = guest.job.current
     if work is None or not work.type_:
         return rpc.DomainGetJobInfoRet(*[0] * 12)
-    remaining = work.statistics.get("time_remaining", 0)
+    known = dict(work.statistics)
+    for what in ("total", "processed", "remaining"):
+        known.setdefault(f"data_{what}", known.get(f"memory_{what}", 0) + known.get(f"disk_{what}", 0))
+    remaining = known.get("time_remaining", 0)
     return rpc.DomainGetJobInfoRet(
-        work.type_, work.elapsed_ms, remaining, *(work.statistics.get(field, 0) for field in _JOB_FIELDS)
+        work.type_, work.elapsed_ms, remaining, *(known.get(field, 0) for field in _JOB_FIELDS)
     )
 
 
@@ -58,7 +61,8 @@ def _job_stats(driver: Guests, _: Caller, args: rpc.DomainGetJobStatsArgs) -> St
         guest.job.last = None
     if work is None or not work.type_:
         return rpc.DomainGetJobStatsRet(0, [])
-    params: list[TypedParam] = [ullong_param("time_elapsed", work.elapsed_ms)]
+    params: list[TypedParam] = [int_param("operation", work.operation)] if work.operation else []
+    params.append(ullong_param("time_elapsed", work.elapsed_ms))
     params += [ullong_param(name, value) for name, value in work.statistics.items()]
     return rpc.DomainGetJobStatsRet(work.type_, params)
 

@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import (
     agent,
+    crash_dump,
     devices,
+    dump,
     helpers,
     housing,
     monitor_events,
@@ -249,7 +251,7 @@ async def _ask(driver: Guests, guest: Guest, run: Run) -> None:
     if condition == "shutdown":
         power.shut_down(driver, guest, run, by_guest=None)
     elif condition == "guest-panicked":
-        power.panicked(driver, guest, run)
+        crash_dump.panicked(driver, guest, run)
     elif (cause := _CAUSES.get(condition)) is not None and not (
         condition == "running" and guest.state is State.RUNNING
     ):
@@ -257,6 +259,7 @@ async def _ask(driver: Guests, guest: Guest, run: Run) -> None:
     await settling.settle(driver, guest, run)
     agent.attach(driver, guest, run)
     statusfile.save(driver, guest, run)
+    await dump.recover(driver, guest, run)
 
 
 async def _end_strays(driver: Guests, homes: dict[int, Path], kept: set[Path]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from guesthouse.model.domain.cpu import Cpu
     from guesthouse.model.domain.definition import Domain
     from guesthouse.qemu.agent import Agent
+    from guesthouse.qemu.json_value import JsonObject
     from guesthouse.qemu.monitor import Monitor
 
 
@@ -48,7 +49,10 @@ class Where:
 class Readings:
     """The last counters that QEMU told, for when it does not answer; `known` once it has.
 
-    `balloon` has QEMU's names (`stat-free-memory`…), `blocks` is by device alias, `nodes` by node name.
+    `balloon` has QEMU's names (`stat-free-memory`…), `blocks` is by device alias, `nodes` and `node_counters` are by
+    node name, `iothreads` by QEMU's id. `dirty_rate` is QEMU's last word on that. `counter_kinds` names the counters
+    of the accelerator, `guest_counters` and `processor_counters` have their values. `answered` is when QEMU last
+    answered (monotonic seconds), `overdue` whether it owes an answer.
     `vcpu_threads` are the threads of the processors that are online, `vcpu_numbers` those processors' numbers.
     """
 
@@ -57,8 +61,20 @@ class Readings:
     balloon_updated: int | None = None
     blocks: dict[str, dict[str, int]] = field(default_factory=dict)
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
+    node_counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    iothreads: dict[str, dict[str, int]] = field(default_factory=dict)
+    dirty_rate: JsonObject = field(default_factory=dict)
+    counter_kinds: dict[str, str] = field(default_factory=dict)
+    guest_counters: dict[str, int] = field(default_factory=dict)
+    processor_counters: dict[int, dict[str, int]] = field(default_factory=dict)
+    answered: float = 0.0
+    overdue: bool = False
     vcpu_threads: list[int] = field(default_factory=list)
     vcpu_numbers: list[int] = field(default_factory=list)
+
+    def age(self, now: float) -> int | None:
+        """How old they are, in milliseconds, where QEMU owes an answer; None where they are fresh or there are none."""
+        return int((now - self.answered) * 1000) if self.overdue and self.answered else None
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +89,7 @@ class Run:
     and `restarting` says that one is under way. `house` makes the run's control group (see `housing`),
     `sorting` puts its threads into the parts of that.
 
+    `dump_error` is what QEMU said of its last dump, if that failed.
     `agent_patience` is how many seconds clients want to wait for its agent, None for what each command may take.
 
     `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
@@ -98,7 +115,8 @@ class Run:
     pause_as: Cause = Cause.STOPPED_BY_QEMU
     balloon_kib: int | None = None
     readings: Readings = field(default_factory=Readings)
-    question: asyncio.Task[None] | None = None
+    dump_error: str = ""
+    questions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     house: asyncio.Task[Group] | None = None
     sorting: asyncio.Task[object] | None = None
     #: The host's NUMA nodes that numad gave.

@@ -169,6 +169,7 @@ class Cause(Enum):
     BOOT = "boot"
     BOOT_PAUSED = "boot paused"
     SUSPEND = "suspend"
+    DUMP = "paused for a dump"
     RESUME = "resume"
     GUEST_SHUTDOWN = "guest shut down"
     HOST_SHUTDOWN = "shut down by the host"
@@ -223,6 +224,7 @@ TRANSITIONS: Mapping[Cause, Transition] = {
     Cause.BOOT: _row("p", State.RUNNING, "booted", (Happening.RESUMED, "unpaused"), (Happening.STARTED, "booted")),
     Cause.BOOT_PAUSED: _row("p", State.PAUSED, "user", (Happening.STARTED, "booted"), (Happening.SUSPENDED, "paused")),
     Cause.SUSPEND: _row("r", State.PAUSED, "user", (Happening.SUSPENDED, "paused")),
+    Cause.DUMP: _row("r", State.PAUSED, "dump", (Happening.SUSPENDED, "paused")),
     Cause.RESUME: _row("pc", State.RUNNING, "unpaused", (Happening.RESUMED, "unpaused")),
     Cause.GUEST_SHUTDOWN: _row("rpcs", State.SHUTDOWN, "unknown", (Happening.SHUTDOWN, "guest")),
     Cause.HOST_SHUTDOWN: _row("rpcs", State.SHUTDOWN, "unknown", (Happening.SHUTDOWN, "host")),
