@@ -80,7 +80,7 @@ def capabilities(path: Path, arch: str, *, without: frozenset[str] = frozenset()
             text_of(item, "name") for item in objects(schema, "schema") if item.get("meta-type") == "command"
         ),
         options=options_of(talk.first("query-command-line-options")),
-        cpu_models=dict(zip((KVM, TCG), talk.cpu_models(), strict=False)),
+        cpu_models=dict(zip((KVM, TCG)[-len(talk.cpu_models()) :], talk.cpu_models(), strict=False)),
         cpu_expansions=dict(zip((KVM, TCG), talk.expansions(), strict=False)),
         features=Schema(schema).found(),
         gic_versions=gic_versions_of(talk.first("query-gic-capabilities")),

@@ -62,6 +62,7 @@ EXAMPLES = (
     "<cfpc value='fixed'/><sbbc value='broken'/><ibs value='fixed-ccd'/>"
     "<tcg><tb-cache unit='KiB'>102400</tb-cache></tcg><async-teardown enabled='no'/><ras state='on'/>"
     "<aia value='aplic'/></features>",
+    "<cpu mode='host-model' check='partial' deprecated_features='off'/>",
     "<features><kvm><dirty-ring state='on' size='4096'/></kvm></features>",
     "<sysinfo type='fwcfg'><entry name='opt/a.b/c'>text</entry><entry name='opt/d' file='/etc/x'/></sysinfo>",
     "<os><type>hvm</type><kernel>/k</kernel><shim>/s</shim><dtb>/d</dtb>"

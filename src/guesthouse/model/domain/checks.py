@@ -90,6 +90,8 @@ def _check_iommu(domain: Domain) -> None:
 
 
 def _check_cpu(domain: Domain, cpu: Cpu) -> None:
+    if cpu.deprecated_features is not None and (domain.os.arch != "s390x" or cpu.mode != "host-model"):
+        raise UnsupportedConfigError("deprecated_features belongs to mode 'host-model' on s390x")
     if cpu.topology is not None and cpu.topology.total != domain.vcpu.maximum:
         raise UnsupportedConfigError("CPU topology doesn't match maximum vcpu count")
     address = cpu.maxphysaddr
@@ -133,8 +135,14 @@ def _check_actions(domain: Domain) -> None:
 def _check_firmware(domain: Domain, ctx: DeviceContext) -> None:
     loader = domain.os.loader
     acpi = domain.features is not None and domain.features.acpi
-    if (domain.os.firmware == "efi" or (loader is not None and loader.type == "pflash")) and not acpi:
+    machine = ctx.qemu.machine(ctx.machine)
+    if acpi and machine is not None and not machine.acpi:
+        raise UnsupportedConfigError(f"machine type '{ctx.machine}' does not support ACPI")
+    uefi = domain.os.firmware == "efi" or (loader is not None and loader.type == "pflash")
+    if uefi and not acpi and ctx.x86:
         raise UnsupportedConfigError("UEFI requires ACPI on this architecture", hint="add <acpi/> to <features>")
+    if acpi and not uefi and ctx.arch == "aarch64":
+        raise UnsupportedConfigError("ACPI requires UEFI on this architecture", hint="set firmware='efi' on <os>")
     if loader is not None and loader.secure:
         if not ctx.q35:
             raise UnsupportedConfigError("Secure boot is supported with q35 machine types only")

@@ -47,7 +47,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
     firmware.fill(domain, defaults, kept=kept)
     ctx = definition_context(domain, qemu, defaults)
     implicit.add_machine_devices(domain, ctx, family)
-    machine_features.complete(domain, qemu)
+    machine_features.complete(domain, qemu, kept=kept)
     cpu_defaults.complete(domain, qemu)
     boot_order.complete(domain)
     _complete_devices(domain, ctx, defaults)

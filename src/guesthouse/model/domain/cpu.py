@@ -79,6 +79,7 @@ class Cpu:
     match: str | None = opt(one_of("minimum", "exact", "strict"))
     check: str | None = opt(one_of("none", "partial", "full"))
     migratable: bool | None = opt(ON_OFF)
+    deprecated_features: bool | None = opt(ON_OFF)
     model: CpuModel | None = one(CpuModel, show=lambda model: bool(model.name or model.vendor_id))
     vendor: str | None = opt_leaf(TEXT)
     topology: Topology | None = one(Topology)

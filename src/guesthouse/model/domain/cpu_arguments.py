@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.cpu_models import X86
 from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.features import Features
@@ -45,7 +46,7 @@ def cpu_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     cpu = domain.cpu
     if cpu is not None:
         flags += _cache_flags(cpu) + _address_flags(cpu)
-    model = _model_words(cpu, launch) if cpu is not None and cpu.mode is not None else []
+    model = _model_words(cpu, domain.os.arch, launch) if cpu is not None and cpu.mode is not None else []
     if not model and flags:
         model = [_default_model(domain.os.arch)]
     return ["-cpu", ",".join(model + flags)] if model else []
@@ -59,16 +60,19 @@ def _default_model(arch: str) -> str:
     return model
 
 
-def _model_words(cpu: Cpu, launch: LaunchContext) -> list[str]:
+def _model_words(cpu: Cpu, arch: str, launch: LaunchContext) -> list[str]:
     if cpu.mode == "custom":
         words = [(cpu.model.name if cpu.model else None) or "qemu64"]
     else:
         words = ["max" if cpu.mode == "maximum" else "host"]
+        if arch == "armv7l" and launch.host_arch == "aarch64":
+            words.append("aarch64=off")
     if cpu.migratable is not None:
         words.append(f"migratable={on_off(cpu.migratable)}")
     if cpu.model is not None and cpu.model.vendor_id is not None:
         words.append(f"vendor={cpu.model.vendor_id}")
-    known = launch.caps.cpu_expansions.get(launch.accel, {})
+    # What QEMU does not know on x86 it has not got either.
+    known = launch.caps.cpu_expansions.get(launch.accel, {}) if launch.caps.guest_arch in X86 else {}
     for feature in cpu.features:
         name = _SPELLINGS.get(feature.name, feature.name)
         if feature.policy in ("force", "require"):

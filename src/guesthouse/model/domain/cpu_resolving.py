@@ -23,6 +23,7 @@ from guesthouse.model.cpu_usability import NOT_IN_QEMU, serve
 from guesthouse.model.domain import cpu as xml
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.domain.machines import runs
 from guesthouse.model.qemu_capabilities import KVM, QemuCapabilities
 
 
@@ -96,7 +97,7 @@ def _check_mode(
     supported = {
         "custom": bool(capabilities.cpu_models.get(accelerator)),
         "host-model": best is not None,
-        "host-passthrough": accelerator == KVM and domain.os.arch == host_arch,
+        "host-passthrough": accelerator == KVM and runs(host_arch, domain.os.arch),
         "maximum": True,
     }
     if not supported[mode]:

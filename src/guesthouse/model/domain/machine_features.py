@@ -38,9 +38,14 @@ _FOREIGN: Final[dict[str, Callable[[Features], object]]] = {
 }
 
 
-def complete(domain: Domain, qemu: QemuCapabilities) -> None:
-    """Name the interrupt controller of an Arm guest: the newest that KVM has, else version 2, which suits PCIe best."""
+def complete(domain: Domain, qemu: QemuCapabilities, *, kept: bool) -> None:
+    """Name the interrupt controller of an Arm guest: the newest that KVM has, else version 2, which suits PCIe best.
+
+    A definition that was `kept` may have what no machine of its architecture has.
+    """
     features = domain.features
+    if kept and features is not None and features.acpi and domain.os.arch == "s390x":
+        features.acpi = False  # which libvirt once took there without a word
     virt = domain.os.arch in _ARM and _is_virt_machine(domain.os.machine)
     given = features.gic if features is not None else None
     if (given is None and not virt) or (given is not None and given.version is not None):
