@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import fcntl
 import ipaddress
 import os
@@ -64,7 +65,10 @@ def mac_bytes(text: str) -> bytes:
 
 def index(name: str) -> int:
     """The number of a device."""
-    return socket.if_nametoindex(name)
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise OSError(errno.ENODEV, f"'{name}': {os.strerror(errno.ENODEV)}") from error
 
 
 def exists(name: str) -> bool:

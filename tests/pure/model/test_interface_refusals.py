@@ -8,7 +8,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.devices.base import Device
 from tests.pure.model import device_cases as cases
 
-XML_ERROR, INVALID_ARGUMENT, XML_DETAIL, UNSUPPORTED, TOO_BIG = 27, 8, 35, 67, 81
+XML_ERROR, INVALID_ARGUMENT, XML_DETAIL, UNSUPPORTED, TOO_BIG = 27, 8, 35, 67, 82
 
 MAC = "<mac address='52:54:00:00:00:01'/>"
 USER, BRIDGE = ("user", ""), ("bridge", "<source bridge='br0'/>")

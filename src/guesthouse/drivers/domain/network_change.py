@@ -6,8 +6,9 @@ Each step that was taken is taken back where a later one fails. Texts: libvirt's
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from guesthouse.drivers.domain import network_switches, network_tune
 from guesthouse.drivers.domain.network_plug import set_up_port
@@ -91,7 +92,7 @@ async def _change_bridge(
         if there.switch:
             await network_switches.attach(there, device, old.mac_text, _run.live)
         else:
-            await _told(driver, set_up_port, device, there)
+            await _told(driver, device, functools.partial(set_up_port, device, there))
 
     async def back() -> None:
         old.source, old.vlan, old.virtual_port, old.isolated = former
@@ -108,12 +109,12 @@ async def _change_isolation(
     driver: Guests, _run: Run, old: Interface, wanted: Interface, undo: contextlib.AsyncExitStack
 ) -> None:
     device, before = old.host_device or "", old.isolated
-    await _told(driver, links.isolate, device, isolated=bool(wanted.isolated))
+    await _told(driver, device, functools.partial(links.isolate, device, isolated=bool(wanted.isolated)))
     old.isolated = wanted.isolated
 
     async def back() -> None:
         old.isolated = before
-        await _told(driver, links.isolate, device, isolated=bool(before))
+        await _told(driver, device, functools.partial(links.isolate, device, isolated=bool(before)))
 
     undo.push_async_callback(back)
 
@@ -138,21 +139,22 @@ async def _change_coalescing(
     driver: Guests, _run: Run, old: Interface, wanted: Interface, _undo: contextlib.AsyncExitStack
 ) -> None:
     frames = wanted.coalesce.frames if wanted.coalesce is not None else None
-    await _told(driver, links.coalesce, old.host_device or "", frames or 0)
+    device = old.host_device or ""
+    await _told(driver, device, functools.partial(links.coalesce, device, frames or 0))
     old.coalesce = wanted.coalesce
 
 
-async def _told(driver: Guests, order: Callable[..., None], *arguments: object, **keywords: object) -> None:
+async def _told(driver: Guests, device: str, order: Callable[[], None]) -> None:
     """Tell the kernel. Raises error 38 with its reason."""
     try:
-        await driver.in_thread(order, *arguments, **keywords)
+        await driver.in_thread(order)
     except OSError as error:
         raise LibvirtError(
-            f"Cannot change interface '{arguments[0]}': {error.strerror}", code=Code.SYSTEM_ERROR, domain=Origin.NONE
+            f"Cannot change interface '{device}': {error.strerror}", code=Code.SYSTEM_ERROR, domain=Origin.NONE
         ) from error
 
 
-_Step = Callable[..., Awaitable[None]]
+_Step: TypeAlias = "Callable[[Guests, Run, Interface, Interface, contextlib.AsyncExitStack], Awaitable[None]]"
 #: What may differ, and what is then done; the dearest to take back comes first.
 _STEPS: Final[tuple[tuple[Callable[[Interface, Interface], bool], _Step], ...]] = (
     (_bridge_differs, _change_bridge),

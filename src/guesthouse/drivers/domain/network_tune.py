@@ -79,7 +79,7 @@ def read(guest: Guest, device: str, impact: int) -> list[Param]:
 async def set_(driver: Guests, guest: Guest, device: str, values: dict[str, int], impact: int) -> None:
     """Limit a card's rate, all or nothing. A direction whose average is 0 has no limit any more.
 
-    Raises `InvalidArgumentError`, `UnsupportedConfigError`, `OperationUnsupportedError` for a guaranteed rate, error 81
+    Raises `InvalidArgumentError`, `UnsupportedConfigError`, `OperationUnsupportedError` for a guaranteed rate, error 82
     for values that are too big, and what `tc` says.
     """
     async with changing(driver, guest, impact) as change:

@@ -7,7 +7,7 @@ Source: https://libvirt.org/formatnetwork.html#quality-of-service.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.binding import element, one, opt
@@ -18,42 +18,8 @@ _RATE_LIMIT: Final = 1 << 54
 _BURST_LIMIT: Final = (2**32 - 1) >> 10
 
 
-class Rate:
-    """What both directions have: `average` and `peak` rates, and the size of a `burst`."""
-
-    __slots__ = ()
-
-    average: int | None
-    peak: int | None
-    burst: int | None
-
-    def parsed(self) -> None:
-        """A rate is there for the rest to count; 0 is none."""
-        if self.average is None and getattr(self, "floor", None) is None:
-            raise LibvirtError(
-                "Missing mandatory average or floor attributes", code=Code.XML_DETAIL, domain=Origin.DOMAIN
-            )
-        if self.average is None and (self.peak is not None or self.burst is not None):
-            raise UnsupportedConfigError("'peak' and 'burst' require 'average' attribute")
-        self.average, self.peak, self.burst = self.average or None, self.peak or None, self.burst or None
-        if self.average is None:
-            self.peak = self.burst = None
-
-    def check(self) -> None:
-        """Raise error 81 for a value that is too big."""
-        limits = {"average": _RATE_LIMIT, "peak": _RATE_LIMIT, "burst": _BURST_LIMIT, "floor": _RATE_LIMIT}
-        for name, limit in limits.items():
-            value: int | None = getattr(self, name, None)
-            if value is not None and value > limit:
-                raise LibvirtError(
-                    f"value '{value}' is too big for '{name}' parameter, maximum is '{limit}'",
-                    code=Code.OVERFLOW,
-                    domain=Origin.DOMAIN,
-                )
-
-
 @element("inbound", omit_empty=True)
-class Inbound(Rate):
+class Inbound:
     """What the guest receives; `floor` is guaranteed."""
 
     average: int | None = opt(ULL)
@@ -62,18 +28,42 @@ class Inbound(Rate):
     burst: int | None = opt(ULL)
 
     def parsed(self) -> None:
-        """As in both directions."""
-        Rate.parsed(self)
+        """A rate is there for the rest to count; 0 is none."""
+        _require_rate(self, floor=self.floor)
         self.floor = self.floor or None
+        _leave_out_zeros(self)
 
 
 @element("outbound", omit_empty=True)
-class Outbound(Rate):
+class Outbound:
     """What the guest sends: nothing of it is guaranteed."""
 
     average: int | None = opt(ULL)
     peak: int | None = opt(ULL)
     burst: int | None = opt(ULL)
+
+    def parsed(self) -> None:
+        """A rate is there for the rest to count; 0 is none."""
+        _require_rate(self, floor=None)
+        _leave_out_zeros(self)
+
+
+Rate: TypeAlias = Inbound | Outbound
+
+
+def _require_rate(rate: Rate, *, floor: int | None) -> None:
+    if rate.average is not None:
+        return
+    if floor is None:
+        raise LibvirtError("Missing mandatory average or floor attributes", code=Code.XML_DETAIL, domain=Origin.DOMAIN)
+    if rate.peak is not None or rate.burst is not None:
+        raise UnsupportedConfigError("'peak' and 'burst' require 'average' attribute")
+
+
+def _leave_out_zeros(rate: Rate) -> None:
+    rate.average = rate.average or None
+    rate.peak = rate.peak or None if rate.average else None
+    rate.burst = rate.burst or None if rate.average else None
 
 
 @element("bandwidth", omit_empty=True)
@@ -84,7 +74,20 @@ class Bandwidth:
     outbound: Outbound | None = one(Outbound)
 
     def check(self) -> None:
-        """Raise error 81 for a value that is too big."""
+        """Raise error 82 for a value that is too big."""
         for rate in (self.inbound, self.outbound):
             if rate is not None:
-                rate.check()
+                _check_limits(rate)
+
+
+def _check_limits(rate: Rate) -> None:
+    floor = rate.floor if isinstance(rate, Inbound) else None
+    values = (("average", rate.average), ("peak", rate.peak), ("burst", rate.burst), ("floor", floor))
+    for name, value in values:
+        limit = _BURST_LIMIT if name == "burst" else _RATE_LIMIT
+        if value is not None and value > limit:
+            raise LibvirtError(
+                f"value '{value}' is too big for '{name}' parameter, maximum is '{limit}'",
+                code=Code.OVERFLOW,
+                domain=Origin.DOMAIN,
+            )

@@ -92,7 +92,7 @@ def _vhost_user(interface: Interface, ctx: DeviceContext) -> list[QemuObject]:
     source = interface.source or new(InterfaceSource)
     line: Props
     if interface.uses_passt:
-        line = {"path": passt_socket(interface, ctx)} | _reconnect(_RECONNECT_MS, ctx)
+        line = {"path": passt_socket(interface, ctx), **_reconnect(_RECONNECT_MS, ctx)}
     else:
         line = {"path": source.path or ""}
         if source.mode == "server":
