@@ -80,6 +80,7 @@ FULL_MODULES = [
     "vsock",
     "vmw_vsock_virtio_transport_common",
     "vmw_vsock_virtio_transport",
+    "watchdog",
     "i6300esb",
     "pvpanic",
     "pvpanic-pci",
