@@ -203,9 +203,9 @@ def test_cards_sounds_and_usb(daemon: Daemon, tmp_path: Path) -> None:
     found.pop("", None)
     document = etree.fromstring(daemon.virsh("dumpxml", "shown").stdout)
     assert found == {
-        device.find("alias").get("name"): device.find("address").get("port")
+        alias.get("name"): address.get("port")
         for device in document.findall("./devices/*")
-        if device.find("alias") is not None and device.find("address[@type='usb']") is not None
+        for alias, address in zip(device.findall("alias"), device.findall("address[@type='usb']"), strict=False)
     }
     assert len(found) == 9  # what was asked for, the reader, and the hub that had to be added for them
     for screen in ("0", "4"):

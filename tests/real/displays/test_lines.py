@@ -134,9 +134,7 @@ def _sockets(daemon: Daemon, shell: GuestShell, folder: Path, waiting: socket.so
     with _connected(folder / "console") as line:
         _exchange(shell, "/dev/hvc0", line.sendall, lambda: line.recv(4096))
     document = etree.fromstring(daemon.virsh("dumpxml", "lines").stdout)
-    made = document.find("./devices/channel/target[@name='made']/..")
-    assert made is not None
-    with _connected(Path(made.find("source").get("path"))) as line:
+    with _connected(_path_of(document, "made")) as line:
         _exchange(shell, ports["made"], line.sendall, lambda: line.recv(4096))
     called, _ = waiting.accept()
     with called:
@@ -144,13 +142,23 @@ def _sockets(daemon: Daemon, shell: GuestShell, folder: Path, waiting: socket.so
         _exchange(shell, ports["called"], called.sendall, lambda: called.recv(4096))
     again, _ = waiting.accept()  # QEMU calls again when its line breaks
     again.close()
-    terminal = document.find("./devices/channel/target[@name='terminal']/..").find("source").get("path")
-    descriptor = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+    descriptor = os.open(_path_of(document, "terminal"), os.O_RDWR | os.O_NOCTTY)
     try:
         tty.setraw(descriptor)
         _exchange(shell, ports["terminal"], lambda data: os.write(descriptor, data), lambda: _read_terminal(descriptor))
     finally:
         os.close(descriptor)
+
+
+def _path_of(document: etree._Element, channel: str) -> Path:
+    """The path of the socket or terminal that a channel was given."""
+    [path] = [
+        source.get("path", "")
+        for device in document.findall("./devices/channel")
+        for target, source in zip(device.findall("target"), device.findall("source"), strict=False)
+        if target.get("name") == channel
+    ]
+    return Path(path)
 
 
 def _network(shell: GuestShell, tcp: int, telnet: int, near: int, datagrams: socket.socket) -> None:

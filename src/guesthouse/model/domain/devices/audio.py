@@ -58,8 +58,6 @@ class AudioSettings:
 class AudioWay:
     """One direction. `buffer_length` and `latency` are in microseconds."""
 
-    __slots__ = ()
-
     mixing_engine: bool | None
     fixed_settings: bool | None
     voices: int | None
