@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from guesthouse.errors import Code, LibvirtError, Origin
-from guesthouse.server.confsyntax import Assignment, Value, parse
+from guesthouse.host.confsyntax import Assignment, Value, parse
 
 Plain = int | str | tuple[str, ...]
 PlainT = TypeVar("PlainT", int, str, "tuple[str, ...]")

@@ -18,7 +18,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
 from guesthouse.server import activation, background, listeners, memory, settings
 from guesthouse.server import log as logs
-from guesthouse.server.confsyntax import ConfSyntaxError
+from guesthouse.host.confsyntax import ConfSyntaxError
 from guesthouse.server.daemon import Daemon, DriverMaker
 from guesthouse.server.lock import OccupiedError, PlaceLock
 from guesthouse.server.options import Options

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 
 from guesthouse.drivers.api import DaemonSettings
-from guesthouse.drivers.domain import autostart, host_parts, recovery
+from guesthouse.drivers.domain import autostart, host_parts, qemu_conf, recovery
 from guesthouse.drivers.domain.guests import DomainSettings, Guests
 from guesthouse.drivers.domain.procedures import TABLE
 from guesthouse.model.domain.defaults import Defaults
@@ -70,6 +70,7 @@ def create(
 def host_defaults(places: Places) -> Defaults:
     """What the host contributes to definitions, for the guests of `places`."""
     found = {arch: path for arch, name in _EMULATORS.items() if (path := shutil.which(name))}
+    conf = qemu_conf.read(places.config)
     descriptors = firmware.directories(places.config.parent if places.mode == "session" else None)
     return Defaults(
         emulators=found,
@@ -78,4 +79,6 @@ def host_defaults(places: Places) -> Defaults:
         nvram=places.nvram,
         parts=host_parts.at_definition(places),
         channel_dir=str(places.guest_state / "channel"),
+        vnc_listen=conf.vnc_listen,
+        settings=conf.settings,
     )

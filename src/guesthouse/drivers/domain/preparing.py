@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import graphics_places, helpers, secrets
 from guesthouse.drivers.domain.run import Run
+from guesthouse.host.files import write_atomic
+from guesthouse.model.domain import launch_security
 from guesthouse.model.domain.devices.base import DeviceContext
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ def prepare_devices(driver: Guests, run: Run) -> None:
         log.warning("domain '%s': <idmap> does nothing for a guest of QEMU", run.live.name)
     graphics_places.prepare(driver.ports, run, driver.settings.defaults.settings)
     secrets.write_key(run.where)
+    for name, text in launch_security.files(run.live.launch_security).items():
+        write_atomic(run.where.private / name, text.encode(), durable=False)
 
 
 async def start_helpers(driver: Guests, guest: Guest, run: Run, ctx: DeviceContext) -> None:

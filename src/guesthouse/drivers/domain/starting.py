@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from guesthouse.drivers.domain import (
     preparing,
     statusfile,
     stopping,
+    storage_refusal,
     surroundings,
     tuning,
     vcpu_plugging,
@@ -41,9 +41,9 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
 from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
-from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
+from guesthouse.errors import LibvirtError, OperationFailedError, OperationInvalidError
 from guesthouse.host.processes import Process
-from guesthouse.model.domain import cpu_report
+from guesthouse.model.domain import cpu_report, seclabel
 from guesthouse.model.domain.aliases import assign_aliases
 from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.complete import find_emulator
@@ -69,8 +69,6 @@ FORCE_BOOT = 8
 VALIDATE = 16
 RESET_NVRAM = 32
 
-_NOT_OPENED = re.compile(r"Could not open '(?P<path>[^']+)': (?P<reason>[^\n]+)")
-
 
 async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0, caller: Caller | None = None) -> None:
     """Start the guest from `definition`; the caller holds its job.
@@ -84,6 +82,7 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
     caps = await driver.emulators.capabilities(binary)
     tuning.check(driver, definition)
     memory_places.check(definition)
+    seclabel.check_start(definition.seclabels)
     run = _begin(driver, guest, definition, caps)
     try:
         await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))
@@ -252,11 +251,7 @@ async def _undo(driver: Guests, guest: Guest, run: Run) -> None:
 
 def _explained(error: LaunchError, died: str) -> LibvirtError:
     """A file that QEMU could not open is told in libvirt's words, and a helper that died (`died`) instead of QEMU."""
-    found = _NOT_OPENED.search(error.detail)
+    found = storage_refusal.explained(error.detail)
     if found is None:
         return OperationFailedError(died) if died else error
-    return LibvirtError(
-        f"Cannot access storage file '{found['path']}': {found['reason'].strip()}",
-        code=Code.SYSTEM_ERROR,
-        domain=Origin.STORAGE,
-    )
+    return found

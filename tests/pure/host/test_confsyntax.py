@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guesthouse.server.confsyntax import ConfSyntaxError, Value, parse
+from guesthouse.host.confsyntax import ConfSyntaxError, Value, parse
 
 
 def values(text: str) -> dict[str, Value]:
