@@ -82,6 +82,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "update-device",
         "update-memory-device",
     ),
+    "domain_watching": ("domblkthreshold", "domdirtyrate-calc"),
     "domain_vcpu": (
         "schedinfo",
         "setvcpus",

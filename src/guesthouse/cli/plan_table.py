@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guesthouse.rpc.procedures.guesthouse import PlannedChange
+    from guesthouse.client.domain import PlannedChange
 
 _VERDICTS = {"now": "applies now", "restart": "needs a restart", "impossible": "impossible"}
 #: How much of a value fits; a whole element is only said to come or go.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guesthouse.client.stream import Stream
     from guesthouse.rpc.procedures.domain_cpu import DomainGetVcpusRet
     from guesthouse.rpc.procedures.domain_save import DomainGetControlInfoRet, DomainGetJobStatsRet
-    from guesthouse.rpc.procedures.guesthouse import PlannedChange
+    from guesthouse.rpc.procedures.guesthouse import PlannedChange as PlannedChange
     from guesthouse.rpc.types import NonnullDomain, TypedParam
 
 #: `virDomainModificationImpact`.
@@ -368,6 +368,20 @@ class Domain:
         from guesthouse.rpc.procedures import domain_devices as family
 
         self.connection.call(family.DOMAIN_PM_WAKEUP, family.DomainPmWakeupArgs(self.handle, 0))
+
+    def set_block_threshold(self, device: str, threshold: int) -> None:
+        """Have an event sent when an image gets fuller than so many bytes; 0 for no event any more."""
+        from guesthouse.rpc.procedures import domain_block as family
+
+        args = family.DomainSetBlockThresholdArgs(self.handle, device, threshold, 0)
+        self.connection.call(family.DOMAIN_SET_BLOCK_THRESHOLD, args)
+
+    def start_dirty_rate(self, seconds: int, mode: int) -> None:
+        """Measure how fast it writes to its memory; the statistics have the result."""
+        from guesthouse.rpc.procedures import domain_stats as family
+
+        args = family.DomainStartDirtyRateCalcArgs(self.handle, seconds, mode)
+        self.connection.call(family.DOMAIN_START_DIRTY_RATE_CALC, args)
 
     def plan(self, document: str) -> list[PlannedChange]:
         """What becomes of each difference between the guest and this definition; only Guesthouse can tell."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from guesthouse.drivers.domain.events import Events
-from guesthouse.drivers.domain.housing import Housing
 from guesthouse.drivers.domain.helper_features import ProgramFeatures
+from guesthouse.drivers.domain.housing import Housing
+from guesthouse.drivers.domain.image_sizes import ImageSizes
 from guesthouse.drivers.domain.ports import Ports
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.store import Store
@@ -55,6 +56,7 @@ class Guests:
         self.events = Events()
         self.emulators = Catalogue.at(places.cache)
         self.ports = Ports()
+        self.image_sizes = ImageSizes()
         self.housing = Housing(places)
         #: Gives places on virtual networks; the daemon puts the network driver here.
         self.networks: NetworkService = NoNetworks()

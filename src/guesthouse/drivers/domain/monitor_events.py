@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, crash_dump, memory_devices, power
+from guesthouse.drivers.domain import agent, crash_dump, device_events, memory_devices, power
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
 from guesthouse.drivers.domain.guest import Guest
@@ -196,6 +196,9 @@ _REACTIONS: dict[str, Reaction] = {
     "DEVICE_DELETED": _device_deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _device_unplug_failed,
     "DEVICE_TRAY_MOVED": _tray_moved,
+    "BLOCK_WRITE_THRESHOLD": device_events.threshold_reached,
+    "MEMORY_FAILURE": device_events.memory_failed,
+    "NIC_RX_FILTER_CHANGED": device_events.filter_changed,
     "VSERPORT_CHANGE": _port_changed,
     "DUMP_COMPLETED": _dumped,
     "VNC_CONNECTED": _graphics(_CONNECT),

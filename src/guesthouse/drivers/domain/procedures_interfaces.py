@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.domain import network_tune, parameters, statistics
+from guesthouse.drivers.domain import network_tune, parameters
 from guesthouse.drivers.domain.procedures_wire import find
+from guesthouse.drivers.domain.statistics import network
 from guesthouse.errors import OperationInvalidError
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_stats as stats
@@ -40,7 +41,7 @@ def _parameters(driver: Guests, _: Caller, args: rpc.DomainGetInterfaceParameter
 
 def _statistics(driver: Guests, _: Caller, args: stats.DomainInterfaceStatsArgs) -> Struct:
     interface = network_tune.find(find(driver, args.dom).live().live, args.device)
-    counters = statistics.card_counters(interface)
+    counters = network.card_counters(interface)
     if counters is None:
         raise OperationInvalidError(
             f"interface '{args.device}' has no device on the host", hint="a user-mode network is not counted"

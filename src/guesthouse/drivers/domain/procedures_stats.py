@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, Reply, read, write
-from guesthouse.drivers.domain import block_info, devices, facts, filters, polling, statistics
+from guesthouse.drivers.domain import block_info, devices, facts, filters, polling
 from guesthouse.drivers.domain.balloon import set_period
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import counted, find, handle_bytes, uint
 from guesthouse.drivers.domain.run import Run
+from guesthouse.drivers.domain.statistics import block, groups, memory
 from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError, Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain as basic
@@ -45,35 +47,52 @@ _TAINTING = 2
 
 def _all_stats(driver: Guests, _: Caller, args: rpc.ConnectGetAllDomainStatsArgs) -> Reply | Awaitable[Reply]:
     flags.check(args.flags, _STATS_FILTERS | _NOWAIT | _BACKING | _ENFORCE, "qemuConnectGetAllDomainStats")
-    statistics.check(args.stats, enforce=bool(args.flags & _ENFORCE))
+    groups.check(args.stats, enforce=bool(args.flags & _ENFORCE))
     named = [driver.registry.by_uuid.get(dom.uuid) for dom in args.doms]
     if args.doms and None in named:
         missing = args.doms[named.index(None)]
         raise NoSuchDomainError(f"no domain with matching uuid ({missing.name})")
     guests = filters.select([guest for guest in named if guest] if args.doms else driver.registry, args.flags & 0xFF)
-    if not args.stats or args.stats & statistics.FROM_QEMU:
-        asked = [guest.run for guest in guests if guest.run is not None and polling.wants_monitor(guest.run)]
-        if asked:
-            return _all_stats_from_qemu(guests, args.stats, asked)
-    return _records(guests, args.stats)
+    wish = groups.Wish(args.stats, bool(args.flags & _BACKING), driver.image_sizes.of)
+    asked: list[Run] = []
+    if wish.has(groups.FROM_QEMU):
+        asked = [g.run for g in guests if g.run is not None and polling.wants_monitor(g.run, args.stats)]
+    off = [guest for guest in guests if guest.run is None and _images(guest)] if wish.has(groups.BLOCK) else []
+    if asked or off:
+        return _refreshed(driver, guests, wish, asked, off)
+    return _records(guests, wish)
 
 
-async def _all_stats_from_qemu(guests: list[Guest], groups: int, asked: list[Run]) -> Reply:
-    await polling.refresh(asked)
-    return _records([guest for guest in guests if not guest.removed], groups)
+async def _refreshed(
+    driver: Guests, guests: list[Guest], wish: groups.Wish, asked: list[Run], off: list[Guest]
+) -> Reply:
+    """The records, after the QEMUs of some guests and the images of others were looked at."""
+    paths = [path for guest in off for path in _images(guest)]
+    _, changed = await asyncio.gather(
+        polling.refresh(asked, wish.groups), driver.image_sizes.refresh(paths, polling.PATIENCE)
+    )
+    if changed:
+        for guest in off:
+            guest.wire.clear()
+    return _records([guest for guest in guests if not guest.removed], wish)
 
 
-def _records(guests: list[Guest], groups: int) -> Encoded:
-    return counted([_record(guest, groups) for guest in guests])
+def _images(guest: Guest) -> list[str]:
+    """The paths of a guest's local images."""
+    return [disk.path for disk in guest.current.devices.disks if disk.path]
 
 
-def _record(guest: Guest, groups: int) -> bytes:
-    """One guest's record. That of a guest that is off changes only with its definition, and is kept."""
-    key = f"stats{groups}"
+def _records(guests: list[Guest], wish: groups.Wish) -> Encoded:
+    return counted([_record(guest, wish) for guest in guests])
+
+
+def _record(guest: Guest, wish: groups.Wish) -> bytes:
+    """One guest's record. That of a guest that is off changes only with its definition and its images, and is kept."""
+    key = f"stats{wish.groups},{wish.backing}"
     known = None if guest.active else guest.wire.get(key)
     if isinstance(known, bytes):
         return known
-    params = statistics.gather(guest, groups)
+    params = groups.gather(guest, wish)
     parts = [handle_bytes(guest), uint(len(params))]
     for param in params:
         TypedParam(*param).encode_into(parts)
@@ -103,8 +122,8 @@ def _cpu_stats(driver: Guests, _: Caller, args: rpc.DomainGetCpuStatsArgs) -> St
 async def _memory_stats(driver: Guests, _: Caller, args: rpc.DomainMemoryStatsArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainMemoryStats")
     guest = find(driver, args.dom)
-    await polling.refresh([guest.live()])
-    found = statistics.memory(guest, guest.live())[: args.maxStats]
+    await polling.refresh([guest.live()], groups.BALLOON)
+    found = memory.tagged(guest, guest.live())[: args.maxStats]
     return rpc.DomainMemoryStatsRet([rpc.DomainMemoryStat(tag, value) for tag, value in found])
 
 
@@ -119,7 +138,7 @@ async def _disk_counters(guest: Guest, path: str) -> dict[str, int]:
     await polling.refresh_or_fail(run)
     total: dict[str, int] = {}
     for disk in disks:
-        for name, value in statistics.disk_counters(run, disk).items():
+        for name, value in block.disk_counters(run, disk).items():
             total[name] = total.get(name, 0) + value
     return total
 
