@@ -21,6 +21,7 @@ from lxml import etree
 from guesthouse.model.binding import Reading, Style, new, read, write
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
+from guesthouse.model.domain.devices.disk.source import PlainSource
 from guesthouse.model.domain.host_settings import HostSettings
 from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import QemuCapabilities
@@ -84,7 +85,12 @@ def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceCon
         capabilities(),
         machine=MACHINES[machine],
         controllers=devices.controller_table(),
-        iothreads=frozenset({1}),
+        iothreads=frozenset({1, 2}),
+        throttle_groups=frozenset({"slow", "slower"}),
+        shared_memory=True,
+        secret=lambda _usage_type, _reference: b"a secret",
+        seal=lambda value: (f"sealed {len(value)}", "vector"),
+        volume=lambda _pool, volume, _mode: ("block", new(PlainSource, dev=f"/dev/pool/{volume}")),
         audio_ids=devices.audio_ids(),
         tap_ends=_tap_ends,
         guest_dir="/sockets",
@@ -129,7 +135,8 @@ def realised(name: str) -> tuple[DeviceContext, list[Device]]:
     devices = parse(source(name))
     own = list(devices.in_launch_order())
     if "controllers" not in name:
-        devices.controllers = parse(source(f"{'q35' if machine == 'q35' else 'pc'}-controllers")).controllers
+        common = parse(source(f"{'q35' if machine == 'q35' else 'pc'}-controllers")).controllers
+        devices.controllers = [*common, *devices.controllers]
     devices.number_disk_layers()
     ctx = context(devices, machine)
     for device in own:

@@ -33,7 +33,8 @@ SAMPLES = {
     ("video", "modelType"): "<video><model type='{}'/></video>",
     ("rng", "model"): "<rng model='{}'><backend model='random'>/dev/urandom</backend></rng>",
     ("rng", "backendModel"): "<rng model='virtio'><backend model='{}'/></rng>",
-    ("channel", "type"): "<channel type='{}'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
+    ("channel", "type"): "<channel type='{}'><target type='virtio'/></channel>",
+    ("redirdev", "bus"): "<redirdev bus='{}' type='tcp'><source host='localhost' service='4000'/></redirdev>",
     ("interface", "backendType"): "<interface type='user'><backend type='{}'/></interface>",
     ("panic", "model"): "<panic model='{}'/>",
 }

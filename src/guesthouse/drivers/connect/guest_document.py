@@ -49,6 +49,14 @@ _VIDEO_MODELS: Final = (
     ("bochs", "bochs-display"),
     ("ramfb", "ramfb"),
 )
+#: Displays, and the device that comes with the same module of QEMU.
+_GRAPHICS: Final = (
+    ("vnc", ""),
+    ("spice", "qxl"),
+    ("egl-headless", "virtio-gpu-gl-pci"),
+    ("dbus", "virtio-gpu-gl-pci"),
+)
+_CHANNELS: Final = (("pty", ""), ("unix", ""), ("spicevmc", "qxl"))
 _PANIC_MODELS: Final = (("isa", "pvpanic"), ("hyperv", ""), ("pvpanic", "pvpanic-pci"))
 _VIRTIO_MODELS: Final = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
@@ -162,14 +170,14 @@ def _devices(choice: Choice) -> dict[str, Choices]:
     backends = [name for name in ("random", "builtin") if qemu.has_object(f"rng-{name}")]
     return {
         "disk": Choices(enums={"diskDevice": kinds, "bus": buses, "model": virtio}),
-        "graphics": Choices(enums={"type": ("vnc",)}),
+        "graphics": Choices(enums={"type": _present(qemu, _GRAPHICS)}),
         "video": Choices(enums={"modelType": _present(qemu, _VIDEO_MODELS)}),
         "hostdev": _UNSUPPORTED,
         "rng": Choices(enums={"model": virtio, "backendModel": backends}),
         "filesystem": _UNSUPPORTED,
         "tpm": _UNSUPPORTED,
-        "redirdev": _UNSUPPORTED,
-        "channel": Choices(enums={"type": ("pty", "unix")}),
+        "redirdev": Choices(enums={"bus": ("usb",)}) if qemu.has_device("usb-redir") else _UNSUPPORTED,
+        "channel": Choices(enums={"type": _present(qemu, _CHANNELS)}),
         "crypto": _UNSUPPORTED,
         "interface": Choices(enums={"backendType": ("default", "passt")}),
         "panic": Choices(enums={"model": _present(qemu, _PANIC_MODELS)}) if choice.arch in X86 else _UNSUPPORTED,
