@@ -18,7 +18,11 @@ virtconsole virtio-balloon-pci virtio-blk-pci virtio-blk-pci-non-transitional vi
 virtio-gpu-pci virtio-input-host-pci virtio-keyboard-pci virtio-mouse-pci virtio-net-pci
 virtio-net-pci-non-transitional virtio-net-pci-transitional virtio-rng-pci virtio-scsi-pci virtio-serial-pci
 virtio-tablet-pci virtio-vga virtserialport vmcoreinfo vmgenid vmware-svga x3130-upstream xio3130-downstream AC97
-ES1370 sb16
+ES1370 sb16 nvdimm pc-dimm virtio-mem-pci virtio-pmem-pci
+"""
+_OBJECTS = """
+iothread main-loop memory-backend-epc memory-backend-file memory-backend-memfd memory-backend-ram rng-builtin
+rng-random secret thread-context
 """
 
 
@@ -44,9 +48,13 @@ def qemu_capabilities(*, kvm: bool = False) -> QemuCapabilities:
         kvm=kvm,
         machines={machine.name: machine for machine in machines},
         devices=frozenset(_DEVICES.split()),
-        device_properties={},
-        objects=frozenset(("memory-backend-ram", "rng-builtin", "rng-random", "secret")),
-        object_properties={},
+        device_properties={"virtio-mem-pci": frozenset(("dynamic-memslots",))},
+        objects=frozenset(_OBJECTS.split()),
+        object_properties={
+            "memory-backend-file": frozenset(("pmem", "reserve", "x-use-canonical-path-for-ramblock-id")),
+            "memory-backend-memfd": frozenset(("reserve", "x-use-canonical-path-for-ramblock-id")),
+            "memory-backend-ram": frozenset(("reserve",)),
+        },
         commands=frozenset(),
         options={"chardev": frozenset(("reconnect-ms",))},
         cpu_models={TCG: models, KVM: models} if kvm else {TCG: models},

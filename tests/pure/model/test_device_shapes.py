@@ -125,6 +125,9 @@ EXAMPLES: dict[str, st.SearchStrategy[str]] = {
     "a name of letters, digits, '.', '-' and '_'": st.from_regex(r"[a-z]{1,8}\.[0-9]", fullmatch=True),
     "a version such as 1.10": st.from_regex(r"[1-9]?[0-9]\.[0-9]{2}", fullmatch=True),
     "the name of a keyboard layout": st.sampled_from(["de", "en-us"]),
+    "a set of processors": st.sets(st.integers(0, 99), min_size=1, max_size=5).map(
+        lambda numbers: ",".join(map(str, sorted(numbers)))
+    ),
     "a number from 0 to 7": st.integers(0, 7).map(hex),
 }
 

@@ -77,13 +77,11 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
             "maxvcpus must not be less than current vcpus (2 < 3)",
         ),
         (_with(MEMORY, f"{MEMORY}<vcpu cpuset='x'>2</vcpu>"), Code.XML_ERROR, "'cpuset' in element 'vcpu': 'x'"),
-        (_with(MEMORY, f"{MEMORY}<vcpu placement='auto'>2</vcpu>"), Code.CONFIG_UNSUPPORTED, "placement 'auto'"),
         (_with("'qemu'", "'xen'"), Code.XML_ERROR, "attribute 'type' in element 'domain': 'xen'"),
         (_with("'qemu'", "'kvm'"), Code.CONFIG_UNSUPPORTED, "does not support virt type 'kvm'"),
         (_with("'x86_64'", "'vax'"), Code.CONFIG_UNSUPPORTED, "No emulator found for arch 'vax'"),
         (_with("'q35'", "'pc-9.9'"), Code.CONFIG_UNSUPPORTED, "does not support machine type 'pc-9.9'"),
         (_with("hvm", "xen"), Code.CONFIG_UNSUPPORTED, "os type 'xen'"),
-        (_with("<devices/>", "<iothreads>2</iothreads>"), Code.CONFIG_UNSUPPORTED, "element 'iothreads' in 'domain'"),
         (
             _with("<devices/>", "<launchSecurity type='sev'/>"),
             Code.XML_ERROR,
@@ -131,7 +129,6 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
             "Non-empty feature list specified without CPU model",
         ),
         (_with("<devices/>", "<cpu><model>a,b=c</model></cpu>"), Code.XML_ERROR, "element 'model': 'a,b=c'"),
-        (_with("<devices/>", "<cpu><numa/></cpu>"), Code.CONFIG_UNSUPPORTED, "element 'numa' in 'domain/cpu'"),
         (_with("<devices/>", "<clock offset='timezone'/>"), Code.XML_ERROR, "missing 'timezone' attribute"),
         (
             _with("<devices/>", "<clock><timer name='pit'/><timer name='pit'/></clock>"),

@@ -485,8 +485,6 @@ def check_together(devices: list[MemoryDevice], memory: GuestMemory, *, needs_ce
         raise UnsupportedConfigError(
             f"count of memory devices requiring memory slots '{len(modules)}' exceeds slots count '{memory.slots}'"
         )
-    if sum(device.kib for device in devices) > memory.maximum_kib - memory.initial_kib:
-        raise UnsupportedConfigError("memory device total size exceeds hotplug space")
     _check_places(devices)
 
 
