@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from guesthouse.drivers.api import Handler
 from guesthouse.drivers.domain import (
     procedures_agent,
+    procedures_block,
     procedures_console,
     procedures_cpu,
     procedures_devices,
@@ -45,6 +46,7 @@ TABLE: Table = {
     **procedures_stats.TABLE,
     **procedures_measuring.TABLE,
     **procedures_jobs.TABLE,
+    **procedures_block.TABLE,
     **procedures_dump.TABLE,
     **procedures_input.TABLE,
     **procedures_interfaces.TABLE,

@@ -10,7 +10,7 @@ from guesthouse.drivers.api import Caller, Handler, read, write
 from guesthouse.drivers.domain import graphics, keys, lifecycle, screenshot
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.procedures_wire import find
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_devices as rpc
 from guesthouse.rpc.xdr import Struct
@@ -28,6 +28,12 @@ async def _send_key(driver: Guests, _: Caller, args: rpc.DomainSendKeyArgs) -> N
     guest.live()
     async with modifying(guest):
         await keys.press(guest, args.codeset, args.holdtime, args.keycodes)
+
+
+def _send_signal(driver: Guests, _: Caller, args: rpc.DomainSendProcessSignalArgs) -> None:
+    """Only containers have processes that the host can signal: libvirt's QEMU driver has no such function either."""
+    find(driver, args.dom)
+    raise LibvirtError("virDomainSendProcessSignal", code=Code.NO_SUPPORT, domain=Origin.DOMAIN)
 
 
 async def _inject_nmi(driver: Guests, _: Caller, args: rpc.DomainInjectNmiArgs) -> None:
@@ -73,6 +79,7 @@ def _open_graphics_fd(driver: Guests, caller: Caller, args: rpc.DomainOpenGraphi
 
 TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_SEND_KEY: write(_send_key),
+    rpc.DOMAIN_SEND_PROCESS_SIGNAL: write(_send_signal),
     rpc.DOMAIN_INJECT_NMI: write(_inject_nmi),
     rpc.DOMAIN_PM_WAKEUP: write(_wakeup),
     rpc.DOMAIN_SCREENSHOT: read(_screenshot),

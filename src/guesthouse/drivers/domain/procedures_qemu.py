@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, write
 from guesthouse.drivers.domain import agent
 from guesthouse.drivers.domain.procedures_wire import find
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import InvalidArgumentError, Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import qemu as rpc
 from guesthouse.rpc.xdr import Struct
@@ -36,6 +37,27 @@ async def _monitor_command(driver: Guests, _: Caller, args: rpc.DomainMonitorCom
         if args.flags & _HUMAN:
             return rpc.DomainMonitorCommandRet(await monitor.human(args.cmd, deadline=_MONITOR_DEADLINE))
         return rpc.DomainMonitorCommandRet(await monitor.command_line(args.cmd, deadline=_MONITOR_DEADLINE))
+
+
+async def _monitor_command_with_files(
+    driver: Guests, caller: Caller, args: rpc.DomainMonitorCommandWithFilesArgs
+) -> Struct:
+    descriptors = caller.take_fds()
+    try:
+        flags.check(args.flags, _HUMAN, "qemuDomainQemuMonitorCommandWithFiles")
+        if len(descriptors) > 1:
+            raise InvalidArgumentError("at most 1 fd can be passed to qemu along with a command", domain=Origin.QEMU)
+        guest = find(driver, args.dom)
+        guest.live()
+        async with guest.job.hold("query"):
+            monitor, fd = guest.live().talk(), descriptors[0] if descriptors else None
+            if args.flags & _HUMAN:
+                return rpc.DomainMonitorCommandWithFilesRet(await monitor.human(args.cmd, deadline=_MONITOR_DEADLINE))
+            answer = await monitor.command_line(args.cmd, deadline=_MONITOR_DEADLINE, fd=fd)
+            return rpc.DomainMonitorCommandWithFilesRet(answer)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 async def _agent_command(driver: Guests, _: Caller, args: rpc.DomainAgentCommandArgs) -> Struct:
@@ -70,6 +92,7 @@ def _deregister(driver: Guests, caller: Caller, args: rpc.ConnectDomainMonitorEv
 
 TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_MONITOR_COMMAND: write(_monitor_command),
+    rpc.DOMAIN_MONITOR_COMMAND_WITH_FILES: write(_monitor_command_with_files),
     rpc.DOMAIN_AGENT_COMMAND: write(_agent_command),
     rpc.CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: write(_register),
     rpc.CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER: write(_deregister),

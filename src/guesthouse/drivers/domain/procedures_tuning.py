@@ -12,10 +12,12 @@ from guesthouse.drivers.domain import (
     blkiotuning,
     cpu_shares,
     iothreads,
+    lifecycle_actions,
     memtuning,
     metadata,
     numatuning,
     parameters,
+    perf,
     pinning,
     processors,
 )
@@ -24,7 +26,7 @@ from guesthouse.drivers.domain.procedures_wire import find
 from guesthouse.drivers.domain.typed import INT, STRING, UINT, Param
 from guesthouse.errors import InvalidArgumentError, Origin
 from guesthouse.rpc.procedure import Procedure
-from guesthouse.rpc.procedures import domain_block, domain_cpu
+from guesthouse.rpc.procedures import domain, domain_block, domain_cpu, domain_stats
 from guesthouse.rpc.procedures import domain_tuning as rpc
 from guesthouse.rpc.types import TypedParam
 from guesthouse.rpc.xdr import Struct
@@ -54,18 +56,20 @@ def _wire(params: Iterable[Param], count: int) -> list[TypedParam]:
 
 def _vcpu_pin_info(driver: Guests, _: Caller, args: domain_cpu.DomainGetVcpuPinInfoArgs) -> Struct:
     flags.check(args.flags, _IMPACT, "qemuDomainGetVcpuPinInfo")
-    domain = metadata.one_definition(find(driver, args.dom), args.flags)
+    definition = metadata.one_definition(find(driver, args.dom), args.flags)
     check_map(args.ncpumaps, args.maplen)
-    number = min(max(args.ncpumaps, 0), domain.vcpu.maximum)
-    maps = [processors.bitmap(pinning.pin_of(domain, f"vcpu{at}"), args.maplen) for at in range(number)]
+    number = min(max(args.ncpumaps, 0), definition.vcpu.maximum)
+    maps = [processors.bitmap(pinning.pin_of(definition, f"vcpu{at}"), args.maplen) for at in range(number)]
     return domain_cpu.DomainGetVcpuPinInfoRet(b"".join(maps), number)
 
 
 def _emulator_pin_info(driver: Guests, _: Caller, args: domain_cpu.DomainGetEmulatorPinInfoArgs) -> Struct:
     flags.check(args.flags, _IMPACT, "qemuDomainGetEmulatorPinInfo")
-    domain = metadata.one_definition(find(driver, args.dom), args.flags)
+    definition = metadata.one_definition(find(driver, args.dom), args.flags)
     check_map(1, args.maplen)
-    return domain_cpu.DomainGetEmulatorPinInfoRet(processors.bitmap(pinning.pin_of(domain, "emulator"), args.maplen), 1)
+    return domain_cpu.DomainGetEmulatorPinInfoRet(
+        processors.bitmap(pinning.pin_of(definition, "emulator"), args.maplen), 1
+    )
 
 
 async def _pin_vcpu(driver: Guests, _: Caller, args: domain_cpu.DomainPinVcpuArgs) -> None:
@@ -189,6 +193,29 @@ def _check_amount(kib: int, function: str) -> None:
         raise InvalidArgumentError(f"memory in {function} must not be zero", domain=Origin.DOMAIN, bare=True)
 
 
+async def _set_lifecycle_action(driver: Guests, _: Caller, args: domain.DomainSetLifecycleActionArgs) -> None:
+    flags.check(args.flags, _IMPACT, "qemuDomainSetLifecycleAction")
+    known = ((args.type, "type", lifecycle_actions.EVENTS), (args.action, "action", lifecycle_actions.ACTIONS))
+    for number, word, names in known:
+        if number >= len(names):
+            raise InvalidArgumentError(
+                f"{word} in virDomainSetLifecycleAction must be less than {len(names)}", domain=Origin.DOMAIN, bare=True
+            )
+    await lifecycle_actions.set_(driver, find(driver, args.dom), args.type, args.action, args.flags)
+
+
+def _perf_events(driver: Guests, _: Caller, args: domain_stats.DomainGetPerfEventsArgs) -> Struct:
+    flags.check(args.flags, _IMPACT | _STRINGS, "qemuDomainGetPerfEvents")
+    found = perf.read(find(driver, args.dom), args.flags & _IMPACT)
+    return domain_stats.DomainGetPerfEventsRet(_wire(found, len(found)))
+
+
+async def _set_perf_events(driver: Guests, _: Caller, args: domain_stats.DomainSetPerfEventsArgs) -> None:
+    flags.check(args.flags, _IMPACT, "qemuDomainSetPerfEvents")
+    wanted = parameters.checked(_sent(args.params), perf.TYPES)
+    await perf.set_(driver, find(driver, args.dom), {name: bool(on) for name, on in wanted.items()}, args.flags)
+
+
 # I/O threads
 
 
@@ -257,6 +284,9 @@ TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_SET_MEMORY: write(_set_memory),
     rpc.DOMAIN_SET_MAX_MEMORY: write(_set_max_memory),
     rpc.DOMAIN_SET_MEMORY_FLAGS: write(_set_memory_flags),
+    domain.DOMAIN_SET_LIFECYCLE_ACTION: write(_set_lifecycle_action),
+    domain_stats.DOMAIN_GET_PERF_EVENTS: read(_perf_events),
+    domain_stats.DOMAIN_SET_PERF_EVENTS: write(_set_perf_events),
     domain_cpu.DOMAIN_GET_IOTHREAD_INFO: read(_iothread_info),
     domain_cpu.DOMAIN_PIN_IOTHREAD: write(_pin_iothread),
     domain_cpu.DOMAIN_ADD_IOTHREAD: write(_add_iothread),

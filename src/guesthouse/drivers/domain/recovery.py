@@ -32,6 +32,7 @@ from guesthouse.drivers.domain import (
     housing,
     monitor_events,
     network_plug,
+    perf_counters,
     power,
     statusfile,
     stopping,
@@ -157,6 +158,8 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
     helpers.take_up(driver, guest, run, status.helpers)
     run.defined_cpu = guest.definition.cpu if guest.definition is not None else None
     housing.recover(driver, run)
+    with contextlib.suppress(LibvirtError):
+        perf_counters.begin(run)
     guest.run = run
     guest.state, guest.reason = status.state, status.reason
     if known is None:

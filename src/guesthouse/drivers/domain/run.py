@@ -89,6 +89,7 @@ class Run:
     and `restarting` says that one is under way. `house` makes the run's control group (see `housing`),
     `sorting` puts its threads into the parts of that.
 
+    `counters` are the descriptors of the kernel's counters (see `perf_counters`).
     `dump_error` is what QEMU said of its last dump, if that failed.
     `agent_patience` is how many seconds clients want to wait for its agent, None for what each command may take.
 
@@ -116,6 +117,7 @@ class Run:
     balloon_kib: int | None = None
     readings: Readings = field(default_factory=Readings)
     dump_error: str = ""
+    counters: dict[str, int] = field(default_factory=dict)
     questions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     house: asyncio.Task[Group] | None = None
     sorting: asyncio.Task[object] | None = None

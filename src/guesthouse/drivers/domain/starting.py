@@ -29,6 +29,7 @@ from guesthouse.drivers.domain import (
     memory_places,
     monitor_events,
     network_plug,
+    perf_counters,
     preparing,
     statusfile,
     stopping,
@@ -193,6 +194,7 @@ async def _greet(driver: Guests, run: Run, ctx: DeviceContext, *, paused: bool) 
         cpu_report.apply(run.live, cpu_questions.read_report(answers[first:]))
     devices.learn(run, answers)
     await vcpu_plugging.plug_at_start(run)
+    perf_counters.begin(run)
     if tuned:
         await tuning.settle(run)
     if apart and last:

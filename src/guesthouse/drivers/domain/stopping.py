@@ -20,6 +20,7 @@ from guesthouse.drivers.domain import (
     housing,
     memory_places,
     network_plug,
+    perf_counters,
     statusfile,
     tpm_state,
 )
@@ -158,6 +159,7 @@ def release(run: Run) -> None:
     if run.release_autodestroy is not None:
         run.release_autodestroy()
         run.release_autodestroy = None
+    perf_counters.end(run)
     if run.process is not None:
         run.process.close()
     helpers.let_go(run)
