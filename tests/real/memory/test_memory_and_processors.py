@@ -193,3 +193,63 @@ def test_the_guest_has_what_its_definition_says(daemon: Daemon, shell: GuestShel
     _check_threads(daemon)
     _check_balloon(daemon)
     _check_memory(shell, daemon)
+
+
+_ODD = """<memoryBacking><source type='file'/><access mode='shared'/><allocation mode='immediate' threads='2'/>
+      <discard/><nosharepages/></memoryBacking>
+    <maxMemory slots='4' unit='GiB'>2</maxMemory>
+    <cputune><emulatorpin cpuset='0'/></cputune>
+    <numatune><memory mode='preferred' nodeset='0'/></numatune>
+    <cpu mode='custom' match='exact'><model fallback='allow'>qemu64</model>
+      <numa>
+        <cell id='0' cpus='0-1' memory='32' unit='MiB'>
+          <cache level='1' associativity='direct' policy='writeback'><size value='10'/><line value='8'/></cache></cell>
+        <cell id='1' memory='32' unit='MiB' discard='no'/>
+        <interconnects>
+          <latency initiator='0' target='0' type='access' value='5'/>
+          <latency initiator='0' target='0' cache='1' type='access' value='2'/>
+          <latency initiator='0' target='1' type='access' value='50'/>
+          <bandwidth initiator='0' target='0' type='access' value='4' unit='GiB'/>
+          <bandwidth initiator='0' target='0' cache='1' type='access' value='8' unit='GiB'/>
+          <bandwidth initiator='0' target='1' type='access' value='1' unit='GiB'/>
+        </interconnects>
+      </numa></cpu>"""
+
+
+def test_memory_in_files_and_what_acpi_tells_of_it(daemon: Daemon, tmp_path: Path) -> None:
+    """QEMU takes it all; the guest's directory is there while it runs."""
+    for name in ("nvdimm", "pmem"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(64 * 1024 * 1024)
+    devices = f"""<memory model='nvdimm' access='shared'>
+        <source><path>{tmp_path}/nvdimm</path><alignsize unit='MiB'>2</alignsize></source>
+        <target><size unit='MiB'>64</size><node>0</node><label><size unit='KiB'>256</size></label><readonly/></target>
+      </memory>
+      <memory model='virtio-pmem'>
+        <source><path>{tmp_path}/pmem</path></source><target><size unit='MiB'>64</size></target></memory>"""
+    document = tmp_path / "odd.xml"
+    document.write_text(tiny_xml("odd", extra=_ODD, devices=devices).replace("<vcpu>1</vcpu>", "<vcpu>2</vcpu>"))
+    daemon.virsh("create", str(document), "--paused")
+    places = list((daemon.root / "lib/qemu/ram").iterdir())
+    assert [sorted(file.name for file in place.iterdir()) for place in places] == [["ram-node0", "ram-node1"]]
+    live = daemon.virsh("dumpxml", "odd").stdout
+    assert re.search(r"<address type='dimm' slot='0' base='0x[0-9a-f]+'/>", live)
+    assert re.search(r"<address base='0x[0-9a-f]+'/>", live)
+    daemon.virsh("destroy", "odd")
+    assert not list((daemon.root / "lib/qemu/ram").iterdir())
+
+
+def test_what_this_host_has_not_is_refused_by_name(daemon: Daemon, tmp_path: Path) -> None:
+    for section, words in (
+        ("<cputune><cachetune vcpus='0'><cache id='0' level='3' type='both' size='1'/></cachetune></cputune>",
+         "Resource control is not supported on this host"),
+        ("<numatune><memory mode='strict' placement='auto'/></numatune>", "numad is not available on this host"),
+        ("<numatune><memory mode='strict' nodeset='0,99'/></numatune>", "NUMA node 99 is unavailable"),
+        ("<memoryBacking><hugepages><page size='16' unit='GiB'/></hugepages></memoryBacking>",
+         "Unable to find any usable hugetlbfs mount for 16777216 KiB"),
+    ):  # fmt: skip
+        document = tmp_path / "refused.xml"
+        document.write_text(tiny_xml("refused", extra=section))
+        done = daemon.virsh("create", str(document), check=False)
+        assert done.returncode == 1
+        assert words in done.stderr
