@@ -128,6 +128,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "__complete",
         "completion",
     ),
+    "xml_validate": ("xml-validate",),
 }
 
 #: Command name to module.
