@@ -22,6 +22,7 @@ from guesthouse.model.binding import Reading, Style, new, read, write
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
 from guesthouse.model.domain.devices.disk.source import PlainSource
+from guesthouse.model.domain.host_parts import HostParts, TpmPrograms, Virtiofsd, VsockEnd
 from guesthouse.model.domain.host_settings import HostSettings
 from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import QemuCapabilities
@@ -32,6 +33,17 @@ FOLDER = Path(__file__).parent / "devices"
 CASES = sorted(path.stem for path in FOLDER.glob("*.xml"))
 REALISED = [name for name in CASES if not name.startswith("shape-")]
 MACHINES = {"q35": "pc-q35-10.0", "pc": "pc-i440fx-10.0", "host": "pc-i440fx-10.0"}
+
+
+#: A host that has what the cases name.
+PARTS = HostParts(
+    find_virtiofsd=lambda path: Virtiofsd(path or "/usr/libexec/virtiofsd"),
+    find_swtpm=lambda: TpmPrograms(frozenset({"cmdarg-pwd-fd"}), frozenset()),
+    open_vsock=lambda cid: VsockEnd(cid or 3),
+    scsi_generic=lambda _adapter, _bus, _target, unit: f"/dev/sg{unit}",
+    find_usb=lambda _vendor, _product, place: place or (1, 2),
+    has_mdev=lambda _uuid: True,
+)
 
 
 class Everything(frozenset[str]):
@@ -93,6 +105,9 @@ def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceCon
         volume=lambda _pool, volume, _mode: ("block", new(PlainSource, dev=f"/dev/pool/{volume}")),
         audio_ids=devices.audio_ids(),
         tap_ends=_tap_ends,
+        parts=PARTS,
+        guest_name="guest",
+        guest_uuid="7b0f8b4d-2b6e-4a1b-8a4e-0a3d2c1b0f9e",
         guest_dir="/sockets",
         channel_dir="/sockets",
         passt_dir="/sockets",

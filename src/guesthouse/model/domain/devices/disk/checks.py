@@ -169,6 +169,8 @@ def _check_lun(disk: Disk) -> None:
     if disk.type == "network" and source is not None:
         if source.protocol != "iscsi":
             raise UnsupportedConfigError(f"disk device='lun' is not supported for protocol='{source.protocol}'")
+        if source.reservations is not None:
+            raise UnsupportedConfigError("<reservations/> allowed only for lun devices of the host")
     elif disk.type not in ("block", "volume"):
         raise UnsupportedConfigError("disk device='lun' is only valid for block type disk source")
     if disk.settings.type not in (None, "raw"):
