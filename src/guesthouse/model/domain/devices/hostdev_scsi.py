@@ -6,6 +6,7 @@ Source: https://libvirt.org/formatdomain.html#usb-pci-scsi-devices.
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Final
 
 from guesthouse.errors import InternalError, Origin, UnsupportedConfigError, XmlError
@@ -26,7 +27,7 @@ from guesthouse.model.kinds import TEXT, YES_NO, Kind, hexadecimal, integer, mat
 from guesthouse.model.qemu_objects import Blockdev, Props, QemuObject, without_none
 from guesthouse.model.qemu_objects import Device as QemuDevice
 
-_ANY_BASE: Final[Kind[int]] = Kind("a number", hexadecimal(1, 2**64 - 1).parse, str, plain=True)
+_ANY_BASE: Final[Kind[int]] = replace(hexadecimal(1, 2**64 - 1), format=str)
 _SGIO: Final = refusing(("filtered",), {"unfiltered": "unfiltered sgio is no longer supported"})
 _ISCSI: Final = "iscsi"
 

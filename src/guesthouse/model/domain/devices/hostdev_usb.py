@@ -5,6 +5,7 @@ Source: https://libvirt.org/formatdomain.html#usb-pci-scsi-devices.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from guesthouse.errors import InternalError, LibvirtError, Origin, UnsupportedConfigError
@@ -25,7 +26,7 @@ from guesthouse.model.qemu_objects import Props, QemuObject, without_none
 
 _ID: Final = hexadecimal(4, 0xFFFF)
 #: A number that may be written in any of C's bases, and is printed in the usual one.
-_NUMBER: Final[Kind[int]] = Kind("a number up to 999", hexadecimal(1, 999).parse, str, plain=True)
+_NUMBER: Final[Kind[int]] = replace(hexadecimal(1, 999), format=str)
 #: What a guest's wish to reset the device means, to QEMU's two switches.
 _RESETS: Final[dict[str, Props]] = {
     "off": {"guest-reset": False},
