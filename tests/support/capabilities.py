@@ -22,7 +22,7 @@ ES1370 sb16 nvdimm pc-dimm virtio-mem-pci virtio-pmem-pci
 """
 _OBJECTS = """
 iothread main-loop memory-backend-epc memory-backend-file memory-backend-memfd memory-backend-ram rng-builtin
-rng-random secret thread-context
+rng-random secret sev-guest thread-context
 """
 
 
