@@ -11,10 +11,8 @@ from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices import memory as devices
 from guesthouse.model.domain.memory import CurrentMemory
-from guesthouse.model.domain.memory_backing import MemoryBacking
-from guesthouse.model.domain.memory_objects import UNKNOWN_HOST, GuestMemory, HostMemory, Wish
+from guesthouse.model.domain.memory_objects import NO_BACKING, NO_POLICY, UNKNOWN_HOST, GuestMemory, HostMemory, Wish
 from guesthouse.model.domain.numa import Numa
-from guesthouse.model.domain.numatune import Numatune
 from guesthouse.model.kinds import parse_cpuset
 
 if TYPE_CHECKING:
@@ -62,8 +60,8 @@ def guest_memory(
         balloon_kib=_balloon_kib(domain),
         maximum_kib=most.kib if most is not None else 0,
         slots=(most.slots or 0) if most is not None else 0,
-        backing=domain.memory_backing or new(MemoryBacking),
-        numatune=domain.numatune or new(Numatune),
+        backing=domain.memory_backing or NO_BACKING,
+        numatune=domain.numatune or NO_POLICY,
         cells=tuple(numa.cells) if numa is not None else (),
         emulator_cpus=_emulator_cpus(domain),
         short_name=short_name,

@@ -106,12 +106,9 @@ class Backing:
     plain: bool
 
 
-def _nothing() -> MemoryBacking:
-    return new(MemoryBacking)
-
-
-def _no_policy() -> Numatune:
-    return new(Numatune)
+#: What nobody says anything of. They are never changed.
+NO_BACKING: Final = new(MemoryBacking)
+NO_POLICY: Final = new(Numatune)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +125,8 @@ class GuestMemory:
     balloon_kib: int | None = None
     maximum_kib: int = 0
     slots: int = 0
-    backing: MemoryBacking = field(default_factory=_nothing)
-    numatune: Numatune = field(default_factory=_no_policy)
+    backing: MemoryBacking = field(default_factory=lambda: NO_BACKING)
+    numatune: Numatune = field(default_factory=lambda: NO_POLICY)
     cells: tuple[Cell, ...] = ()
     emulator_cpus: frozenset[int] | None = None
     short_name: str = ""
