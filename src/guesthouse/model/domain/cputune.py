@@ -79,7 +79,7 @@ class Scheduling:
     def parsed(self) -> None:
         """A policy has a priority or has none."""
         if self.scheduler not in _REAL_TIME:
-            self.priority = None
+            self.priority = None  # type: ignore[misc] # the slot is the subclass's
         elif self.priority is None:
             raise XmlError("Missing required attribute 'priority'", hint=f"the scheduler '{self.scheduler}' needs one")
 

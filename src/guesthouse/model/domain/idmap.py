@@ -18,5 +18,5 @@ def check(idmap: IdMap) -> None:
     """Raise `UnsupportedConfigError` for a map of users alone, of groups alone, or without the first of them."""
     if bool(idmap.uids) != bool(idmap.gids):
         raise UnsupportedConfigError("uid and gid should be mapped both")
-    if any(entry.start for entry in (*idmap.uids[:1], *idmap.gids[:1])):
+    if any(entry.start for entry in idmap.uids[:1]) or any(entry.start for entry in idmap.gids[:1]):
         raise UnsupportedConfigError("You must map the root user of container")

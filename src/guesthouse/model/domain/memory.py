@@ -47,8 +47,8 @@ class Amount:
     def parsed(self) -> None:
         """Turn any unit into KiB."""
         if self.unit != "KiB":
-            self.kib = in_kib(self.kib, self.unit)
-            self.unit = "KiB"
+            self.kib = in_kib(self.kib, self.unit)  # type: ignore[misc] # the slot is the subclass's
+            self.unit = "KiB"  # type: ignore[misc] # the slot is the subclass's
 
 
 @element("maxMemory")

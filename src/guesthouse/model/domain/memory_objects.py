@@ -289,7 +289,7 @@ class GuestMemory:
         if nodes:
             self.host.need(nodes)
             if mode in _POLICY:
-                numbers: list[Json] = sorted(nodes)
+                numbers: list[Json] = [*sorted(nodes)]
                 props |= {"host-nodes": numbers, "policy": _POLICY[mode]}
         return nodes
 
@@ -305,7 +305,7 @@ class GuestMemory:
                 return None
         name = f"tc-{wish.id}"
         props["prealloc-context"] = name
-        numbers: list[Json] = sorted(nodes)
+        numbers: list[Json] = [*sorted(nodes)]
         return Object({"qom-type": "thread-context", "id": name, "node-affinity": numbers})
 
 

@@ -122,9 +122,9 @@ class Link:
     value: int
 
     @property
-    def key(self) -> tuple[type[Link], int, int, int, str]:
+    def key(self) -> tuple[str, int, int, int, str]:
         """What may be said only once."""
-        return type(self), self.initiator, self.target, self.cache or 0, self.type
+        return type(self).__name__, self.initiator, self.target, self.cache or 0, self.type
 
 
 _ACCESS: Final = one_of("access", "read", "write")
