@@ -107,8 +107,9 @@ class _Reader:
         names = re.findall(r"QEMU_CAPS_(\w+)", deleted[1]) if deleted else []
         source = re.search(r'ARG_MIGRATE_FROM, "([^"]+)"', rest)
         host = re.search(r"ARG_CAPS_HOST_CPU_MODEL, QEMU_CPU_DEF_(\w+)", rest)
+        nbdkit = "NBDKIT_CAPS_PLUGIN" in rest
         self.found.setdefault(key, Conditions(
-            settings=self.settings,
+            settings=replace(self.settings, storage_use_nbdkit=True) if nbdkit else self.settings,
             host_cpu=host[1].capitalize() if host else "",
             without=frozenset(_DEVICES[name] for name in names),
             migration=source[1] if source else "",

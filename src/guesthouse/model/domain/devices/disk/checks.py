@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from guesthouse.errors import Code, InternalError, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.domain.devices.address import DriveAddress, UsbAddress
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.disk import nbdkit
 from guesthouse.model.domain.devices.disk.chain import check_image
 from guesthouse.model.domain.devices.disk.driver import DiskDriver
 from guesthouse.model.domain.devices.disk.names import has_partition, name_index
@@ -58,7 +59,7 @@ def check(disk: Disk, ctx: DeviceContext) -> None:
 
     Raises `UnsupportedConfigError` or `XmlError` (in places `InternalError`, as libvirt does) that names what is wrong.
     """
-    _check_source(disk)
+    _check_source(disk, ctx)
     _check_place(disk, ctx)
     _check_kind(disk, ctx)
     _check_identity(disk)
@@ -76,7 +77,7 @@ def check(disk: Disk, ctx: DeviceContext) -> None:
     _check_driver(disk, disk.settings, ctx)
 
 
-def _check_source(disk: Disk) -> None:
+def _check_source(disk: Disk, ctx: DeviceContext) -> None:
     if disk.empty and disk.device == "disk":
         raise LibvirtError(disk.target.dev, code=Code.NO_SOURCE, domain=Origin.DOMAIN)
     source = disk.source
@@ -87,6 +88,7 @@ def _check_source(disk: Disk) -> None:
             disk.encryption.check(settings.type, on_rbd=source.protocol == "rbd")
         if disk.auth is not None and disk.type == "network":
             check_login(source.protocol or "", disk.auth.secret.type)
+        nbdkit.check(source, disk.login, ctx)
         _check_startup_policy(disk, source.startup_policy)
         if disk.type == "dir" and not disk.readonly:
             raise UnsupportedConfigError("virtual FAT storage can't be accessed in read-write mode")

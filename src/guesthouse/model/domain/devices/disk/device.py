@@ -393,17 +393,22 @@ class Disk(Device):
         return [*self.backend(ctx), *front_end.objects(self, ctx)]
 
     def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
-        """The program that reserves the SCSI device. All disks of a guest that want it share one."""
+        """The programs that reach servers for QEMU, and the one that reserves the SCSI device.
+
+        All disks of a guest that want the latter share one.
+        """
+        reaching = [program for image in self.layers() for program in image.helpers(ctx)]
         if not self.reserves:
-            return []
+            return reaching
         return [
+            *reaching,
             HelperProgram(
                 PR_HELPER,
                 (ctx.settings.pr_helper, "-k", pr_socket(ctx)),
                 ready=pr_socket(ctx),
                 restart=True,
                 package="qemu-system-common",
-            )
+            ),
         ]
 
     @property

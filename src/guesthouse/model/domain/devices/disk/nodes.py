@@ -14,12 +14,14 @@ from typing import Final
 
 from guesthouse.errors import InternalError, UnsupportedConfigError
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.disk import nbdkit
 from guesthouse.model.domain.devices.disk.driver import CACHE_MODES, FORMATS, WITH_BACKING
 from guesthouse.model.domain.devices.disk.encryption import Encryption
 from guesthouse.model.domain.devices.disk.remote import Credentials, remote_props
 from guesthouse.model.domain.devices.disk.source import PlainSource
 from guesthouse.model.domain.secrets import Auth, secret_object
 from guesthouse.model.domain.tls import client_credentials
+from guesthouse.model.helper_programs import HelperProgram
 from guesthouse.model.qemu_objects import Blockdev, Object, Props, QemuObject, without_none
 
 #: The program that reserves SCSI devices for all disks of a guest that want it, and its socket.
@@ -102,7 +104,15 @@ class Image:
             props["cache"] = {"direct": direct, "no-flush": no_flush}
         return props
 
+    def helpers(self, ctx: DeviceContext) -> list[HelperProgram]:
+        """The program that reaches the server, where QEMU does not."""
+        if self.type != "network" or not nbdkit.serves(self.source, ctx):
+            return []
+        return [nbdkit.program(self.storage_node, self.source, self.auth, self.readonly, ctx)]
+
     def _credentials(self, ctx: DeviceContext) -> Credentials:
+        if self.type == "network" and nbdkit.serves(self.source, ctx):
+            return Credentials()
         return Credentials(
             user=self.auth.username if self.auth is not None else None,
             login=f"{self.storage_node}-auth-secret0" if self.auth is not None else None,
@@ -167,6 +177,8 @@ class Image:
                 made.append(opened)
             path = opened.path if opened is not None else source.dev
             return {"driver": "virtio-blk-vhost-vdpa", "path": path}
+        if self.type == "network" and nbdkit.serves(source, ctx):
+            return {"driver": "nbd", "server": {"type": "unix", "path": nbdkit.socket_of(self.storage_node, ctx)}}
         if self.type == "network":
             return remote_props(source, known, ctx.settings.gluster_debug_level)
         raise InternalError(f"storage source pool '{source.pool}' volume '{source.volume}' is not translated")

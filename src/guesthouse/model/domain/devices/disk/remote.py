@@ -113,15 +113,18 @@ def _iscsi(source: PlainSource, known: Credentials) -> Props:
     }
 
 
-def _curl(source: PlainSource, known: Credentials) -> Props:
+def url_of(source: PlainSource) -> str:
+    """The URL of a file on a web or FTP server. Raises `InternalError` unless there is exactly one server."""
     host = _only_host(source, f"protocol '{source.protocol}'")
     path = source.name or ""
     port = f":{host.port}" if host.port else ""
     url = f"{source.protocol}://{_bracketed(host.name or '')}{port}{'' if path.startswith('/') else '/'}{_quoted(path)}"
-    if source.query is not None:
-        url += f"?{source.query}"
+    return url if source.query is None else f"{url}?{source.query}"
+
+
+def _curl(source: PlainSource, known: Credentials) -> Props:
     return {
-        "url": url,
+        "url": url_of(source),
         "username": known.user,
         "password-secret": known.login,
         "sslverify": source.ssl,
