@@ -13,7 +13,7 @@ from tests.support import golden
 
 @pytest.mark.parametrize("name", cases.CASES)
 def test_what_is_read_is_written(name: str) -> None:
-    assert cases.text_of(cases.parse(cases.source(name)), Style(live=True)) == cases.source(name)
+    assert cases.text_of(cases.parse(cases.source(name)), Style(live=True, status=True)) == cases.source(name)
 
 
 @pytest.mark.parametrize("name", cases.REALISED)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import helper_traces, host_parts, statusfile
+from guesthouse.drivers.domain import assigning, helper_traces, host_parts, statusfile
 from guesthouse.drivers.domain.helper_features import SEARCH_PATH
 from guesthouse.drivers.domain.helper_traces import HOME_VARIABLE, HelperTrace
 from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
@@ -87,9 +87,13 @@ class Helper:
 
 
 async def start_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
-    """Start what a device needs, all of it or nothing. Raises `OperationFailedError`."""
+    """Start what a device needs, all of it or nothing; a device of the host is taken from it.
+
+    Raises `OperationFailedError`, and what `assigning.take` raises.
+    """
     begun: list[str] = []
     await host_parts.look(driver, device)
+    await assigning.take(driver, run, device)
     try:
         for program in device.helpers(ctx):
             if program.name in run.helpers:
@@ -99,6 +103,7 @@ async def start_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx:
     except BaseException:
         for name in begun:
             end(driver, guest, run, name)
+        assigning.give_back(driver, [device])
         raise
 
 
@@ -109,6 +114,7 @@ def end_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceC
     for program in device.helpers(ctx):
         if program.name not in needed:
             end(driver, guest, run, program.name)
+    assigning.give_back(driver, [device])
 
 
 async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) -> None:
@@ -335,6 +341,7 @@ def end_all(driver: Guests, guest: Guest, run: Run) -> None:
     for helper in run.helpers.values():
         _see_off(driver, guest, helper)
     run.helpers.clear()
+    assigning.give_back(driver, run.live.devices.hostdevs)
 
 
 def let_go(run: Run) -> None:

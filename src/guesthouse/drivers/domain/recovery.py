@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import (
     agent,
+    assigning,
     crash_dump,
     devices,
     dump,
@@ -196,6 +197,7 @@ async def _finish_off(
             await process.wait(_DEATH_DEADLINE)
         process.close()
     await network_plug.unplug_all(driver, Run(live, where))
+    assigning.give_back(driver, live.devices.hostdevs)
     driver.store.clean(where)
     if not guest.persistent:
         return

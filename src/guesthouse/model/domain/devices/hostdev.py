@@ -41,6 +41,11 @@ class Hostdev(Device):
         raise NotImplementedError
 
     @property
+    def label(self) -> str:
+        """How messages name it."""
+        return ":".join(str(part) for part in self.identity[1:])
+
+    @property
     def launch_group(self) -> str:
         """All forms go on the command line together, in the order of the document."""
         return "Hostdev"

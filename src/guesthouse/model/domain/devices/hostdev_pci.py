@@ -66,9 +66,10 @@ class HostPciAddress:
 
 @element("source")
 class HostPciSource:
-    """The device on the host."""
+    """The device on the host. `taken` says, while the guest runs, that its own driver is to have it again."""
 
     write_filtering: bool | None = opt(YES_NO, "writeFiltering")
+    taken: bool | None = opt(YES_NO, status=True)
     address: HostPciAddress = must(HostPciAddress)
 
 
@@ -102,6 +103,11 @@ class PciHostdev(Hostdev):
     def identity(self) -> tuple[object, ...]:
         """Its address."""
         return ("pci", str(self.source.address))
+
+    @property
+    def label(self) -> str:
+        """Its address."""
+        return str(self.source.address)
 
     @property
     def assigned(self) -> bool:

@@ -1,0 +1,109 @@
+"""Giving devices of the host to guests, and taking them back.
+
+A device goes to one guest at a time. A PCI device that the definition says is `managed` is bound to a driver of VFIO
+before QEMU gets it, and given back to its own driver when QEMU has let go of it; the status file keeps the fact that
+it was taken (`taken`), so that the next daemon gives it back too. One that is not managed must have been detached.
+
+Taking and giving back are under one lock: a guest that starts waits for the end of the one that had the device.
+
+Source: https://libvirt.org/formatdomain.html#host-device-assignment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from guesthouse.errors import LibvirtError, OperationInvalidError, OperationTimeoutError, Origin
+from guesthouse.host import pci
+from guesthouse.model.domain.devices.hostdev import Hostdev
+from guesthouse.model.domain.devices.hostdev_pci import PciHostdev
+from guesthouse.model.domain.devices.hostdev_scsi import ScsiHostdev
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+    from guesthouse.drivers.domain.run import Run
+    from guesthouse.model.domain.devices.base import Device
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: How long the kernel may take to bind a device to another driver, in seconds: some reset their hardware.
+_BIND_DEADLINE = 30.0
+_WORDS = {"pci": "PCI", "usb": "USB", "scsi": "SCSI", "scsi_host": "SCSI_host", "mdev": "mediated"}
+
+
+async def take(driver: Guests, run: Run, device: Device) -> None:
+    """Give a device of the host to the guest of `run`. Does nothing for other devices.
+
+    Raises `OperationInvalidError` where another guest has it or nobody detached it, and what `host.pci` raises.
+    """
+    if not isinstance(device, Hostdev):
+        return
+    async with driver.assigning:
+        _check_free(driver, run, device)
+        if isinstance(device, PciHostdev):
+            await _take_pci(device)
+
+
+def _check_free(driver: Guests, run: Run, device: Hostdev) -> None:
+    if isinstance(device, ScsiHostdev) and device.shareable:
+        return
+    for guest in driver.registry:
+        if guest.run is None or guest.run is run:
+            continue
+        for other in guest.run.live.devices.hostdevs:
+            if other.identity == device.identity:
+                raise OperationInvalidError(
+                    f"{_WORDS[device.type]} device {device.label} is in use by driver QEMU, domain {guest.name}",
+                    domain=Origin.NONE,
+                )
+
+
+async def _take_pci(device: PciHostdev) -> None:
+    address = str(device.source.address)
+    held = await _in_time(pci.device, address)
+    if not device.managed:
+        if held.driver is None or not held.driver.startswith("vfio"):
+            raise OperationInvalidError(
+                f"Unmanaged PCI device {address} must be manually detached from the host",
+                domain=Origin.NONE,
+                hint="use managed='yes', or `virsh nodedev-detach`",
+            )
+        return
+    wanted = device.driver.model if device.driver is not None else None
+    if wanted is None:
+        wanted = await _in_time(pci.vfio_driver, address)
+    if await _in_time(pci.detach, address, wanted):
+        device.source.taken = True
+
+
+def give_back(driver: Guests, devices: Iterable[Device]) -> None:
+    """Let the host's drivers have again what was taken from them, in the background."""
+    taken = [device for device in devices if isinstance(device, PciHostdev) and device.source.taken]
+    if taken:
+        driver.farewell(_give_back(driver, taken))
+
+
+async def _give_back(driver: Guests, devices: list[PciHostdev]) -> None:
+    async with driver.assigning:
+        for device in devices:
+            try:
+                await _in_time(pci.reattach, str(device.source.address))
+                device.source.taken = None
+            except LibvirtError as error:
+                log.error("PCI device %s could not be given back: %s", device.source.address, error.message)
+
+
+async def _in_time(work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    """Run what waits for the kernel, apart from the event loop. Raises `OperationTimeoutError`."""
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(work, *arguments, **keywords), _BIND_DEADLINE)
+    except TimeoutError:
+        raise OperationTimeoutError(
+            f"the kernel did not finish with a PCI device within {_BIND_DEADLINE:g} seconds"
+        ) from None
