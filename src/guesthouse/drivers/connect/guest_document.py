@@ -105,15 +105,20 @@ def guest_document(choice: Choice, firmware: FirmwareOffer, *, physical_bits: in
             machine=choice.machine.name,
             arch=choice.arch,
             max_vcpus=max_vcpus,
-            iothreads=False,
+            iothreads=qemu.has_object("iothread"),
             firmware=firmware.kinds,
             loader=_loader(firmware),
             cpu=_modes(choice, physical_bits),
-            memory_backing=_UNSUPPORTED,
+            memory_backing=_memory_backing(qemu),
             devices=_devices(choice),
             features=_features(choice),
         )
     )
+
+
+def _memory_backing(qemu: QemuCapabilities) -> Choices:
+    memfd = ("memfd",) if qemu.has_object("memory-backend-memfd") else ()
+    return Choices(enums={"sourceType": ("file", "anonymous", *memfd)})
 
 
 def _loader(firmware: FirmwareOffer) -> Choices:
