@@ -209,7 +209,7 @@ class _ReaderSource(_Source):
                 ]
         self.line("for child in node if len(node) else ():")
         self.line("    tag = child.tag")
-        self.block(_branches("tag", self.children, tuple(sorted(self.plan.drops)), "node", "element"))
+        self.block(_branches("tag", self.children, tuple(sorted(self.plan.drops)), "node", "element", at="child"))
 
     def read_content(self) -> None:
         self.line("body = node.text")
@@ -239,15 +239,20 @@ class _ReaderSource(_Source):
         return f" if v_{field.name} is not unset else {instead}"
 
 
-def _branches(subject: str, cases: dict[str, list[str]], drops: tuple[str, ...], node: str, noun: str) -> list[str]:
-    """Lines that do one thing for each text `subject` may be; what is neither a case nor dropped is refused."""
+def _branches(
+    subject: str, cases: dict[str, list[str]], drops: tuple[str, ...], node: str, noun: str, *, at: str = ""
+) -> list[str]:
+    """Lines that do one thing for each text `subject` may be; what is neither a case nor dropped is refused.
+
+    `at` is the element whose line is told, where that is not `node`.
+    """
     lines: list[str] = []
     word = "if"
     for text, block in cases.items():
         lines += [f"{word} {subject} == {text!r}:", *("    " + line for line in block)]
         word = "elif"
     lines.append(f"{word} {subject} not in {drops!r}:")
-    lines.append(f"    raise reading.refuse({node}, f\"{noun} '{{{subject}}}'\")")
+    lines.append(f"    raise reading.refuse({node}, f\"{noun} '{{{subject}}}'\", {at or node})")
     return lines
 
 

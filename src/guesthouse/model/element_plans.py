@@ -35,9 +35,10 @@ class Reading:
 
     validate: bool = False
 
-    def refuse(self, node: etree._Element, what: str) -> LibvirtError:
-        """The error for something in `node` that no field claims."""
-        detail = f"{what} in '{path_of(node)}' is not supported (line {node.sourceline})"
+    def refuse(self, node: etree._Element, what: str, at: etree._Element | None = None) -> LibvirtError:
+        """The error for something in `node` that no field claims; `at` is that element, where it is one."""
+        line = (node if at is None else at).sourceline
+        detail = f"{what} in '{path_of(node)}' is not supported (line {line})"
         if self.validate:
             return LibvirtError(
                 f"Unable to validate doc against schema: {detail}", code=Code.XML_INVALID_SCHEMA, domain=Origin.XML
@@ -150,7 +151,7 @@ def no_children(node: etree._Element, reading: Reading) -> None:
     """Refuse children of an element that has none."""
     if len(node):
         tag = str(node[0].tag)
-        raise reading.refuse(node, f"element '{tag}'")
+        raise reading.refuse(node, f"element '{tag}'", node[0])
 
 
 def read_leaf(node: etree._Element, reading: Reading, kind: Kind[T]) -> T:

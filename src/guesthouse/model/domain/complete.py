@@ -64,10 +64,9 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
 def _assign_pci(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
     if not family.root and not ctx.x86:
         return  # boards without PCI have what they have; a PC that has none refuses what would need it
-    ids = zpci.Ids(domain) if family.transport == CCW and ctx.qemu.has_device("zpci") else None
     pci.assign(domain, ctx, family)
-    if ids is not None:
-        ids.complete()
+    if family.transport == CCW and ctx.qemu.has_device("zpci"):
+        zpci.assign(domain)
 
 
 def find_emulator(domain: Domain, defaults: Defaults) -> str:

@@ -60,7 +60,7 @@ def assign(domain: Domain, ctx: DeviceContext, family: MachineFamily) -> None:
     if family.transport == CCW:
         _assign_ccw(domain, ctx)
     elif family.transport == MMIO or (family is VIRT and _has_mmio(domain)):
-        for device in _waiting(domain, ctx):
+        for device in _waiting(domain, ctx, "virtio"):
             device.address = new(MmioAddress)  # type: ignore[attr-defined] # what has a bus has an address
 
 
@@ -73,25 +73,26 @@ def _has_mmio(domain: Domain) -> bool:
     return any(isinstance(_address(device), MmioAddress) for device in domain.devices.all())
 
 
-def _in_order(domain: Domain) -> Iterator[Device]:
+def in_order(domain: Domain) -> Iterator[Device]:
+    """All devices, in the order in which libvirt looks at their addresses."""
     known = domain.devices.field_names()
     for name in _ORDER:
         if name in known:
             yield from domain.devices.of(name)
 
 
-def _waiting(domain: Domain, ctx: DeviceContext) -> Iterator[Device]:
-    for device in _in_order(domain):
-        if _address(device) is None and device.connection(ctx).bus == "virtio":
+def _waiting(domain: Domain, ctx: DeviceContext, *buses: str) -> Iterator[Device]:
+    for device in in_order(domain):
+        if _address(device) is None and device.connection(ctx).bus in buses:
             yield device
 
 
 def _assign_ccw(domain: Domain, ctx: DeviceContext) -> None:
-    for device in _waiting(domain, ctx):
+    for device in _waiting(domain, ctx, "virtio", "ccw"):
         device.address = new(CcwAddress)  # type: ignore[attr-defined] # what has a bus has an address
     taken: set[tuple[int | None, int | None, int | None]] = set()
     waiting: list[CcwAddress] = []
-    for device in _in_order(domain):
+    for device in in_order(domain):
         address = _address(device)
         if not isinstance(address, CcwAddress):
             continue

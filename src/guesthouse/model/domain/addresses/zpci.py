@@ -5,50 +5,41 @@ Source: https://libvirt.org/formatdomain.html#device-addresses (`zpci`), QEMU's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, cast
 
 from guesthouse.errors import InternalError
 from guesthouse.model.binding import new
+from guesthouse.model.domain.addresses.virtio_transport import in_order
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.address import Address, PciAddress, Zpci
-from guesthouse.model.domain.devices.controller import Controller
 
 _MAX_UID: Final = 0xFFFF
 _MAX_FID: Final = 0xFFFFFFFF
 
 
-class Ids:
-    """The ids of one guest. Made before PCI addresses are assigned: functions whose place is given come first."""
+def assign(domain: Domain) -> None:
+    """Give every PCI function what it lacks of its ids. Those that have one of the two come first.
 
-    def __init__(self, domain: Domain) -> None:
-        self._domain = domain
-        self._uids: set[int] = set()
-        self._fids: set[int] = set()
-        addresses = list(_addresses(domain))
-        for address in addresses:
-            if address.zpci is not None:
-                _reserve(self._uids, address.zpci.uid, "uid")
-                _reserve(self._fids, address.zpci.fid, "fid")
-        self._fill(address for address in addresses if address.assigned)
-
-    def complete(self) -> None:
-        """Give the others theirs, now that they have a place."""
-        self._fill(_addresses(self._domain))
-
-    def _fill(self, addresses: Iterable[PciAddress]) -> None:
-        for address in addresses:
-            ids = address.zpci = address.zpci or new(Zpci)
-            if ids.uid is None:
-                ids.uid = _next(self._uids, 1, _MAX_UID, "uid")
-            if ids.fid is None:
-                ids.fid = _next(self._fids, 0, _MAX_FID, "fid")
+    Raises `InternalError` for an id that is given twice.
+    """
+    uids: set[int] = set()
+    fids: set[int] = set()
+    addresses = list(_addresses(domain))
+    given = [address for address in addresses if address.zpci is not None]
+    for ids in (address.zpci for address in given if address.zpci is not None):
+        _reserve(uids, ids.uid, "uid")
+        _reserve(fids, ids.fid, "fid")
+    for address in (*given, *addresses):
+        ids = address.zpci = address.zpci or new(Zpci)
+        if ids.uid is None:
+            ids.uid = _next(uids, 1, _MAX_UID, "uid")
+        if ids.fid is None:
+            ids.fid = _next(fids, 0, _MAX_FID, "fid")
 
 
 def _addresses(domain: Domain) -> Iterator[PciAddress]:
-    """The PCI addresses of all devices; those of bridges come last, because bridges are added for the others."""
-    devices = sorted(domain.devices.all(), key=lambda device: isinstance(device, Controller) and device.type == "pci")
-    for device in devices:
+    for device in in_order(domain):
         address = cast(Address | None, getattr(device, "address", None))
         if isinstance(address, PciAddress):
             yield address

@@ -77,6 +77,8 @@ _MODELS: Final[dict[str, tuple[str, ...]]] = {
     "usb": (*_USB, "qusb1", "qusb2", "none"),
     "pci": tuple(PCI_NAMES),
 }
+#: Machines whose only PCI bus has a name without a number.
+_ONE_BUS: Final = ("versatilepb",)
 _HOSTS: Final = {"pci-root": "i440FX-pcihost", "pcie-root": "q35-pcihost"}
 _XHCI_PORTS: Final = 15
 
@@ -164,6 +166,8 @@ class Controller(Device):
 
     def bus_name(self, ctx: DeviceContext) -> str:
         """The bus of a PCI controller: its alias, except for the roots, which QEMU names itself."""
+        if self.model == "pci-root" and ctx.machine in _ONE_BUS:
+            return "pci"
         return {"pci-root": "pci.0", "pcie-root": "pcie.0"}.get(self.model or "") or self.name
 
     def _built_in_disks(self, ctx: DeviceContext) -> bool:
