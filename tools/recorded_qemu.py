@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, QemuCapabilities
+from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, QemuCapabilities, StaticModel
 from guesthouse.qemu.json_value import Json, JsonObject, as_list, as_object, objects, text_of
-from guesthouse.qemu.probe import cpu_model_of, gic_versions_of, machine_of, options_of, sev_bits_of
+from guesthouse.qemu.probe import cpu_model_of, gic_versions_of, machine_of, options_of, sev_bits_of, static_model_of
 from guesthouse.qemu.schema import Schema
 
 _BLANK: Final = re.compile(r"\s*")
@@ -83,6 +83,7 @@ def capabilities(path: Path, arch: str, *, without: frozenset[str] = frozenset()
         cpu_models=dict(zip((KVM, TCG)[-len(talk.cpu_models()) :], talk.cpu_models(), strict=False)),
         cpu_expansions=dict(zip((KVM, TCG), talk.expansions(), strict=False)),
         features=Schema(schema).found(),
+        static_models=dict(zip((KVM, TCG), talk.static_models(), strict=False)) if talk.arch == "s390x" else {},
         gic_versions=gic_versions_of(talk.first("query-gic-capabilities")),
         sev_bits=sev_bits_of(talk.first("query-sev-capabilities") or None),
         tpm_models=talk.texts("query-tpm-models"),
@@ -122,6 +123,13 @@ class _Talk:
             tuple(cpu_model_of(item) for item in objects(answer, "models"))
             for answer in self.all("query-cpu-definitions")
         ]
+
+    def static_models(self) -> Iterator[StaticModel]:
+        """The best processor of each accelerator in terms of a model that never changes."""
+        for question, answer in self._said:
+            asked = as_object(question.get("arguments") or {}, "arguments")
+            if question.get("execute") == "query-cpu-model-expansion" and asked.get("type") == "static" and answer:
+                yield static_model_of(answer)
 
     def expansions(self) -> Iterator[dict[str, bool | int | str]]:
         """The best processor of each accelerator, without what would keep its guest on one host."""

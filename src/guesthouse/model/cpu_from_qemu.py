@@ -35,8 +35,8 @@ def known_features(capabilities: QemuCapabilities, accelerator: str) -> frozense
 def host_model(capabilities: QemuCapabilities, accelerator: str) -> CpuDefinition | None:
     """The guest processor that `<cpu mode='host-model'>` stands for: a named model with differences.
 
-    None where QEMU does not tell, or for another architecture than x86. Found once for each program, since every start
-    of such a guest asks.
+    None where QEMU does not tell, or for another architecture than x86 and s390x. Found once for each program, since
+    every start of such a guest asks.
     """
     known = _host_models.get((capabilities.binary, accelerator))
     if known is None or known[0] is not capabilities:
@@ -45,6 +45,15 @@ def host_model(capabilities: QemuCapabilities, accelerator: str) -> CpuDefinitio
 
 
 def _host_model(capabilities: QemuCapabilities, accelerator: str) -> CpuDefinition | None:
+    static = capabilities.static_models.get(accelerator)
+    if static is not None:
+        return CpuDefinition(
+            mode="custom",
+            match="exact",
+            model=static.name,
+            fallback="forbid",
+            features=dict.fromkeys(static.features, "require"),
+        )
     best = capabilities.cpu_expansions.get(accelerator)
     if not best or capabilities.guest_arch not in X86:
         return None

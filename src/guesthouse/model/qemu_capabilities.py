@@ -49,6 +49,18 @@ class CpuModel:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticModel:
+    """The best processor of an accelerator in terms of a model that never changes, with the features on top of it.
+
+    Only s390x has such models. `deprecated` are features that the host's maker will take away.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    deprecated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class QemuCapabilities:
     """All that was found about one binary.
 
@@ -57,8 +69,9 @@ class QemuCapabilities:
     known for the devices that the model uses; `objects` are types for `-object`, `object_properties` likewise.
     `commands` are QMP commands; `options` the command line's options with their parameters, where QEMU tells.
     `cpu_models` is by accelerator; `cpu_expansions` the properties of the best CPU of each accelerator
-    (`host` with KVM, `max` with TCG). `features` are paths into QMP's schema that exist. `gic_versions` are those of Arm's interrupt controller that
-    KVM has; `sev_bits` are a host's with encrypted memory: which bit of an address says so, and how many are lost.
+    (`host` with KVM, `max` with TCG), and `static_models` the same in other words. `features` are paths into QMP's
+    schema that exist. `gic_versions` are those of Arm's interrupt controller that KVM has; `sev_bits` are a host's
+    with encrypted memory: which bit of an address says so, and how many are lost.
     """
 
     binary: str
@@ -79,6 +92,7 @@ class QemuCapabilities:
     migration_capabilities: frozenset[str] = frozenset()
     tpm_models: tuple[str, ...] = ()
     tpm_backends: tuple[str, ...] = ()
+    static_models: dict[str, StaticModel] = field(default_factory=dict)
     gic_versions: tuple[int, ...] = ()
     sev_bits: tuple[int, int] | None = None
     aliases: dict[str, str] = field(default_factory=dict)
@@ -167,6 +181,10 @@ class QemuCapabilities:
             "migration_capabilities": _joined(self.migration_capabilities),
             "tpm_models": list(self.tpm_models),
             "tpm_backends": list(self.tpm_backends),
+            "static_models": {
+                accel: [model.name, list(model.features), list(model.deprecated)]
+                for accel, model in self.static_models.items()
+            },
             "gic_versions": list(self.gic_versions),
             "sev_bits": list(self.sev_bits or ()),
         }
@@ -201,6 +219,7 @@ class QemuCapabilities:
             migration_capabilities=_names(data["migration_capabilities"]),
             tpm_models=tuple(_text(item) for item in _list(data["tpm_models"])),
             tpm_backends=tuple(_text(item) for item in _list(data["tpm_backends"])),
+            static_models={accel: _static_from_json(item) for accel, item in _fields(data["static_models"]).items()},
             gic_versions=tuple(_int(item) for item in _list(data["gic_versions"])),
             sev_bits=_pair([_int(item) for item in _list(data["sev_bits"])]),
         )
@@ -229,6 +248,15 @@ def _machine_from_json(item: _Json) -> Machine:
         deprecated=fields["deprecated"] is True,
         default=fields["default"] is True,
         acpi=fields["acpi"] is True,
+    )
+
+
+def _static_from_json(item: _Json) -> StaticModel:
+    name, features, deprecated = _list(item)
+    return StaticModel(
+        _text(name),
+        tuple(_text(feature) for feature in _list(features)),
+        tuple(_text(feature) for feature in _list(deprecated)),
     )
 
 

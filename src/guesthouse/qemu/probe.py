@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.files import read_limited, write_atomic
-from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities
+from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities, StaticModel
 from guesthouse.qemu.inquiry import PROBE_DEADLINE, ProbeError, questioned
 from guesthouse.qemu.json_value import Json, JsonObject, as_list, as_object, objects, text_of
 from guesthouse.qemu.monitor import Monitor, QmpError
@@ -25,7 +25,7 @@ from guesthouse.qemu.probed_types import DEVICES, OBJECTS
 from guesthouse.qemu.schema import Schema
 
 #: Counts up whenever this module asks or keeps something else, so that older caches are made again.
-PROBE_VERSION = 2
+PROBE_VERSION = 3
 
 _CACHE_LIMIT = 8 * 1024 * 1024
 
@@ -155,6 +155,7 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
         migration_capabilities=await _migration_capabilities(monitor, deadline),
         tpm_models=await _optional_texts(monitor, "query-tpm-models", deadline),
         tpm_backends=await _optional_texts(monitor, "query-tpm-types", deadline),
+        static_models=await _static_models(monitor, arch, accelerator, deadline),
         gic_versions=gic_versions_of(await _optional(monitor, "query-gic-capabilities", deadline)),
         sev_bits=sev_bits_of(await _optional(monitor, "query-sev-capabilities", deadline)),
     )
@@ -182,6 +183,30 @@ async def _expansion(monitor: Monitor, accelerator: str, deadline: float) -> dic
     model = as_object(as_object(answer, "the expansion").get("model"), "the expanded model")
     props = as_object(model.get("props"), "the model's properties")
     return {accelerator: {name: value for name, value in sorted(props.items()) if isinstance(value, bool | int | str)}}
+
+
+async def _static_models(monitor: Monitor, arch: str, accelerator: str, deadline: float) -> dict[str, StaticModel]:
+    if arch != "s390x":
+        return {}
+    question = {"type": "static", "model": {"name": "host" if accelerator == KVM else "max"}}
+    try:
+        answer = await monitor.execute("query-cpu-model-expansion", question, deadline=deadline)
+    except QmpError:
+        return {}
+    return {accelerator: static_model_of(answer)}
+
+
+def static_model_of(answer: Json) -> StaticModel:
+    """An answer of `query-cpu-model-expansion` of type `static`."""
+    content = as_object(answer, "the expansion")
+    model = as_object(content.get("model"), "the expanded model")
+    props = as_object(model.get("props") or {}, "the model's properties")
+    deprecated = as_list(content.get("deprecated-props") or [], "deprecated properties")
+    return StaticModel(
+        text_of(model, "name"),
+        tuple(name for name, value in props.items() if value is True),
+        tuple(name for name in deprecated if isinstance(name, str)),
+    )
 
 
 async def _migration_capabilities(monitor: Monitor, deadline: float) -> frozenset[str]:
@@ -265,4 +290,5 @@ def _merged(tcg: QemuCapabilities, kvm: QemuCapabilities) -> QemuCapabilities:
         kvm,
         cpu_models={**tcg.cpu_models, **kvm.cpu_models},
         cpu_expansions={**tcg.cpu_expansions, **kvm.cpu_expansions},
+        static_models={**tcg.static_models, **kvm.static_models},
     )

@@ -24,7 +24,7 @@ from guesthouse.model.domain import cpu as xml
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.machines import runs
-from guesthouse.model.qemu_capabilities import KVM, QemuCapabilities
+from guesthouse.model.qemu_capabilities import KVM, QemuCapabilities, StaticModel
 
 
 def resolve(domain: Domain, launch: LaunchContext) -> None:
@@ -50,6 +50,8 @@ def resolve(domain: Domain, launch: LaunchContext) -> None:
         _translate(cpu, capabilities, accelerator)
         if cpu.model is not None:
             cpu.model.fallback = "forbid"
+    if domain.os.arch == "s390x" and cpu.mode == "host-model" and best is not None:
+        _take_static(cpu, best, capabilities.static_models[accelerator])
     if domain.os.arch in X86:
         cpu.features = [feature for feature in cpu.features if feature.name not in NOT_IN_QEMU]
 
@@ -151,6 +153,17 @@ def _take(cpu: xml.Cpu, best: CpuDefinition) -> None:
     cpu.features = _features(best.features | own)
     cpu.model = new(xml.CpuModel, name=best.model, fallback=fallback or "allow", vendor_id=vendor_id)
     cpu.mode, cpu.match = "custom", "exact"
+
+
+def _take_static(cpu: xml.Cpu, best: CpuDefinition, static: StaticModel) -> None:
+    """The best processor of s390x; what is deprecated is left out where the definition says so."""
+    policies = dict(best.features)
+    if cpu.deprecated_features is False:
+        policies |= dict.fromkeys(static.deprecated, "disable")
+    own = {feature.name: feature.policy for feature in cpu.features}
+    cpu.features = _features(policies | own)
+    cpu.model = new(xml.CpuModel, name=best.model, fallback="forbid")
+    cpu.mode, cpu.match, cpu.deprecated_features = "custom", "exact", None
 
 
 def _translate(cpu: xml.Cpu, capabilities: QemuCapabilities, accelerator: str) -> None:
