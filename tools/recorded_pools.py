@@ -47,7 +47,8 @@ def _target(pool: etree._Element, volume: str) -> PlainSource:
     auth = None
     if login is not None:
         secret = login.find("secret")
-        reference = new(SecretReference, **dict(secret.items() if secret is not None else ()))
+        named = secret.get("uuid") if secret is not None else None
+        reference = new(SecretReference, uuid=named, usage=None if named or secret is None else secret.get("usage"))
         auth = new(Auth, username=login.get("username"), secret=reference)
     return new(
         PlainSource,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from guesthouse.drivers.domain import devices, polling
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin
+from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, OperationInvalidError, Origin
 from guesthouse.host.child import run as run_child
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.qemu import images
@@ -36,10 +36,12 @@ async def of(guest: Guest, path: str) -> BlockInfo:
     disk = devices.disk_named(guest.current, path)
     if disk is None:
         raise InvalidArgumentError(f"invalid path {path} not assigned to domain", domain=Origin.QEMU)
-    if not disk.path:
+    if disk.empty:
         raise InvalidArgumentError(f"disk '{path}' does not currently have a source assigned", domain=Origin.QEMU)
     if guest.run is not None:
-        return await _of_running(guest.run, disk, disk.path)
+        return await _of_running(guest.run, disk)
+    if disk.path is None:
+        raise OperationInvalidError("domain is not running", hint=f"only QEMU can look at the image of disk '{path}'")
     found = await images.info(disk.path, disk.driver.type if disk.driver else None)
     return BlockInfo(found.actual_size, found.virtual_size, await _length(disk.path) or found.virtual_size)
 
@@ -57,7 +59,7 @@ async def errors(run: Run) -> list[tuple[str, int]]:
     return found
 
 
-async def _of_running(run: Run, disk: Disk, path: str) -> BlockInfo:
+async def _of_running(run: Run, disk: Disk) -> BlockInfo:
     readings = await polling.refresh_or_fail(run)
     image = readings.nodes.get(disk.node() or "", {})
     used = image.get("actual-size", 0)
@@ -65,7 +67,8 @@ async def _of_running(run: Run, disk: Disk, path: str) -> BlockInfo:
     raw = disk.driver is None or disk.driver.type != "qcow2"
     highest = counters.get("wr_highest_offset", 0)
     allocation = highest if raw and disk.type == "block" and highest else used
-    return BlockInfo(allocation, image.get("virtual-size", 0), await _length(path) or used)
+    length = await _length(disk.path) if disk.path is not None else 0
+    return BlockInfo(allocation, image.get("virtual-size", 0), length or used)
 
 
 async def _length(path: str) -> int:

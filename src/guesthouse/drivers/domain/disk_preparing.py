@@ -51,6 +51,8 @@ async def prepare(driver: Guests, guest: Guest, run: Run) -> None:
 
 async def prepare_disks(driver: Guests, guest: Guest, disks: Iterable[Disk]) -> None:
     """Prepare disks that are there, also those that are plugged in later. Raises as `prepare`."""
+    for disk in disks:
+        disk.resolve(driver.volume)
     await _look(disks)
     for disk in disks:
         for source in _sources(disk):

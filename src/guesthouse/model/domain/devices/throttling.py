@@ -186,4 +186,4 @@ def share_limits(tunings: list[IoTune]) -> None:
                 break
 
 
-_NUMBERS: Final = tuple(field.name for field in dataclasses.fields(IoTune) if field.name != "group_name")  # type: ignore[arg-type] # made a dataclass by `element`
+_NUMBERS: Final = tuple(field.name for field in dataclasses.fields(IoTune) if field.name != "group_name")

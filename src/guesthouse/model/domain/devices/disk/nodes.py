@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from guesthouse.errors import InternalError, UnsupportedConfigError
+from guesthouse.errors import InternalError, InvalidArgumentError, UnsupportedConfigError
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import nbdkit
 from guesthouse.model.domain.devices.disk.driver import CACHE_MODES, FORMATS, WITH_BACKING
@@ -186,6 +186,11 @@ class Image:
     def _local(self, made: list[QemuObject], ctx: DeviceContext) -> Props:
         driver = "file"
         path = self.source.path
+        if self.source.fdgroup is not None:
+            raise InvalidArgumentError(
+                f"file descriptor group '{self.source.fdgroup}' was not associated with the domain",
+                hint="descriptors cannot be handed over; give the path alone",
+            )
         if self.type == "block":
             driver = "host_cdrom" if self.source.host_cdrom else "host_device"
         pr = self._pr_manager if self.source.reservations is not None else None
