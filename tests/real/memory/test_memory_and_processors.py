@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -253,3 +254,30 @@ def test_what_this_host_has_not_is_refused_by_name(daemon: Daemon, tmp_path: Pat
         done = daemon.virsh("create", str(document), check=False)
         assert done.returncode == 1
         assert words in done.stderr
+
+
+def test_numad_is_asked_where_to_put_the_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin/numad"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho 0\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    daemon = Daemon(tmp_path / "r").start()
+    try:
+        document = tmp_path / "auto.xml"
+        document.write_text(tiny_xml("auto").replace("<vcpu>1</vcpu>", "<vcpu placement='auto'>2</vcpu>"))
+        daemon.virsh("create", str(document))
+        assert (tmp_path / "asked").read_text() == "-w 2:192\n"
+        words = Path(f"/proc/{daemon.guest_processes()[0]}/cmdline").read_text()
+        assert '"host-nodes":[0],"policy":"bind"' in words
+        live = daemon.virsh("dumpxml", "auto").stdout
+        assert "<vcpu placement='auto'>2</vcpu>" in live
+        assert "<memory mode='strict' placement='auto'/>" in live
+        program.write_text("#!/bin/sh\nexit 1\n")
+        done = daemon.virsh("create", str(document), check=False)
+        assert done.returncode == 1
+        daemon.virsh("destroy", "auto")
+        done = daemon.virsh("create", str(document), check=False)
+        assert "Failed to query numad for the advisory nodeset" in done.stderr
+    finally:
+        daemon.stop()
