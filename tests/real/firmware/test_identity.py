@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,24 @@ def test_the_guest_is_who_its_definition_says(daemon: Daemon, shell: GuestShell)
     _check_processors(shell)
     assert _START <= int(shell.run("date -u +%s")) < _START + 200
     _check_definition(daemon)
+
+
+def test_a_clock_runs_a_day_late(daemon: Daemon, tmp_path: Path) -> None:
+    path = tmp_path / "late.xml"
+    path.write_text(
+        "<domain type='qemu'><name>late</name><memory unit='MiB'>64</memory><os><type machine='q35'>hvm</type></os>"
+        "<clock offset='variable' adjustment='-86400' basis='utc'/></domain>"
+    )
+    daemon.virsh("define", str(path))
+    daemon.virsh("start", "late", "--paused")
+    question = '{"execute":"qom-get","arguments":{"path":"/machine","property":"rtc-time"}}'
+    told = json.loads(daemon.virsh("qemu-monitor-command", "late", question).stdout)["return"]
+    names = ("tm_year", "tm_mon", "tm_mday", "tm_hour", "tm_min", "tm_sec")
+    year, month, day, hour, minute, second = (told[name] for name in names)
+    seen = datetime(year + 1900, month + 1, day, hour, minute, second, tzinfo=UTC)
+    assert abs(datetime.now(UTC) - timedelta(days=1) - seen) < timedelta(seconds=60)
+    daemon.virsh("destroy", "late")
+    daemon.virsh("undefine", "late")
 
 
 def _check_tables(shell: GuestShell) -> None:
