@@ -94,7 +94,7 @@ async def _as_started(driver: Guests, new: Domain) -> Domain:
     prepare(domain, await native.context(driver, domain))
     domain.cpu = defined
     for disk in domain.devices.disks:
-        if disk.path is None and disk.driver is not None:
+        if disk.empty and disk.driver is not None:
             disk.driver.type = None  # an empty drive has no format
     return domain
 
