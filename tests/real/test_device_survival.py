@@ -21,7 +21,7 @@ DEVICES = """<controller type='scsi' index='0' model='virtio-scsi'/>
 <disk type='file' device='cdrom'><target dev='sda' bus='scsi'/></disk>"""
 
 #: How long after the client began the daemon is killed, in seconds: before, amidst and behind the change.
-MOMENTS = (0.030, 0.036, 0.040, 0.044, 0.048, 0.052, 0.056, 0.060, 0.070, 0.090)
+MOMENTS = (0.020, 0.023, 0.026, 0.030, 0.034, 0.038, 0.044, 0.052)
 
 
 class Host:

@@ -175,21 +175,12 @@ def test_many_kinds_with_their_events(place: Place) -> None:
     )
     script = """
 for xml in open(sys.argv[2]).read().splitlines(): dom.attachDeviceFlags(xml, 1)
-until(lambda: len(got) >= 9)
+until(lambda: len(got) >= 8)
 print(*sorted(item[1] for item in got))
 """
     came = place.daemon.python(LISTEN + script, document).stdout.split()
-    assert came == [
-        "channel0",
-        "input2",
-        "input3",
-        "net0",
-        "rng0",
-        "scsi1",
-        "scsi1-0-0-1",
-        "virtio-serial0",
-        "watchdog1",
-    ]
+    names = ["channel0", "input2", "input3", "net0", "rng0", "scsi1", "scsi1-0-0-1", "watchdog1"]
+    assert came == names  # and nothing of the controller that the channel brought along, as with libvirtd
     shell = place.shell
     shell.until("ls /sys/class/net", "eth0")
     shell.until("cat /sys/class/misc/hw_random/rng_available", "virtio_rng")
@@ -202,7 +193,7 @@ until(lambda: len(got) >= 8)
 print(*sorted(item[1] for item in got if item[0] == "DEVICE_REMOVED"))
 """
     gone = place.daemon.python(LISTEN + script, document).stdout.split()
-    assert gone == ["channel0", "input2", "input3", "net0", "rng0", "scsi1", "scsi1-0-0-1", "watchdog1"]
+    assert gone == names
     shell.until_gone("ls /sys/class/net /sys/block", "eth0")
     shell.until_gone("ls /sys/block", "sd")
     shell.until_gone("cat /sys/class/misc/hw_random/rng_available", "virtio_rng")
@@ -253,7 +244,9 @@ def test_refusals(place: Place) -> None:
         "<controller type='usb' index='3'/>": "Operation not supported: 'usb' controller cannot be hot plugged.",
         "<watchdog model='ib700'/>": "Operation not supported: hotplug of watchdog model 'ib700' is not supported",
         "<input type='mouse' bus='ps2'/>": "Operation not supported: input device on bus 'ps2' cannot be hot plugged.",
-        "<video><model type='vga'/></video>": "Operation not supported: live attach of device 'video' is not supported",
+        "<video><model type='virtio'/></video>": (
+            "Operation not supported: live attach of device 'video' is not supported"
+        ),
         "<memballoon model='virtio'/>": (
             "Operation not supported: live attach of device 'memballoon' is not supported"
         ),
@@ -303,7 +296,9 @@ def test_discs_in_a_drive(place: Place) -> None:
     assert done.stdout.strip() == "Successfully ejected media."
     place.shell.run("exec 9<&-; exec 8<&-")
     assert second not in place.live()
-    assert place.refused("change-media", "guest", "sda", "--eject") == "error: The disk device 'sda' doesn't have media"
+    inside = run("qemu-monitor-command", "guest", "--hmp", "info block").stdout
+    assert first not in inside
+    assert second not in inside
 
 
 def test_card_is_unplugged_and_changed(place: Place) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import libvirt
 
+from tests.support.peer_story.devices import devices
 from tests.support.peer_story.guests import SERIAL, UUID, blank, tiny
 from tests.support.peer_story.recorder import Recorder, shape, told
 
@@ -926,4 +927,5 @@ CHAPTERS = {
     "figures": figures,
     "linux": linux,
     "agent": agent,
+    "devices": devices,
 }

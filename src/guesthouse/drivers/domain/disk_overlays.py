@@ -75,6 +75,13 @@ def remove(driver: Guests, run: Run) -> None:
         driver.farewell(driver.in_thread(_unlink, paths))
 
 
+def remove_of(driver: Guests, run: Run, disk: Disk) -> None:
+    """Remove the overlay of a disk that the guest has not any more, in the background."""
+    path = _overlay(run.live.name, disk)
+    if path is not None:
+        driver.farewell(driver.in_thread(_unlink, [path]))
+
+
 def _overlay(guest_name: str, disk: Disk) -> str | None:
     """The disk's overlay, if it was made."""
     below = disk.backing.source if disk.backing is not None else None

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, cast
 
-from guesthouse.errors import UnsupportedConfigError, XmlError
+from lxml import etree
+
+from guesthouse.errors import LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import Reading, Style, read, tag_of, write
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.base import USER_ALIAS, Device
@@ -62,7 +64,7 @@ def parse_device(xml: str, *, live: bool = False) -> DeviceElement:
     Raises `LibvirtError` with code 35 for text that is not well formed, `XmlError` for a wrong value, and
     `UnsupportedConfigError` for what is no device of ours.
     """
-    node = parse_any(xml, "device_definition")
+    node = _parsed(xml)
     tag = str(node.tag)
     if tag in _NEVER:
         raise UnsupportedConfigError(f"device '{tag}' is not supported by QEMU guests of this host")
@@ -74,6 +76,14 @@ def parse_device(xml: str, *, live: bool = False) -> DeviceElement:
                 node.remove(alias)
     field, cls = FIELDS[tag]
     return DeviceElement(tag, field, read(cls, node, Reading()))
+
+
+def _parsed(xml: str) -> etree._Element:
+    try:
+        return parse_any(xml, "device_definition")
+    except LibvirtError as error:
+        error.domain = Origin.DOMAIN  # libvirt's reader of devices says so itself
+        raise
 
 
 def element_of(device: Device) -> DeviceElement:

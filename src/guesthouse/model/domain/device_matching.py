@@ -23,6 +23,7 @@ from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
+from guesthouse.model.domain.devices.memory import DimmAddress
 from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.watchdog import Watchdog
 
@@ -68,6 +69,8 @@ def at_address(wanted: Device, candidate: Device) -> bool:
     found = address_of(candidate)
     if isinstance(address, PciAddress) and isinstance(found, PciAddress):
         return _place(address) == _place(found)
+    if isinstance(address, DimmAddress) and isinstance(found, DimmAddress):
+        return address.slot == found.slot  # where it lies is known to a running guest only
     return address == found
 
 
@@ -200,6 +203,11 @@ def _model_text(text: str) -> Callable[[DeviceElement], str]:
     return lambda wanted: text.format(getattr(wanted.device, "model", ""))
 
 
+def _rng_text(wanted: DeviceElement) -> str:
+    model = cast(Rng, wanted.device).backend.model  # which is what libvirt calls it
+    return f"model '{model}' RNG device not present in domain configuration"
+
+
 def _not_present(wanted: DeviceElement) -> str:
     return f"{wanted.tag} device not present in domain configuration"
 
@@ -217,7 +225,9 @@ _ROWS: Final[dict[str, _Row]] = {
     "controllers": _Row(_controller, _controller_text, _NOT_THERE),
     "rngs": _Row(
         _rng,
-        _model_text("model '{}' RNG device not present in domain configuration"),
+        lambda wanted: (
+            f"model '{cast(Rng, wanted.device).backend.model}' RNG device not present in domain configuration"
+        ),
         _text("no matching RNG device was found"),
     ),
     "inputs": _Row(_input, _text("matching input device not found"), _text("matching input device not found")),

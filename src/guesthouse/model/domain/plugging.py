@@ -23,11 +23,15 @@ from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.device_document import DeviceElement
+from guesthouse.model.domain.devices import Devices, memory
 from guesthouse.model.domain.devices.address import DriveAddress
 from guesthouse.model.domain.devices.base import Alias, BootOrder, Device, DeviceContext
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk, name_index
 from guesthouse.model.domain.devices.interface import Interface, Mac
+from guesthouse.model.domain.devices.memory import MemoryDevice
+from guesthouse.model.domain.devices.serial import Serial, SerialTarget
+from guesthouse.model.domain.devices.serial_console import Console
 from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.machines import family_of
 from guesthouse.model.qemu_capabilities import QemuCapabilities
@@ -64,11 +68,25 @@ def insert(domain: Domain, field: str, device: Device) -> None:
             device.index = controllers.unused_index(devices, device.type)
         controllers.insert(devices.controllers, device)
     elif isinstance(held, list):
-        held.append(device)
+        if isinstance(device, Serial):
+            _insert_serial(devices, device)
+        else:
+            held.append(device)
     elif held is not None:
         raise OperationInvalidError(f"domain already has {_ARTICLES.get(field, f'a {field}')} device")
     else:
         setattr(devices, field, device)
+
+
+def _insert_serial(devices: Devices, serial: Serial) -> None:
+    """Behind the others, with the next number; the first one gets a console as its other name."""
+    serial.target = serial.target or new(SerialTarget)
+    if serial.target.port is None:
+        serial.target.port = max((item.target.port or 0 for item in devices.serials if item.target), default=-1) + 1
+    if not devices.serials and not devices.consoles:
+        devices.consoles.append(new(Console))
+    devices.serials.append(serial)
+    devices.mirror_console()
 
 
 def remove(domain: Domain, field: str, device: Device) -> None:
@@ -88,15 +106,26 @@ def _insert_disk(disks: list[Disk], disk: Disk) -> None:
     disks.insert(later if later is not None else alike[-1] + 1 if alike else len(disks), disk)
 
 
+def resize(domain: Domain, device: Device, sign: int) -> None:
+    """Count a memory device that comes (`sign` 1) or goes (-1) to the guest's memory."""
+    if isinstance(device, MemoryDevice):
+        domain.memory.kib += sign * device.kib
+        if domain.current_memory is not None:
+            domain.current_memory.kib += sign * device.kib
+
+
 def plug_into_definition(
     definition: Domain, wanted: DeviceElement, qemu: QemuCapabilities, defaults: Defaults
 ) -> Domain:
     """A copy of `definition` with the device, completed and checked. Raises what `complete` raises."""
     domain = copy(definition)
     device = clone(wanted.device)
+    check_alone(domain, device, qemu, defaults)
     check_new(domain, device, live=False)
     insert(domain, wanted.field, device)
+    resize(domain, device, 1)
     complete(domain, qemu, defaults=defaults)
+    domain.devices.mirror_console()
     return domain
 
 
@@ -110,9 +139,13 @@ def plug_into_guest(live: Domain, wanted: DeviceElement, qemu: QemuCapabilities,
     before = {id(controller) for controller in domain.devices.controllers}
     hubs = len(domain.devices.hubs)
     check_new(domain, device, live=True)
+    if isinstance(device, MemoryDevice):
+        device.align()
     insert(domain, wanted.field, device)
+    resize(domain, device, 1)
     ctx = definition_context(domain, qemu, defaults)
     device.defaults(ctx)
+    memory.assign_slots(domain.devices.memories, ctx.memory)
     if isinstance(device, Interface) and device.mac is None:
         device.mac = new(Mac, address=new_mac(defaults))
     _place_on_bus(domain, device, ctx)
@@ -137,6 +170,19 @@ def plug_into_guest(live: Domain, wanted: DeviceElement, qemu: QemuCapabilities,
     return Plugged(domain, device, tuple(added))
 
 
+def check_alone(domain: Domain, device: Device, qemu: QemuCapabilities, defaults: Defaults) -> None:
+    """Raise what speaks against the device whatever guest it is for, as libvirt does when it reads it.
+
+    Nothing of `device` changes.
+    """
+    trial = clone(device)
+    ctx = definition_context(domain, qemu, defaults)
+    trial.defaults(ctx)
+    trial.check_address(ctx)
+    if not isinstance(trial, Controller):
+        trial.check(ctx)
+
+
 def new_mac(defaults: Defaults) -> str:
     """A MAC address that is nobody's yet, as far as chance goes."""
     return ":".join([defaults.mac_prefix, *(f"{byte:02x}" for byte in os.urandom(3))])
@@ -155,6 +201,25 @@ def check_new(domain: Domain, device: Device, *, live: bool) -> None:
     check_usb(domain, device)
     if isinstance(device, Disk):
         _check_disk(domain, device, live=live)
+    elif isinstance(device, MemoryDevice):
+        _check_memory(domain, device)
+    elif isinstance(device, Controller) and not live:
+        _check_index(domain, device)
+
+
+def _check_index(domain: Domain, device: Controller) -> None:
+    if device.index is not None and controllers.find(domain.devices, device.type, device.index) is not None:
+        raise OperationInvalidError(f"controller index='{device.index}' already exists")
+
+
+def _check_memory(domain: Domain, device: MemoryDevice) -> None:
+    most = domain.max_memory.kib if domain.max_memory is not None else 0
+    if not most:
+        raise UnsupportedConfigError("cannot use/hotplug a memory device when domain 'maxMemory' is not defined")
+    if domain.memory.kib + device.kib > most:
+        raise UnsupportedConfigError(
+            f"Attaching memory device with size '{device.kib}' would exceed domain's maxMemory config size '{most}'"
+        )
 
 
 def check_usb(domain: Domain, device: Device) -> None:

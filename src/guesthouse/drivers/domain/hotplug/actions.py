@@ -70,8 +70,9 @@ async def attach_device(driver: Guests, guest: Guest, xml: str, impact: int) -> 
 async def _attach_live(
     driver: Guests, guest: Guest, run: Run, wanted: DeviceElement, definition: Domain | None
 ) -> None:
-    if kinds.changes_medium(run.live, wanted):
-        await media.change(driver, guest, run, wanted.device, _text(definition), force=False)
+    drive = kinds.new_disc(run.live, wanted)
+    if drive is not None:
+        await media.change(driver, guest, run, drive, _text(definition), force=False)
         if definition is not None:
             await _redefine(driver, guest, definition)
         return
@@ -120,7 +121,7 @@ async def _detach(
     if run is not None and device is not None:
         await detach.carry_out(driver, guest, run, device, _text(definition), wait=wait)
     if definition is not None:
-        await _redefine(driver, guest, definition)
+        await _redefine(driver, guest, definition, tell=wait)  # libvirt tells nothing of aliases
 
 
 async def update_device(driver: Guests, guest: Guest, xml: str, impact: int) -> None:
@@ -141,7 +142,7 @@ def _text(definition: Domain | None) -> str:
     return definitions.file_text(definition) if definition is not None else ""
 
 
-async def _redefine(driver: Guests, guest: Guest, definition: Domain) -> None:
+async def _redefine(driver: Guests, guest: Guest, definition: Domain, *, tell: bool = True) -> None:
     """Exchange the definition; after that, no change is under way any more."""
     try:
         async with driver.definitions:
@@ -151,4 +152,5 @@ async def _redefine(driver: Guests, guest: Guest, definition: Domain) -> None:
         if run is not None and run.change is not None:
             run.change = None
             statusfile.save(driver, guest, run)
-    driver.events.lifecycle(guest, Notice.of(Happening.DEFINED, "updated"))
+    if tell:
+        driver.events.lifecycle(guest, Notice.of(Happening.DEFINED, "updated"))

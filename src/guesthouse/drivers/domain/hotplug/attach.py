@@ -16,10 +16,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import devices, statusfile
+from guesthouse.drivers.domain import disk_preparing, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.hotplug import contexts, host, kinds, release, wiring
+from guesthouse.drivers.domain.hotplug import contexts, host, kinds, memory, release, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError
@@ -28,8 +28,10 @@ from guesthouse.model.domain.device_document import DeviceElement, element_of
 from guesthouse.model.domain.devices.base import Device, DeviceContext
 from guesthouse.model.domain.devices.chardev import CharacterDevice
 from guesthouse.model.domain.devices.disk import Disk
-from guesthouse.model.domain.plugging import Plugged, insert, plug_into_guest
+from guesthouse.model.domain.devices.memory import MemoryDevice
+from guesthouse.model.domain.plugging import Plugged, check_alone, insert, plug_into_guest
 from guesthouse.model.qemu_objects import QemuObject
+from guesthouse.qemu.json_value import objects, text_of
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -39,9 +41,10 @@ log = logging.getLogger(__name__)
 
 async def plan(driver: Guests, run: Run, wanted: DeviceElement) -> Plugged:
     """The guest with the device in it, checked; nothing has happened yet. Raises libvirt's refusals."""
-    kinds.may_come(run.live, wanted)
     defaults = driver.settings.defaults
     caps = await driver.emulators.capabilities(find_emulator(run.live, defaults))
+    check_alone(run.live, wanted.device, caps, defaults)
+    kinds.may_come(run.live, wanted)
     return plug_into_guest(run.live, wanted, caps, defaults)
 
 
@@ -52,7 +55,7 @@ async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, de
     """
     ctx = await contexts.of(driver, run, plugged.domain)
     for device in plugged.added:
-        _prepare(run, device, ctx)
+        await _prepare(driver, guest, run, device, ctx)
     run.change = Change(come=_names(plugged.added), definition=definition, live=plugged.domain)
     try:
         statusfile.write(driver, guest, run)
@@ -63,18 +66,27 @@ async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, de
         raise
     run.change = Change(definition=definition) if definition else None
     statusfile.save(driver, guest, run)
-    for device in plugged.added:
-        driver.events.publish(EventId.DEVICE_ADDED, guest, device.name)
+    driver.events.publish(EventId.DEVICE_ADDED, guest, plugged.device.name)
 
 
 def _names(added: Sequence[Device]) -> tuple[str, ...]:
     return tuple(device.name for device in added)
 
 
-def _prepare(run: Run, device: Device, ctx: DeviceContext) -> None:
+async def _prepare(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
     device.prepare(ctx)
     if isinstance(device, Disk):
-        run.next_layer = device.number_layers(contexts.next_layer(run))
+        await prepare_disk(driver, guest, run, device)
+
+
+async def prepare_disk(driver: Guests, guest: Guest, run: Run, disk: Disk) -> None:
+    """Find out what a drive's images lie on, and number them. An empty drive has no format and no number."""
+    if disk.empty:
+        if disk.driver is not None:
+            disk.driver.type = None
+        return
+    await disk_preparing.prepare_disks(driver, guest, [disk])
+    run.next_layer = disk.number_layers(contexts.next_layer(run))
 
 
 async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Device], ctx: DeviceContext) -> None:
@@ -117,6 +129,7 @@ def _in_order(added: Sequence[Device], ctx: DeviceContext) -> list[QemuObject]:
 def _join(guest: Guest, run: Run, added: Sequence[Device]) -> None:
     for device in added:
         insert(run.live, element_of(device).field, device)
+        memory.count(run, device, 1)
     guest.changed()
 
 
@@ -129,9 +142,22 @@ async def _finish(driver: Guests, guest: Guest, run: Run, added: Sequence[Device
         for device in added:
             await wiring.ask(run, device.after_start(ctx))
             if isinstance(device, CharacterDevice):
-                devices.learn_terminals(run.live, await run.talk().execute("query-chardev"))
+                await _learn_terminal(run, device)
+            elif isinstance(device, MemoryDevice):
+                await memory.learn(run)
     except BaseException:
         for device in reversed(added):
             await release.take_back(driver, guest, run, device, ctx)
         raise
     guest.changed()
+
+
+async def _learn_terminal(run: Run, device: CharacterDevice) -> None:
+    """Find out which terminal QEMU opened."""
+    if device.type != "pty":
+        return
+    for entry in objects(await run.talk().execute("query-chardev"), "the reply of query-chardev"):
+        path = text_of(entry, "filename").removeprefix("pty:")
+        if text_of(entry, "label") == device.chardev and path:
+            device.set_path(path)
+    run.live.devices.mirror_console()

@@ -94,11 +94,14 @@ def value(item: object, path: str) -> object:
 
 def check_common(old: Device, new: Device) -> None:
     """Raise where an update would give a running device another alias or another index of ACPI's."""
-    denied = {"code": Code.OPERATION_DENIED, "domain": Origin.DOMAIN}
     if old.alias is not None and new.alias is not None and old.alias.name != new.alias.name:
-        raise LibvirtError("changing device alias is not allowed", **denied)
+        raise _denied("changing device alias is not allowed")
     if value(old, "acpi.index") != value(new, "acpi.index"):
-        raise LibvirtError("changing device 'acpi index' is not allowed", **denied)
+        raise _denied("changing device 'acpi index' is not allowed")
+
+
+def _denied(text: str) -> LibvirtError:
+    return LibvirtError(text, code=Code.OPERATION_DENIED, domain=Origin.DOMAIN)
 
 
 def check_disk(old: Disk, new: Disk) -> None:
@@ -122,7 +125,7 @@ def check_interface(old: Device, new: Device) -> None:
         )
     _check_driver(value(old, "driver"), value(new, "driver"))
     for path, text in _INTERFACE:
-        if (value(old, path) or None) != (value(new, path) or None):
+        if value(old, path) != value(new, path):
             raise OperationUnsupportedError(text)
     if not at_address(new, old):
         raise OperationUnsupportedError("cannot modify network device guest PCI address")

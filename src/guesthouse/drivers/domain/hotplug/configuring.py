@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain.hotplug import kinds
-from guesthouse.errors import OperationInvalidError, OperationUnsupportedError
+from guesthouse.errors import LibvirtError, OperationInvalidError, OperationUnsupportedError
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.device_document import DeviceElement, element_of
 from guesthouse.model.domain.device_matching import find, find_alias
 from guesthouse.model.domain.devices.base import Device
 from guesthouse.model.domain.document import copy
-from guesthouse.model.domain.plugging import plug_into_definition, remove
+from guesthouse.model.domain.plugging import check_alone, plug_into_definition, remove, resize
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -40,19 +40,18 @@ _UNIQUE: Final = ("hostdevs", "shmems", "watchdogs")
 
 async def with_device(driver: Guests, definition: Domain, wanted: DeviceElement) -> Domain:
     """The definition with one more device. Raises libvirt's refusals."""
+    caps = await driver.emulators.capabilities(find_emulator(definition, driver.settings.defaults))
+    check_alone(definition, wanted.device, caps, driver.settings.defaults)
     if wanted.field in _FIXED:
         raise OperationUnsupportedError(f"persistent attach of device '{wanted.kind}' is not supported")
     if wanted.kind == "chr":
         kinds.KINDS[wanted.field].attach(definition, wanted)
     if wanted.field in _UNIQUE and _has(definition, wanted):
         raise OperationInvalidError("device is already in the domain configuration")
-    caps = await driver.emulators.capabilities(find_emulator(definition, driver.settings.defaults))
     return plug_into_definition(definition, wanted, caps, driver.settings.defaults)
 
 
 def _has(definition: Domain, wanted: DeviceElement) -> bool:
-    from guesthouse.errors import LibvirtError
-
     try:
         find(definition, wanted, live=False)
     except LibvirtError:
@@ -87,6 +86,7 @@ async def _without(driver: Guests, domain: Domain, device: Device) -> Domain:
     if devices.serials and devices.serials[0] is device and devices.consoles and devices.consoles[0].is_serial:
         del devices.consoles[0]
     remove(domain, element_of(device).field, device)
+    resize(domain, device, -1)
     caps = await driver.emulators.capabilities(find_emulator(domain, driver.settings.defaults))
     complete(domain, caps, defaults=driver.settings.defaults)
     return domain

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import helpers, network_plug
+from guesthouse.drivers.domain import disk_overlays, helpers, network_plug
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.devices.base import Device, DeviceContext
+from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.interface import Interface
 
 if TYPE_CHECKING:
@@ -40,3 +41,5 @@ async def unplug(driver: Guests, guest: Guest, run: Run, device: Device, ctx: De
     helpers.end_for(driver, guest, run, device, ctx)
     if isinstance(device, Interface):
         await network_plug.unplug(driver, run, device)
+    elif isinstance(device, Disk):
+        disk_overlays.remove_of(driver, run, device)

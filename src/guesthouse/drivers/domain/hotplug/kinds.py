@@ -92,14 +92,12 @@ def _check_slot(live: Domain, element: DeviceElement) -> None:
         raise OperationFailedError(f"{text.format('')} - not allowed by controller")
 
 
-def changes_medium(live: Domain, element: DeviceElement) -> bool:
-    """Whether attaching means another disc in a drive that is there."""
+def new_disc(live: Domain, element: DeviceElement) -> Disk | None:
+    """The drive with another disc, where attaching it means only that: there is one with this target."""
     disk = element.device
-    return (
-        isinstance(disk, Disk)
-        and disk.removable_medium
-        and any(other.target.dev == disk.target.dev for other in live.devices.disks)
-    )
+    if not isinstance(disk, Disk) or not disk.removable_medium:
+        return None
+    return disk if any(other.target.dev == disk.target.dev for other in live.devices.disks) else None
 
 
 def _disk_comes(_live: Domain, element: DeviceElement) -> None:

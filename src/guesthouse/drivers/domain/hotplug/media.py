@@ -13,16 +13,17 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import statusfile
+from guesthouse.drivers.domain import disk_preparing, statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, host, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
-from guesthouse.model.binding import Style, clone
+from guesthouse.model.binding import Style, clone, new
 from guesthouse.model.domain.device_document import format_device
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.disk.source import Source
 from guesthouse.model.domain.document import copy
 from guesthouse.model.qemu_objects import QemuObject
 from guesthouse.qemu.json_value import JsonObject, as_object, objects, text_of
@@ -35,7 +36,7 @@ _TRAY_PATIENCE: Final = 5.0
 _TRAY_POLL: Final = 0.05
 
 #: What belongs to the disc and not to the drive.
-_OF_THE_DISC: Final = ("type", "source", "backing", "mirror")
+_OF_THE_DISC: Final = ("type", "source", "backing", "auth", "encryption")
 
 _LIVE: Final = Style(live=True, secure=True)
 
@@ -50,7 +51,12 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     loaded = with_disc(drive, wanted)
     ctx = await contexts.of(driver, run, run.live)
     loaded.prepare(ctx)
-    run.next_layer = loaded.number_layers(contexts.next_layer(run))
+    if loaded.empty:
+        loaded.source = new(Source, index=contexts.next_layer(run))  # which libvirt numbers too
+        run.next_layer += 1
+    else:
+        await disk_preparing.prepare_disks(driver, guest, [loaded])
+        run.next_layer = loaded.number_layers(contexts.next_layer(run))
     coming = copy(run.live)
     _exchange(coming.devices.disks, loaded)
     run.change = Change(definition=definition, former=format_device(drive, _LIVE), live=coming)
@@ -78,8 +84,6 @@ def with_disc(drive: Disk, wanted: Disk) -> Disk:
             setattr(loaded, name, clone_of(getattr(wanted, name)))
     if loaded.driver is not None:
         loaded.driver.type = (wanted.driver.type if wanted.driver is not None else None) or "raw"
-        if wanted.path is None:
-            loaded.driver.type = None  # an empty drive has no format
     loaded.target.tray = None
     return loaded
 
@@ -109,7 +113,7 @@ async def _swap(run: Run, drive: Disk, loaded: Disk, ctx: DeviceContext, *, forc
 
 def nodes(disk: Disk, ctx: DeviceContext) -> list[QemuObject]:
     """The nodes of the disc in a drive, and what they need."""
-    if disk.path is None and disk.source is None:
+    if disk.empty:
         return []
     return [item for item in wiring.backends(disk.objects(ctx)) if item.qmp() is not None]
 

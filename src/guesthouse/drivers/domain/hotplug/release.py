@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain import statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.hotplug import contexts, host, wiring
+from guesthouse.drivers.domain.hotplug import contexts, host, memory, wiring
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.device_document import element_of
@@ -71,6 +71,7 @@ def drop(guest: Guest, run: Run, device: Device) -> None:
     if first and devices.consoles and devices.consoles[0].is_serial:
         del devices.consoles[0]
     remove(run.live, element_of(device).field, device)
+    memory.count(run, device, -1)
     guest.changed()
 
 

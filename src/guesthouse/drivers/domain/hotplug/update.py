@@ -28,7 +28,7 @@ from guesthouse.model.domain.device_matching import address_of, alias_fits, at_a
 from guesthouse.model.domain.devices.base import Device
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.document import copy
-from guesthouse.model.domain.plugging import check_boot_order, check_usb
+from guesthouse.model.domain.plugging import check_alone, check_boot_order, check_usb
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -38,9 +38,11 @@ Update = Callable[["Guests", Guest, Run, Device, str, bool], Awaitable[None]]
 
 async def live(driver: Guests, guest: Guest, run: Run, wanted: DeviceElement, definition: str, *, force: bool) -> None:
     """Change a device of the running guest. Raises libvirt's refusals, and what QEMU says."""
+    caps = await driver.emulators.capabilities(find_emulator(run.live, driver.settings.defaults))
+    check_alone(run.live, wanted.device, caps, driver.settings.defaults)
     change = _LIVE.get(wanted.field)
     if change is None:
-        raise UnsupportedConfigError(f"live update of device '{wanted.kind}' is not supported")
+        raise UnsupportedConfigError(f"live update of device '{wanted.kind}' is not supported", domain=Origin.QEMU)
     await change(driver, guest, run, wanted.device, definition, force)
     guest.changed()
     statusfile.save(driver, guest, run)

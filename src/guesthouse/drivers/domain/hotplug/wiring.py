@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 
+from guesthouse.drivers.domain import storage_refusal
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError, OperationUnsupportedError
 from guesthouse.model.qemu_objects import Command, Device, FdSet, NamedDescriptor, QemuObject
@@ -49,8 +50,10 @@ async def make(run: Run, wanted: Sequence[QemuObject]) -> None:
                 )
             made.append(item)  # before it is known: a command that is not answered in time may still be carried out
             await run.talk().execute(command.name, command.arguments, fd=_descriptor(item))
-    except BaseException:
+    except BaseException as error:
         await asyncio.shield(unmake(run, made))
+        if isinstance(error, QmpError) and (known := storage_refusal.explained(error.desc)) is not None:
+            raise known from error
         raise
 
 
