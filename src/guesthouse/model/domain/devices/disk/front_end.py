@@ -71,7 +71,7 @@ def _identity(disk: Disk, ctx: DeviceContext) -> Props:
             "drive": disk.node(),
             "chardev": _chardev(disk) if vhost_user else None,
             "id": disk.name,
-            "bootindex": None if disk.device == "floppy" else disk.boot_index(ctx),
+            **({} if disk.device == "floppy" else disk.boot_props(ctx)),
             "logical_block_size": blockio.logical_block_size,
             "physical_block_size": blockio.physical_block_size,
             "discard_granularity": blockio.discard_granularity,
@@ -133,8 +133,22 @@ def vhost_user_objects(disk: Disk, ctx: DeviceContext) -> list[QemuObject]:
     return [Chardev(_chardev(disk), "socket", props), QemuDevice(front)]
 
 
-def sd_objects(disk: Disk, _ctx: DeviceContext) -> list[QemuObject]:
+def _flat(name: str, value: Json) -> list[str]:
+    """A property with everything that is in it, as `key=value` words with dots."""
+    if isinstance(value, dict):
+        return [word for key, inner in value.items() for word in _flat(f"{name}.{key}", inner)]
+    if isinstance(value, list):
+        return [word for place, inner in enumerate(value) for word in _flat(f"{name}.{place}", inner)]
+    if isinstance(value, bool):
+        return [f"{name}={'on' if value else 'off'}"]
+    return [f"{name}={quoted(str(value))}"]
+
+
+def sd_objects(disk: Disk, ctx: DeviceContext) -> list[QemuObject]:
     """A card in the slot of a board: QEMU has no other form for it than `-drive`."""
+    layers = disk.layers()
     words = [f"file={quoted(disk.path)}"] if disk.path is not None else []
+    if layers and disk.path is None:
+        words += _flat("file", layers[0].remote(ctx))
     words += [f"format={disk.settings.type or 'raw'}", "if=sd", f"index={name_index(disk.target.dev)}"]
     return [Option("-drive", ",".join(words))]

@@ -183,6 +183,18 @@ class Image:
             return remote_props(source, known, ctx.settings.gluster_debug_level)
         raise InternalError(f"storage source pool '{source.pool}' volume '{source.volume}' is not translated")
 
+    def remote(self, ctx: DeviceContext) -> Props:
+        """The driver and the properties for storage on a network, without anything that is secret.
+
+        Raises `UnsupportedConfigError` for what would need a secret, and for storage of another type.
+        """
+        known = self._credentials(ctx)
+        if self.type != "network" or known != Credentials() or self.encryption is not None:
+            raise UnsupportedConfigError(
+                f"storage type '{self.type}' with logins or encryption is not supported for bus 'sd'"
+            )
+        return remote_props(self.source, known, ctx.settings.gluster_debug_level)
+
     def _local(self, made: list[QemuObject], ctx: DeviceContext) -> Props:
         driver = "file"
         path = self.source.path
