@@ -69,7 +69,7 @@ def _elements(old: etree._Element, new: etree._Element, path: str, name: str) ->
     for key in dict.fromkeys((*old.keys(), *new.keys())):
         before, after = old.get(key), new.get(key)
         if before != after:
-            yield Difference(_under(path, f"@{key}"), _under(name, f"@{key}"), _text(before), _text(after))
+            yield Difference(_under(path, "@" + str(key)), _under(name, "@" + str(key)), _text(before), _text(after))
     before, after = (old.text or "").strip(), (new.text or "").strip()
     if before != after:
         yield Difference(path, name, before or None, after or None)

@@ -43,6 +43,11 @@ class Zpci:
     uid: int | None = opt(hexadecimal(4, 0xFFFF))
     fid: int | None = opt(hexadecimal(8, 0xFFFFFFFF))
 
+    def parsed(self) -> None:
+        """0 stands for no id."""
+        if self.uid == 0:
+            raise XmlError("Invalid PCI address uid='0x0000', must be > 0x0000 and <= 0xffff")
+
 
 @element("address")
 class PciAddress(Address):

@@ -18,6 +18,7 @@ Source: https://libvirt.org/formatdomain.html#devices and libvirt's `docs/format
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol, cast
@@ -38,19 +39,20 @@ from guesthouse.model.domain.devices.address import (
     VirtioSerialAddress,
     drive_props,
 )
+from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.host_settings import UNCHANGED, HostSettings
 from guesthouse.model.domain.memory_objects import NO_MEMORY, GuestMemory
-from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.secrets import Seal, SecretLookup, no_seal, no_secret
 from guesthouse.model.domain.tap_ends import TapLookup, no_taps
 from guesthouse.model.helper_programs import HelperProgram
-from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, YES_NO, Kind, integer, matching, one_of
+from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, TEXT, YES_NO, Kind, integer, matching, one_of
 from guesthouse.model.qemu_capabilities import TCG, QemuCapabilities
 from guesthouse.model.qemu_objects import Command, FdSet, Props, QemuObject, without_none
 
 USER_ALIAS: Final = "ua-"
+_LOADPARM_LENGTH: Final = 8
 
 
 @element("alias")
@@ -67,9 +69,25 @@ class Alias:
 
 @element("boot")
 class BootOrder:
-    """The device's place in the firmware's boot order, from 1."""
+    """The device's place in the firmware's boot order, from 1.
+
+    `loadparm` is what a mainframe's boot loader is told: up to eight letters, digits, dots and blanks.
+    """
 
     order: int = attr(integer(1, 2**31 - 1))
+    loadparm: str | None = opt(TEXT)
+
+    def parsed(self) -> None:
+        """The loader's parameter in capital letters. Raises `InternalError` for one that it does not understand."""
+        if self.loadparm is None:
+            return
+        self.loadparm = self.loadparm.upper()
+        if not 1 <= len(self.loadparm) <= _LOADPARM_LENGTH:
+            raise InternalError(f"loadparm value '{self.loadparm}' must be between 1 and 8 characters")
+        if not re.fullmatch(r"[A-Z0-9. ]+", self.loadparm):
+            raise InternalError(
+                f"invalid loadparm value '{self.loadparm}', expecting chars in set of [a-zA-Z0-9.] and blank spaces"
+            )
 
 
 @element("acpi")
@@ -406,6 +424,11 @@ class Device:
     def boot_index(self, ctx: DeviceContext) -> int | None:
         """The effective boot index, or None."""
         return ctx.boot.get(self.name)
+
+    def boot_props(self, ctx: DeviceContext) -> Props:
+        """`bootindex`, and what a mainframe's boot loader is told."""
+        boot = cast(BootOrder | None, getattr(self, "boot", None))
+        return {"bootindex": self.boot_index(ctx), "loadparm": boot.loadparm if boot is not None else None}
 
     def virtio_driver(self, base: str, model: str | None = None) -> str:
         """The driver's name for a virtio device: its transport, and its model if it is (non-)transitional."""

@@ -177,14 +177,14 @@ class Controller(Device):
         """Whether the machine brings it along, so that nothing is asked of QEMU."""
         if self.type == "pci":
             return self.model in ("pci-root", "pcie-root")
-        if self.type in ("fdc", "isa") or (self.type == "usb" and self.model == "none"):
+        if self.type in ("fdc", "isa") or (self.type == "usb" and self.model in ("none", None)):
             return True
         return self.index == 0 and self._built_in_disks(ctx)
 
     def connection(self, ctx: DeviceContext) -> Connection:
         """By type and model. The disk controllers of the chipsets have fixed functions of its slots."""
         if self.type == "usb":
-            return _USB[self.model][1] if self.model in _USB else NOWHERE
+            return _USB[self.model][1] if self.model in _USB else PCI if self.model is None else NOWHERE
         if self.type == "pci":
             return _PCI_CONNECTIONS[self.model or ""]
         if self.type in ("ide", "sata"):
@@ -201,11 +201,16 @@ class Controller(Device):
     def defaults(self, ctx: DeviceContext) -> None:
         """The model: UHCI and the LSI adapter on a PC, xHCI and virtio elsewhere; and the PCI model's device."""
         if self.type == "usb" and self.model is None:
-            self.model = "piix3-uhci" if ctx.x86 and ctx.qemu.has_device("piix3-usb-uhci") else "qemu-xhci"
+            self.model = self._usual_usb(ctx)
         if self.type == "scsi" and self.model in (None, "auto"):
             self.model = "lsilogic" if ctx.x86 and ctx.qemu.has_device("lsi53c895a") else "virtio-scsi"
         if self.type == "pci" and self.model_name is None:
             self.model_name = next(iter(PCI_NAMES[self.model or ""]), None)
+
+    def _usual_usb(self, ctx: DeviceContext) -> str | None:
+        if ctx.s390:  # a mainframe has no USB; only a controller that has a place is kept, as libvirt keeps it
+            return "none" if self.address is None else None
+        return "piix3-uhci" if ctx.x86 and ctx.qemu.has_device("piix3-usb-uhci") else "qemu-xhci"
 
     def complete_target(self) -> None:
         """Fill in chassis and port of a PCI controller from its index and its address, as libvirt does."""

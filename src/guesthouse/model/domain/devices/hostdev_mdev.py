@@ -139,7 +139,7 @@ class MdevHostdev(Hostdev):
                 "sysfsdev": f"{DIRECTORY}/{self.uuid}",
                 "display": None if self.display is None else "on" if self.display else "off",
                 "ramfb": self.ramfb or None,
-                "bootindex": self.boot_index(ctx),
+                **self.boot_props(ctx),
             }
         )
         return [QemuDevice(props | self.address_props(ctx))]

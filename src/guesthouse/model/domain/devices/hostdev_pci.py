@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from guesthouse.errors import InternalError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.errors import InternalError, Origin, UnsupportedConfigError
 from guesthouse.model.binding import attr, default, element, must, one, opt
 from guesthouse.model.domain.devices.address import Address, PciAddress, UnassignedAddress
 from guesthouse.model.domain.devices.base import (
@@ -54,11 +54,6 @@ class HostPciAddress:
     bus: int = default(hexadecimal(2, 0xFF), 0)
     slot: int = default(hexadecimal(2, 0x1F), 0)
     function: int = default(hexadecimal(1, 7), 0)
-
-    def parsed(self) -> None:
-        """All zeros is no device that could be assigned."""
-        if not (self.domain or self.bus or self.slot):
-            raise XmlError("Invalid PCI address 0000:00:00, at least one of domain, bus, or slot must be > 0")
 
     def __str__(self) -> str:
         return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"

@@ -296,7 +296,7 @@ class Interface(Device):
                 "netdev": self.netdev,
                 "id": self.name,
                 "mac": self.mac.address if self.mac else None,
-                "bootindex": self.boot_index(ctx),
+                **self.boot_props(ctx),
             }
         )
         props |= self.address_props(ctx)
