@@ -8,7 +8,7 @@ from guesthouse.model.binding import new
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
-from guesthouse.model.domain.devices import Devices, memory
+from guesthouse.model.domain.devices import Devices, memory_slots
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.qemu_capabilities import QemuCapabilities
@@ -34,7 +34,7 @@ def assign_aliases(domain: Domain, qemu: QemuCapabilities) -> None:
 def _numbered(devices: Devices, field: str) -> Iterator[tuple[int, Device]]:
     """The devices of a field with their numbers. Interfaces that are cards of the host count as other such devices."""
     if field == "memories":
-        yield from memory.numbered(devices.memories)
+        yield from memory_slots.numbered(devices.memories)
         return
     found = devices.of(field)
     assigned: list[Device] = [item for item in devices.interfaces if item.is_assigned]

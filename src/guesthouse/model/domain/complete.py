@@ -25,7 +25,7 @@ from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, vi
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
-from guesthouse.model.domain.devices import memory
+from guesthouse.model.domain.devices import memory_slots
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.interface import Mac
 from guesthouse.model.domain.machines import CCW, MachineFamily, family_of, runs
@@ -56,7 +56,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
     virtio_transport.assign(domain, ctx, family)
     _assign_pci(domain, ctx, family)
     usb.assign(domain, ctx, complete=defaults.new)
-    memory.assign_slots(domain.devices.memories, ctx.memory)
+    memory_slots.assign_slots(domain.devices.memories, ctx.memory)
     ctx = definition_context(domain, qemu, defaults)
     checks.check(domain, ctx)
 

@@ -23,7 +23,7 @@ from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
-from guesthouse.model.domain.devices.memory import DimmAddress
+from guesthouse.model.domain.devices.memory_parts import DimmAddress
 from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.watchdog import Watchdog
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
-from guesthouse.model.domain.devices import memory as devices
+from guesthouse.model.domain.devices.memory_slots import check_together
 from guesthouse.model.domain.memory import CurrentMemory
 from guesthouse.model.domain.memory_objects import NO_BACKING, NO_POLICY, UNKNOWN_HOST, GuestMemory, HostMemory, Wish
 from guesthouse.model.domain.numa import Numa
@@ -162,4 +162,4 @@ def check(domain: Domain, memory: GuestMemory) -> None:
         numa.check()
     if domain.devices.memories or memory.hotpluggable:
         needs_cells = domain.os.arch not in _WITHOUT_CELLS
-        devices.check_together(domain.devices.memories, memory, needs_cells=needs_cells)
+        check_together(domain.devices.memories, memory, needs_cells=needs_cells)

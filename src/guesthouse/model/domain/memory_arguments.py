@@ -9,7 +9,7 @@ from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.domain.definition import Domain
-from guesthouse.model.domain.devices import memory as devices
+from guesthouse.model.domain.devices.memory_slots import machine_words
 from guesthouse.model.domain.guest_memory import memory_at_launch, node_wishes
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.memory_objects import Backing, GuestMemory, Wish
@@ -30,7 +30,7 @@ def machine_memory_words(domain: Domain, launch: LaunchContext) -> list[str]:
     words = [f"dump-guest-core={'on' if dumped else 'off'}"]
     if domain.memory_backing is not None and domain.memory_backing.nosharepages:
         words.append("mem-merge=off")
-    words += devices.machine_words(domain.devices.memories)
+    words += machine_words(domain.devices.memories)
     facts = launch.caps.machine(domain.os.machine)
     if _numa(domain) is None and facts is not None and facts.default_ram_id:
         words.append(f"memory-backend={facts.default_ram_id}")

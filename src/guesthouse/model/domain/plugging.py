@@ -23,7 +23,7 @@ from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.device_document import DeviceElement
-from guesthouse.model.domain.devices import Devices, memory
+from guesthouse.model.domain.devices import Devices, memory_slots
 from guesthouse.model.domain.devices.address import DriveAddress
 from guesthouse.model.domain.devices.base import Alias, BootOrder, Device, DeviceContext
 from guesthouse.model.domain.devices.controller import Controller
@@ -145,7 +145,7 @@ def plug_into_guest(live: Domain, wanted: DeviceElement, qemu: QemuCapabilities,
     resize(domain, device, 1)
     ctx = definition_context(domain, qemu, defaults)
     device.defaults(ctx)
-    memory.assign_slots(domain.devices.memories, ctx.memory)
+    memory_slots.assign_slots(domain.devices.memories, ctx.memory)
     if isinstance(device, Interface) and device.mac is None:
         device.mac = new(Mac, address=new_mac(defaults))
     _place_on_bus(domain, device, ctx)
