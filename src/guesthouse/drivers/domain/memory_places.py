@@ -85,9 +85,13 @@ def _kib(size: str) -> int:
 
 
 def settings(known: HostSettings, lib: Path) -> HostSettings:
-    """The settings with the places that this host has; what `qemu.conf` changed stays. `lib` is the driver's own."""
-    if known.memory_backing_dir == UNCHANGED.memory_backing_dir:
-        known = replace(known, memory_backing_dir=str(lib / "ram"))
+    """The settings with the places that this host has; what `qemu.conf` changed stays. `lib` is the driver's own.
+
+    As for libvirt, a directory that `qemu.conf` gives is one for all kinds of guests, and QEMU's are deeper in it.
+    """
+    chosen = known.memory_backing_dir
+    ram = str(lib / "ram") if chosen == UNCHANGED.memory_backing_dir else f"{chosen}/libvirt/qemu"
+    known = replace(known, memory_backing_dir=ram)
     if known.hugetlbfs_mount == UNCHANGED.hugetlbfs_mount:
         known = replace(known, hugetlbfs_mount=_mounted())
     return known
