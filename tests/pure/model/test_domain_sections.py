@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import Reading, Style, new, read, tag_of, write
+from guesthouse.model.domain import clock_arguments
 from guesthouse.model.domain.clock import Clock, Timer
 from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.cpu import Cpu, CpuFeature, CpuModel, Topology
@@ -239,3 +242,18 @@ def test_firmware_is_chosen_and_written_down() -> None:
     assert domain.features is not None
     assert domain.features.smm is not None
     assert domain.features.smm.state
+
+
+def test_a_clock_keeps_what_it_was_started_with_in_status_files_alone() -> None:
+    clock = new(Clock, offset="variable", adjustment="60", basis="localtime")
+    clock_arguments.settle(clock, datetime(2026, 1, 2, tzinfo=UTC))
+    started = clock.adjustment0
+    assert started == int(clock.adjustment or 0)
+    assert clock.basis == "utc"
+    assert clock.changed(3600)
+    assert clock.adjustment == str((started or 0) + 3600)
+    for style, shown in ((Style(live=True), False), (Style(live=True, status=True), True)):
+        lines = Lines()
+        write(clock, lines, style)
+        assert (f"adjustment0='{started}'" in lines.text()) == shown
+    assert not new(Clock, offset="utc").changed(1)

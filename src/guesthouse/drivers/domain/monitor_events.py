@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, crash_dump, device_events, memory_devices, power
+from guesthouse.drivers.domain import agent, crash_dump, device_events, memory_devices, power, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
 from guesthouse.drivers.domain.guest import Guest
@@ -122,7 +122,11 @@ def _io_error(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
 
 
 def _rtc_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
-    driver.events.publish(EventId.RTC_CHANGE, guest, _number(data, "offset"))
+    offset = _number(data, "offset")
+    if run.live.clock.changed(offset):
+        guest.changed()
+        statusfile.save(driver, guest, run)
+    driver.events.publish(EventId.RTC_CHANGE, guest, offset)
 
 
 def _balloon_change(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import attr, default, element, many, one, opt
-from guesthouse.model.kinds import TEXT, ULL, YES_NO, matching, one_of
+from guesthouse.model.kinds import TEXT, ULL, YES_NO, integer, matching, one_of
 
 
 @element("catchup", omit_empty=True)
@@ -46,12 +46,13 @@ class Timer:
         self.frequency = self.frequency or None
 
 
-@element("clock", drops=("@adjustment0",))
+@element("clock")
 class Clock:
     """What the guest's clock starts from.
 
     `adjustment` is `reset` for utc and localtime, and seconds for `variable`, whose `basis` is utc or localtime.
-    `start` is in seconds since the epoch, for `absolute`. What belongs to another offset is left out.
+    `start` is in seconds since the epoch, for `absolute`. `adjustment0` is the adjustment that a running guest was
+    started with: QEMU tells changes that the guest makes from there. What belongs to another offset is left out.
     """
 
     offset: str = default(one_of("utc", "localtime", "variable", "timezone", "absolute"), "utc")
@@ -59,6 +60,7 @@ class Clock:
     basis: str | None = opt(one_of("utc", "localtime"))
     timezone: str | None = opt(TEXT)
     start: int | None = opt(ULL)
+    adjustment0: int | None = opt(integer(), status=True)
     timers: list[Timer] = many(Timer)
 
     def parsed(self) -> None:
@@ -84,6 +86,13 @@ class Clock:
         for name in names:
             if names.count(name) > 1:
                 raise XmlError(f"timer '{name}' is given twice", hint="keep one of them")
+
+    def changed(self, offset: int) -> bool:
+        """Note that the guest set its clock, `offset` seconds from the start's. False for clocks without an offset."""
+        if self.offset != "variable" or self.adjustment0 is None:
+            return False
+        self.adjustment = str(self.adjustment0 + offset)
+        return True
 
     def timer(self, name: str) -> Timer | None:
         """The timer of that name, if the document has it."""

@@ -43,6 +43,7 @@ def settle(clock: Clock, now: datetime) -> None:
         offset = now.astimezone().utcoffset() or timedelta()
         clock.adjustment = str(int(clock.adjustment or 0) + int(offset.total_seconds()))
         clock.basis = "utc"
+    clock.adjustment0 = int(clock.adjustment or 0) if clock.offset == "variable" else None
 
 
 def _base(clock: Clock, now: datetime) -> str:
