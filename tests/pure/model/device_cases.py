@@ -71,6 +71,8 @@ def capabilities(devices: frozenset[str] | None = None) -> QemuCapabilities:
         options={"chardev": frozenset({"reconnect-ms"})},
         cpu_models={},
         cpu_expansions={},
+        tpm_models=("tpm-tis", "tpm-crb"),
+        tpm_backends=("emulator", "passthrough"),
     )
 
 

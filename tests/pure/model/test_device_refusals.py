@@ -16,9 +16,6 @@ VIRTIO_PORT = "<target type='virtio' name='x'/>"
 
 #: Machine, elements, code, part of the text.
 REFUSED: list[tuple[str, str, int, str]] = [
-    # What belongs to another layer yet, or to another QEMU.
-    ("q35", "<hostdev mode='subsystem' type='pci'/>", UNSUPPORTED, "element 'hostdev'"),
-    ("q35", "<rng model='virtio'><backend model='egd'/></rng>", UNSUPPORTED, "egd"),
     # Serial ports, consoles, channels.
     # Controllers.
     ("q35", "<controller type='ide' index='0'/>", UNSUPPORTED, "IDE controllers are unsupported"),
