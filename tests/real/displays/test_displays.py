@@ -170,6 +170,17 @@ def test_a_display_on_a_bus_of_its_own(daemon: Daemon, tmp_path: Path) -> None:
     daemon.virsh("destroy", "shown")
 
 
+def test_a_client_of_its_own_on_d_bus(daemon: Daemon, tmp_path: Path) -> None:
+    _start(daemon, tmp_path, "<graphics type='dbus' p2p='yes'/>")
+    done = daemon.python(
+        "import os\n"
+        "fd = conn.lookupByName('shown').openGraphicsFD(0)\n"
+        "os.write(fd, b'\\0AUTH EXTERNAL ' + str(os.geteuid()).encode().hex().encode() + b'\\r\\n')\n"
+        "print(os.read(fd, 100))\n"
+    )
+    assert done.stdout.startswith("b'OK ")  # the server's answer of D-Bus's authentication
+
+
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:

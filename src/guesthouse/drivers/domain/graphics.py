@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InternalError, InvalidArgumentError, LibvirtError, Origin
+from guesthouse.errors import InternalError, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.model.domain.host_settings import HostSettings
 from guesthouse.qemu.json_value import Sendable
 
 _NAME = "graphicsfd"
+#: Type of display to QEMU's word for what its clients speak.
+_PROTOCOLS = {"vnc": "vnc", "spice": "spice", "dbus": "@dbus-display"}
 
 
 def pair() -> tuple[int, int]:
@@ -64,6 +66,8 @@ def _protocol(displays: Sequence[Graphics], index: int) -> str:
     if index >= len(displays):
         raise InternalError(f"No graphics backend with index {index}", domain=Origin.QEMU)
     kind = displays[index].type
-    if kind not in ("vnc", "spice"):
-        raise InvalidArgumentError(f"Can only open VNC or SPICE graphics backends, not {kind}")
-    return kind
+    if kind not in _PROTOCOLS:
+        raise UnsupportedConfigError(
+            f"Can only open VNC, SPICE or D-Bus p2p graphics backends, not {kind}", domain=Origin.QEMU
+        )
+    return _PROTOCOLS[kind]
