@@ -60,6 +60,9 @@ EXAMPLES = (
     "<write_iops_sec_max_length>19</write_iops_sec_max_length><group_name>slow</group_name>"
     "</throttlegroup></throttlegroups>",
     "<clock offset='timezone' timezone='Europe/Berlin'/>",
+    "<clock offset='variable' adjustment='7' basis='utc' adjustment0='5'/>",
+    "<numatune><memory mode='strict' placement='auto'/></numatune>",
+    "<cputune><emulatorsched scheduler='fifo' priority='1'/></cputune>",
     "<clock offset='absolute' start='1000000000'/>",
     "<clock offset='utc'>"
     "<timer name='tsc' mode='native'/>"
@@ -110,8 +113,8 @@ def _guest(section: str) -> Domain:
 
 @pytest.mark.parametrize("section", EXAMPLES)
 def test_what_was_read_is_written(section: str) -> None:
-    text = format_domain(_guest(section), Style(live=True))
-    assert format_domain(parse_domain(text, live=True), Style(live=True)) == text
+    text = format_domain(_guest(section), Style(live=True, status=True))
+    assert format_domain(parse_domain(text, live=True), Style(live=True, status=True)) == text
     for word in re.findall(r"(?<= )\w+='[^']*'", section):
         assert word in text
 
