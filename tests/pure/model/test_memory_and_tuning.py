@@ -55,6 +55,20 @@ def _device(model: str, target: str = "<node>0</node>", source: str = "", attrib
     return _xml(CPUS + SLOTS, numa=CELL, devices=device)
 
 
+def _vcpus(states: str, *orders: int) -> str:
+    """Processors that are there (1), are plugged at the start (h) or are not there (0)."""
+    words = {
+        "1": "enabled='yes' hotpluggable='no'",
+        "h": "enabled='yes' hotpluggable='yes'",
+        "0": "enabled='no' hotpluggable='yes'",
+    }
+    each = [
+        f"<vcpu id='{number}' {words[state]} order='{orders[number] if orders else 0}'/>"
+        for number, state in enumerate(states)
+    ]
+    return _xml(f"{CPUS}<vcpus>{''.join(each)}</vcpus>")
+
+
 def _links(*links: str) -> str:
     return _xml(CPUS, numa=f"{CELLS}<interconnects>{''.join(links)}</interconnects>")
 
@@ -119,10 +133,14 @@ REFUSED = [
     (_xml(CPUS + "<vcpus><vcpu id='4' enabled='yes'/></vcpus>"), XML, "vcpu id '4' is out of range of maximum vcpu"),
     (_xml(CPUS + "<vcpus><vcpu id='0' enabled='no' hotpluggable='no'/></vcpus>"), BAD, "both offline and not hotplug"),
     (_xml(CPUS + "<vcpus><vcpu id='0' enabled='no'/></vcpus>"), BAD, "Domain requires at least 1 vCPU"),
-    (_xml(CPUS + "<vcpus><vcpu id='0' enabled='yes' order='1'/><vcpu id='1' enabled='yes' order='1'/></vcpus>"), BAD,
-     "duplicate vcpu order '1'"),
-    (_xml(CPUS + "<vcpus><vcpu id='0' enabled='yes' order='5'/></vcpus>"), BAD, "order '5' exceeds vcpu count"),
-    (_xml(CPUS + "<vcpus><vcpu id='0' enabled='yes' hotpluggable='yes'/></vcpus>"), BAD, "not hotpluggable"),
+    (_vcpus("01h"), BAD, "vcpu 0 can't be offline"),
+    (_vcpus("h1"), BAD, "vcpu0 can't be hotpluggable"),
+    (_vcpus("1", 2), BAD, "vcpu0 must be enabled first"),
+    (_vcpus("11", 1, 0), BAD, "all vcpus must have either set or unset order"),
+    (_vcpus("1h1"), BAD, "need to be ordered prior to hotpluggable vcpus"),
+    (_vcpus("111", 1, 3, 2), BAD, "must be ordered in ascending order"),
+    (_vcpus("11", 1, 1), BAD, "duplicate vcpu order '1'"),
+    (_vcpus("11", 1, 5), BAD, "order '5' exceeds vcpu count"),
     (_xml("<iothreadids><iothread id='0'/></iothreadids>"), XML, "'id' in element 'iothread': '0'"),
     (_xml("<iothreadids><iothread id='1'/><iothread id='1'/></iothreadids>"), XML, "duplicate iothread id '1' found"),
     (_xml("<iothreads>4000000000</iothreads>"), XML, "invalid iothreads count '4000000000'"),

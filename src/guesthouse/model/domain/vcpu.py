@@ -5,6 +5,7 @@ Format: https://libvirt.org/formatdomain.html#cpu-allocation
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
@@ -111,24 +112,39 @@ class Vcpus:
         return sorted(found, key=lambda state: (state.order or 0, state.id))
 
     def check(self) -> None:
-        """Raise `UnsupportedConfigError` for orders that no start could follow."""
-        if (
-            self.states[0].hotpluggable
-            and self.states[0].enabled
-            and not any(state.enabled and not state.hotpluggable for state in self.states)
-        ):
-            raise UnsupportedConfigError(
-                "QEMU needs a processor that is not hotpluggable", hint="set hotpluggable='no' for vcpu 0"
-            )
-        orders: set[int] = set()
-        for state in self.states:
-            if state.order is None:
+        """Raise `UnsupportedConfigError` for processors that QEMU cannot have so.
+
+        The first is there and stays; those that stay come before the others, and in their order; orders are given for
+        all that are online, or for none.
+        """
+        first = self.states[0]
+        if not first.enabled:
+            raise UnsupportedConfigError("vcpu 0 can't be offline")
+        if first.hotpluggable:
+            raise UnsupportedConfigError("vcpu0 can't be hotpluggable")
+        if first.order not in (None, 1):
+            raise UnsupportedConfigError("vcpu0 must be enabled first")
+        for before, state in pairwise(self.states):
+            if state.enabled and (state.order is None) != (first.order is None):
+                raise UnsupportedConfigError("all vcpus must have either set or unset order")
+            if state.hotpluggable:
                 continue
-            if state.order in orders:
-                raise UnsupportedConfigError(f"duplicate vcpu order '{state.order}'")
-            if state.order > len(self.states):
-                raise UnsupportedConfigError(f"vcpu order '{state.order}' exceeds vcpu count")
-            orders.add(state.order)
+            if before.hotpluggable:
+                raise UnsupportedConfigError(
+                    "online non-hotpluggable vcpus need to be ordered prior to hotpluggable vcpus"
+                )
+            if (before.order or 0) > (state.order or 0):
+                raise UnsupportedConfigError("online non-hotpluggable vcpus must be ordered in ascending order")
+        self._check_orders()
+
+    def _check_orders(self) -> None:
+        orders: set[int] = set()
+        for order in (state.order for state in self.states if state.order is not None):
+            if order in orders:
+                raise UnsupportedConfigError(f"duplicate vcpu order '{order}'")
+            if order > len(self.states):
+                raise UnsupportedConfigError(f"vcpu order '{order}' exceeds vcpu count")
+            orders.add(order)
 
 
 def at_boot(vcpu: Vcpu, vcpus: Vcpus | None) -> int:
