@@ -263,3 +263,56 @@ def test_lines_are_encrypted_where_the_host_wants_it() -> None:
     for device in devices.serials:
         device.prepare(ctx)
     assert [device.sources[0].tls for device in devices.serials] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("defined", "running", "told"),
+    [
+        (
+            "<graphics type='vnc'/>",
+            "<graphics type='vnc' port='5901' autoport='yes' listen='127.0.0.1'/>",
+            "<graphics type='vnc' port='-1' autoport='yes'>\n    <listen type='address'/>",
+        ),
+        (
+            "<graphics type='vnc' listen='::1' port='5901'/>",
+            "<graphics type='vnc' listen='::1' port='5901'/>",
+            "<graphics type='vnc' port='5901' autoport='no' listen='::1'>\n    <listen type='address' address='::1'/>",
+        ),
+        (
+            "<graphics type='vnc'><listen type='socket'/></graphics>",
+            "<graphics type='vnc' socket='/guest/vnc.sock'/>",
+            "<graphics type='vnc'>\n    <listen type='socket'/>",
+        ),
+        (
+            "<graphics type='vnc'/>",
+            "<graphics type='vnc' socket='/guest/vnc.sock'/>",
+            "<graphics type='vnc' autoport='yes'>\n    <listen type='address'/>",
+        ),
+        (
+            "<graphics type='spice' autoport='yes'><listen type='network' network='n'/></graphics>",
+            "<graphics type='spice' port='5900' autoport='yes'><listen type='network' address='1.2.3.4' network='n'/>"
+            "</graphics>",
+            "<graphics type='spice' port='5900' autoport='yes'>\n    <listen type='network' network='n'/>",
+        ),
+        ("<graphics type='spice'/>", "<graphics type='spice'/>", "<graphics type='spice' autoport='no'/>"),
+        ("<graphics type='dbus'/>", "<graphics type='dbus' p2p='yes'/>", "<graphics type='dbus' p2p='yes'/>"),
+    ],
+)
+def test_what_another_host_is_told(defined: str, running: str, told: str) -> None:
+    before = cases.parse(f"<devices>{defined}</devices>")
+    live = cases.parse(f"<devices>{running}</devices>")
+    live.graphics[0].forget_host(before.graphics[0])
+    assert told in cases.text_of(live, Style(migratable=True))
+
+
+def test_another_host_decides_itself_whether_lines_are_encrypted() -> None:
+    devices = cases.parse(
+        "<devices><serial type='tcp'><source mode='connect' host='h' service='1'/></serial>"
+        "<serial type='tcp'><source mode='connect' host='h' service='1' tls='yes'/></serial></devices>"
+    )
+    ctx = cases.context(devices, "q35")
+    ctx.settings = HostSettings(chardev_tls=True)
+    for device in devices.serials:
+        device.prepare(ctx)
+        device.forget_host()
+    assert [device.sources[0].tls for device in devices.serials] == [None, True]

@@ -24,7 +24,6 @@ def leave_out_implicit(domain: Domain, configured: Domain | None) -> None:
             disk.driver.type = disk.driver.type or "raw"  # which a running guest's empty drive does not show
     given = configured.devices.graphics if configured is not None else []
     for number, graphics in enumerate(devices.graphics):
-        if graphics.autoport:
-            graphics.port = -1
-        if number < len(given) and given[number].listens[0].address is None and graphics.listens[0].type == "address":
-            graphics.listen = graphics.listens[0].address = None
+        graphics.forget_host(given[number] if number < len(given) else None)
+    for serial in (*devices.serials, *devices.parallels, *devices.channels, *devices.consoles):
+        serial.forget_host()

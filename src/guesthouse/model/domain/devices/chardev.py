@@ -91,6 +91,7 @@ class ChardevSource:
     seclabels: list[SourceLabel] = many(SourceLabel)
     reconnect: Reconnect | None = one(Reconnect)
     transient: bool = unbound(False)
+    tls_of_host: bool = unbound(False)
 
     @property
     def binds(self) -> bool:
@@ -172,7 +173,13 @@ class CharacterDevice(Device):
     def settle_tls(self, ctx: DeviceContext) -> None:
         """Whether a TCP line is encrypted, where the definition leaves it to the host. Called when the guest starts."""
         if self.type == "tcp" and self.sources and self.sources[0].tls is None and ctx.settings.chardev_tls:
-            self.sources[0].tls = True
+            self.sources[0].tls = self.sources[0].tls_of_host = True
+
+    def forget_host(self) -> None:
+        """Leave it to another host whether the line is encrypted, if this one had decided."""
+        for source in self.sources:
+            if source.tls_of_host:
+                source.tls = None
 
     def check_source(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError` for a type or an option that is not there."""

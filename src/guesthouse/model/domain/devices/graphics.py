@@ -245,6 +245,27 @@ class Graphics(Device):
         elif first.type == "socket" and first.socket is None:
             first.socket = own
 
+    def forget_host(self, defined: Graphics | None) -> None:
+        """Leave out what this host chose; `defined` is the display in the definition, where there is one.
+
+        The rules are those of libvirt's migratable documents, which hosts of old have to understand.
+        """
+        if self.autoport and self.type == "vnc":
+            self.port = -1
+        if not self.listens:
+            return
+        first = self.listens[0]
+        asked = defined.listens[0] if defined is not None and defined.listens else None
+        if first.type == "network" or (first.type == "address" and asked is not None and asked.address is None):
+            first.address = None
+        if first.type == "socket" and asked is not None and asked.socket is None:
+            first.socket = None
+            if asked.type == "address":  # a socket because the host wants sockets
+                first.type, self.autoport = "address", True
+        self.mirror_listen()
+        if self.type == "spice" and first.type == "none":
+            self.autoport, self.listens = False, []
+
     def choose_ports(self, free: Callable[[str], int], settings: HostSettings) -> None:
         """Take ports where the definition leaves them open. `free` gives one for `port`, `tls_port` or `websocket`."""
         if self.on_network:
