@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
@@ -62,6 +63,42 @@ def qemu_capabilities(*, kvm: bool = False) -> QemuCapabilities:
     )
 
 
+_ARM_DEVICES = """
+pcie-root-port pcie-pci-bridge pci-bridge pxb-pcie qemu-xhci usb-kbd usb-mouse usb-tablet virtio-blk-pci
+virtio-blk-device virtio-scsi-pci virtio-scsi-device virtio-net-pci virtio-net-device virtio-serial-pci virtio-gpu-pci
+virtio-balloon-pci virtio-balloon-device virtio-rng-pci virtio-rng-device virtio-iommu-pci scsi-hd pvpanic-pci
+"""
+_S390_DEVICES = """
+zpci virtio-blk-ccw virtio-blk-pci virtio-scsi-ccw virtio-net-ccw virtio-net-pci virtio-serial-ccw virtio-gpu-ccw
+virtio-balloon-ccw virtio-rng-ccw virtio-rng-pci virtio-keyboard-ccw virtio-mouse-ccw virtio-tablet-ccw sclpconsole sclplmconsole
+virtconsole vfio-ccw diag288
+"""
+
+
+def other_capabilities(arch: str) -> QemuCapabilities:
+    """What QEMU 10.0 can do for guests of `aarch64` or `s390x`, by emulation."""
+    machine, alias, cpu, ram, devices, models = {
+        "aarch64": ("virt-10.0", "virt", "cortex-a15", "mach-virt.ram", _ARM_DEVICES, ("cortex-a15", "cortex-a57")),
+        "s390x": ("s390-ccw-virtio-10.0", "s390-ccw-virtio", "qemu", "s390.ram", _S390_DEVICES, ("qemu",)),
+    }[arch]
+    return replace(
+        qemu_capabilities(),
+        binary=f"/usr/bin/qemu-system-{arch}",
+        arch=arch,
+        machines={machine: Machine(machine, alias, 248, cpu, default_ram_id=ram, default=True, acpi=arch == "aarch64")},
+        devices=frozenset(devices.split()),
+        cpu_models={TCG: tuple(CpuModel(name) for name in models)},
+    )
+
+
+def capabilities_for(xml: str) -> QemuCapabilities:
+    """The QEMU that a definition is for."""
+    for arch in ("aarch64", "s390x"):
+        if f"arch='{arch}'" in xml:
+            return other_capabilities(arch)
+    return qemu_capabilities(kvm="<domain type='kvm'" in xml)
+
+
 def _choose(wish: FirmwareWish) -> FirmwareImage | None:
     secure = wish.features.get("secure-boot", wish.secure is not False)
     enrolled = wish.features.get("enrolled-keys", secure)
@@ -84,4 +121,8 @@ def _choose(wish: FirmwareWish) -> FirmwareImage | None:
 
 def host_defaults() -> Defaults:
     """A host with OVMF, and libvirt's places."""
-    return Defaults(nvram=Path("/var/lib/libvirt/qemu/nvram"), choose_firmware=_choose)
+    return Defaults(
+        emulators={arch: f"/usr/bin/qemu-system-{arch}" for arch in ("x86_64", "aarch64", "s390x")},
+        nvram=Path("/var/lib/libvirt/qemu/nvram"),
+        choose_firmware=_choose,
+    )

@@ -17,15 +17,16 @@ from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.document import copy, format_domain, parse_domain
 from guesthouse.model.domain.launch import LaunchContext
 from tests.support import golden
-from tests.support.capabilities import host_defaults, qemu_capabilities
+from tests.support.capabilities import capabilities_for, host_defaults
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.xml") if not path.name.endswith(".out.xml"))
 
 
 def _completed(name: str) -> str:
-    domain = parse_domain((GOLDEN / f"{name}.xml").read_text())
-    complete(domain, qemu_capabilities(kvm=domain.type == "kvm"), defaults=host_defaults())
+    text = (GOLDEN / f"{name}.xml").read_text()
+    domain = parse_domain(text)
+    complete(domain, capabilities_for(text), defaults=host_defaults())
     return format_domain(domain, Style())
 
 
@@ -39,14 +40,15 @@ def test_completion_is_stable(name: str) -> None:
     """What was completed once does not change any more, whatever host it is moved to."""
     text = _completed(name)
     domain = parse_domain(text)
-    complete(domain, qemu_capabilities(kvm=domain.type == "kvm"), defaults=host_defaults())
+    complete(domain, capabilities_for(text), defaults=host_defaults())
     assert format_domain(domain, Style()) == text
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_command_line(name: str) -> None:
-    domain = parse_domain(_completed(name))
-    caps = qemu_capabilities(kvm=domain.type == "kvm")
+    text = _completed(name)
+    domain = parse_domain(text)
+    caps = capabilities_for(text)
     launch = LaunchContext(
         caps,
         guest_dir="/var/lib/libvirt/qemu/domain-1-it",
@@ -66,9 +68,10 @@ def test_command_line(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_running_guest_reads_back(name: str) -> None:
-    domain = parse_domain(_completed(name))
+    text = _completed(name)
+    domain = parse_domain(text)
     kvm = domain.type == "kvm"
-    launch = LaunchContext(qemu_capabilities(kvm=kvm), guest_dir="/g", channel_dir="/c", accel="kvm" if kvm else "tcg")
+    launch = LaunchContext(capabilities_for(text), guest_dir="/g", channel_dir="/c", accel="kvm" if kvm else "tcg")
     prepare(domain, launch)
     domain.id = 7
     text = format_domain(domain, Style(live=True))

@@ -23,6 +23,7 @@ def machine_arguments(domain: Domain, launch: LaunchContext) -> list[str]:
     words += domain.keywrap.machine_words() if domain.keywrap is not None else []
     features = domain.features
     words += machine_words(features, launch)
+    words += domain.devices.iommu.machine_words() if domain.devices.iommu is not None else []
     words += machine_memory_words(domain, launch)
     if domain.launch_security is not None:
         words.append(f"confidential-guest-support={launch_security.ID}")

@@ -77,10 +77,6 @@ class Iommu(Device):
         driver.intremap = True if driver.intremap is None else driver.intremap
         driver.eim = True if driver.eim is None else driver.eim
 
-    def default_alias(self, index: int, ctx: DeviceContext) -> str:
-        """`iommu0`; what is part of the machine has none."""
-        return "" if self.model == SMMUV3 else f"{self.ALIAS}{index}"
-
     def connection(self, ctx: DeviceContext) -> Connection:
         """On the root bus, if it is on a bus at all."""
         return _ROOT_BUS if self.model == VIRTIO else NOWHERE
@@ -104,6 +100,10 @@ class Iommu(Device):
             raise UnsupportedConfigError(f"{named} requires ACPI", hint="add <acpi/> to <features>")
         if self.model in _DEVICES:
             ctx.need(_DEVICES[self.model][1], named)
+
+    def machine_words(self) -> list[str]:
+        """The machine's own unit, as words of `-machine`."""
+        return [f"iommu={self.model}"] if self.model == SMMUV3 else []
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The device; none for a unit that is part of the machine."""
