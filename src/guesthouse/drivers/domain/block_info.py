@@ -62,7 +62,7 @@ async def errors(run: Run) -> list[tuple[str, int]]:
 async def _of_running(run: Run, disk: Disk) -> BlockInfo:
     readings = await polling.refresh_or_fail(run)
     image = readings.nodes.get(disk.node() or "", {})
-    used = image.get("actual-size", 0)
+    used = image.get("actual-size", image.get("virtual-size", 0))
     counters = readings.blocks.get(disk.alias.name, {}) if disk.alias is not None else {}
     raw = disk.driver is None or disk.driver.type != "qcow2"
     highest = counters.get("wr_highest_offset", 0)

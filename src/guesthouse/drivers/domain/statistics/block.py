@@ -69,8 +69,10 @@ def _image(run: Run, disk: Disk, image: Image, depth: int) -> list[Param]:
     node = run.readings.nodes.get(image.node) or run.readings.nodes.get((depth == 0 and disk.node()) or "", {})
     counters = run.readings.node_counters.get(image.node) or (disk_counters(run, disk) if depth == 0 else {})
     found: list[Param] = []
-    if counters and image.source.path:
+    if counters:
         found.append(("allocation", ULLONG, counters.get("wr_highest_offset", 0)))
+    if "virtual-size" in node:  # what is no file has no other size
+        node = {"actual-size": node["virtual-size"], **node}
     found += [(name, ULLONG, node[key]) for name, key in _SIZES if key in node]
     threshold = run.readings.nodes.get(image.storage_node, {}).get("write_threshold", 0)
     if threshold:

@@ -268,8 +268,11 @@ class Disk(Device):
             self.driver.type = "fat" if kind == "dir" else "raw"
 
     def prepare(self, ctx: DeviceContext) -> None:
-        """Find the volume, if that was not done before."""
+        """Find the volume, if that was not done before, and say whether lines to NBD servers are encrypted."""
         self.resolve(ctx.volume)
+        for image in self.layers():
+            if image.type == "network" and image.source.protocol == "nbd" and image.source.tls is None:
+                image.source.tls = ctx.settings.nbd_tls
 
     def number_layers(self, first: int) -> int:
         """Give every layer of the chain a number from `first` on; the next free number is returned.
