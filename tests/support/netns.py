@@ -20,7 +20,14 @@ class Namespace:
         if os.geteuid() != 0:
             pytest.skip("network namespaces with taps need root")
         self._holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-c", "mount -t sysfs sysfs /sys && echo ready && exec sleep infinity"],
+            [
+                "unshare",
+                "--net",
+                "--mount",
+                "sh",
+                "-c",
+                "mount -t sysfs sysfs /sys && echo ready && exec sleep infinity",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -1,0 +1,107 @@
+"""Real guests on networks that need nothing of the host: sockets between two of them, passt with a forwarded port."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon, need
+from tests.support.tiny_console import console, define, eventually
+
+MAC = "<mac address='52:54:00:00:00:{:02x}'/>"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    made = Daemon(tmp_path_factory.mktemp("sockets") / "root")
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_sockets_between_two_guests(daemon: Daemon) -> None:
+    """One pair of cards on a TCP connection, one on UDP."""
+    tcp, here, there = (free_port() for _ in range(3))
+    place = "<source address='127.0.0.1' port='{}'>{}</source><model type='virtio'/>"
+    local = "<local address='127.0.0.1' port='{}'/>"
+    kinds = (
+        ("server", place.format(tcp, ""), "client", place.format(tcp, "")),
+        ("udp", place.format(here, local.format(there)), "udp", place.format(there, local.format(here))),
+    )
+    for number, name in enumerate(("left", "right")):
+        cards = [
+            f"<interface type='{row[2 * number]}'>{MAC.format(16 * number + at)}{row[2 * number + 1]}</interface>"
+            for at, row in enumerate(kinds)
+        ]
+        define(daemon, name, "".join(cards))
+        daemon.virsh("start", name)
+    with console(daemon, "left") as left, console(daemon, "right") as right:
+        for card in ("eth0", "eth1"):
+            left.run(f"ip addr add 10.{card[-1]}.0.1/24 dev {card}")
+            right.run(f"ip addr add 10.{card[-1]}.0.2/24 dev {card}")
+        for network in (0, 1):
+            assert " 0% packet loss" in left.run(f"ping -c 1 -w 20 10.{network}.0.2")
+    for name in ("left", "right"):
+        daemon.virsh("destroy", name)
+
+
+def test_passt_forwards_a_port(daemon: Daemon, tmp_path: Path) -> None:
+    need("passt")
+    port = free_port()
+    define(
+        daemon,
+        "served",
+        f"""<interface type='user'>{MAC.format(64)}
+          <ip address='10.77.0.2' family='ipv4' prefix='24'/>
+          <portForward proto='tcp' address='127.0.0.1'>
+            <range start='{port}' to='7777'/>
+          </portForward>
+          <model type='virtio'/>
+          <backend type='passt' logFile='{tmp_path}/passt.log'/>
+        </interface>""",
+    )
+    daemon.virsh("start", "served")
+    with console(daemon, "served") as guest, socket.create_server(("127.0.0.1", 0)) as listener:
+        guest.run("ip addr add 10.77.0.2/24 dev eth0; ip route add default dev eth0")
+        guest.run("(while true; do echo from-the-guest | nc -l -p 7777; done) >/dev/null 2>&1 & true")
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            # Debian 12's passt may lose the guest's answer; that the guest was reached is seen in it.
+            eventually(lambda: re.search(r":7777 .*(SYN_RECV|ESTABLISHED)", guest.run("netstat -tn")) is not None)
+        # The address of the host's router is the host itself.
+        router = re.search(r"router: ([0-9.]+)", (tmp_path / "passt.log").read_text())
+        if router is not None:
+            listener.settimeout(20)
+            guest.run(f"(echo from-the-guest | nc -w 3 {router[1]} {listener.getsockname()[1]}) & true")
+            with listener.accept()[0] as connection:
+                connection.settimeout(20)
+                assert connection.recv(64) == b"from-the-guest\n"
+    daemon.virsh("destroy", "served")
+    with contextlib.closing(socket.socket()) as probe:
+        assert ended(probe, port)
+
+
+def ended(probe: socket.socket, port: int) -> bool:
+    """Whether nobody listens there any more, after a moment."""
+    end = time.monotonic() + 5
+    while probe.connect_ex(("127.0.0.1", port)) == 0:
+        probe.close()
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+        probe = socket.socket()
+    return True

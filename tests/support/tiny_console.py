@@ -1,0 +1,52 @@
+"""Tiny guests of a test's daemon, and their shells on the serial console."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from tests.support.daemon import Daemon
+from tests.support.terminal import Terminal
+from tests.support.tiny import tiny_xml
+
+
+class TinyConsole:
+    """The shell of a tiny guest, on its serial console."""
+
+    def __init__(self, daemon: Daemon, name: str) -> None:
+        self.terminal = Terminal("virsh", "-c", daemon.uri, "console", "--force", name)
+        self.terminal.expect("Escape character")
+        self.terminal.type("\n")
+        self.terminal.expect("login:")
+        self.terminal.type("root\n")
+        self.terminal.expect("#")
+
+    def run(self, command: str) -> str:
+        """What a command of the guest's shell prints, after the command itself."""
+        self.terminal.type(f"{command}; echo the''end\n")
+        return self.terminal.expect("theend").replace("\r", "")
+
+
+def define(daemon: Daemon, name: str, devices: str) -> None:
+    """Define a tiny guest with these devices, instead of one of this name that is off."""
+    daemon.virsh("undefine", name, check=False)
+    path = daemon.root / f"{name}.xml"
+    path.write_text(tiny_xml(name, devices=devices))
+    daemon.virsh("define", str(path))
+
+
+@contextlib.contextmanager
+def console(daemon: Daemon, name: str) -> Iterator[TinyConsole]:
+    """A guest's console, as long as the block lasts."""
+    opened = TinyConsole(daemon, name)
+    with opened.terminal:
+        yield opened
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
