@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from guesthouse.errors import Code, LibvirtError
@@ -213,6 +215,22 @@ def test_refused(xml: str, code: int, words: str) -> None:
     with pytest.raises(LibvirtError) as caught:
         _define(xml)
     assert (caught.value.code, words in caught.value.message) == (code, True), caught.value.message
+
+
+def test_documents_that_want_too_much_are_soon_refused() -> None:
+    cells = "<cell memory='1'/>" * 20000
+    monitors = "".join(f"<monitor level='3' vcpus='{number}'/>" for number in range(16000))
+    modules = "<memory model='dimm'><target><size>2048</size><node>0</node></target></memory>" * 20000
+    started = time.process_time()
+    for xml, words in (
+        (_xml(CPUS, numa=cells), "20000 NUMA cells are too many"),
+        (_xml(CPUS + SLOTS.replace("4", "999"), numa=CELL, devices=modules), "exceeds slots count '2'"),
+        (_xml(f"<vcpu>16000</vcpu><cputune><cachetune vcpus='0-15998'>{monitors}</cachetune></cputune>"),
+         "Monitor vcpus conflicts with allocation"),
+    ):  # fmt: skip
+        with pytest.raises(LibvirtError, match=words):
+            _define(xml)
+    assert time.process_time() - started < 20
 
 
 def test_modules_must_not_lie_upon_each_other() -> None:

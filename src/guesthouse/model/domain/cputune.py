@@ -157,8 +157,9 @@ class Cputune:
         if self.vcpupins:
             self.vcpupins = _one_each(self.vcpupins, lambda pin: pin.vcpu, range(vcpus), "vcpupin for vcpu")
         if self.iothreadpins:
+            known = set(order)
             for pin in self.iothreadpins:
-                _need_iothread(pin.iothread, order)
+                _need_iothread(pin.iothread, known)
             self.iothreadpins = _one_each(
                 self.iothreadpins, lambda pin: pin.iothread, order, "iothreadpin for same iothread"
             )
@@ -200,7 +201,7 @@ def _one_each(pins: list[P], key: Callable[[P], int], order: Iterable[int], what
     return [found[number] for number in order if number in found]
 
 
-def _need_iothread(number: int, known: Iterable[int]) -> None:
+def _need_iothread(number: int, known: set[int]) -> None:
     if number not in known:
         raise UnsupportedConfigError(f"Cannot find 'iothread' : {number}", hint="see <iothreads>")
 
@@ -225,9 +226,10 @@ def _split_vcpus(scheds: list[VcpuSched], vcpus: int) -> list[VcpuSched]:
 
 def _split_iothreads(scheds: list[IothreadSched], order: list[int]) -> list[IothreadSched]:
     found: dict[int, IothreadSched] = {}
+    known = set(order)
     for sched in scheds:
         for number in sorted(sched.numbers):
-            _need_iothread(number, order)
+            _need_iothread(number, known)
             if number in found:
                 raise _overlap("iothreadsched", "iothreads")
             found[number] = new(

@@ -19,6 +19,8 @@ REMOTE: Final = 20
 UNREACHABLE: Final = 255
 #: Nobody has a cache beyond.
 _LAST_LEVEL: Final = 3
+#: More nodes QEMU does not have (`MAX_NODES`).
+_MOST: Final = 128
 _MIB: Final = 1024
 
 
@@ -183,6 +185,8 @@ class Numa:
         """
         if not self.cells:
             raise XmlError("NUMA topology defined without NUMA cells")
+        if len(self.cells) > _MOST:
+            raise UnsupportedConfigError(f"{len(self.cells)} NUMA cells are too many", hint=f"the most are {_MOST}")
         self._number()
         self._check_processors()
         if any(cell.distances is not None for cell in self.cells):
@@ -203,9 +207,11 @@ class Numa:
         self.cells = [placed[number] for number in range(len(placed))]
 
     def _check_processors(self) -> None:
+        owners: dict[int, int] = {}
         for number, cell in enumerate(self.cells):
-            for other in range(number):
-                if cell.vcpus & self.cells[other].vcpus:
+            for vcpu in cell.vcpus:
+                other = owners.setdefault(vcpu, number)
+                if other != number:
                     raise UnsupportedConfigError(f"NUMA cells {number} and {other} have overlapping vCPU ids")
 
     def _complete_distances(self) -> None:
@@ -290,12 +296,17 @@ class Numa:
         """Raise `XmlError` for caches and ways that contradict each other, or speak of what is not there."""
         for cell in self.cells:
             _check_caches(cell.caches)
-        seen: list[Link] = []
+        seen: set[object] = set()
         for link in self.links:
-            self._check_link(link, seen)
-            seen.append(link)
+            self._check_link(link)
+            way = (link.initiator, link.target)
+            if link.key in seen:
+                raise XmlError("Duplicate info for NUMA latencies")
+            if link.initiator != link.target and (link.target, link.initiator) in seen:
+                raise XmlError("Link already defined")
+            seen |= {link.key, way}
 
-    def _check_link(self, link: Link, seen: Iterable[Link]) -> None:
+    def _check_link(self, link: Link) -> None:
         for name in ("initiator", "target"):
             if getattr(link, name) >= len(self.cells):
                 raise XmlError(f"'{name}' refers to a non-existent NUMA node")
@@ -303,11 +314,6 @@ class Numa:
             raise XmlError("NUMA nodes without CPUs can't be initiator")
         if link.cache and all(cache.level != link.cache for cache in self.cells[link.target].caches):
             raise XmlError("'cache' refers to a non-existent NUMA node cache")
-        for other in seen:
-            if link.key == other.key:
-                raise XmlError("Duplicate info for NUMA latencies")
-            if link.initiator != link.target and (link.initiator, link.target) == (other.target, other.initiator):
-                raise XmlError("Link already defined")
 
 
 def _check_caches(caches: Iterable[MemoryCache]) -> None:

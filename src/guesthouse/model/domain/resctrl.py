@@ -8,7 +8,6 @@ Format: https://libvirt.org/formatdomain.html#cpu-tuning
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from guesthouse.errors import InvalidArgumentError, XmlError
@@ -144,21 +143,21 @@ def settle(
 
     Raises a `LibvirtError` for groups that overlap, shares that collide and monitors outside of their group.
     """
-    groups: list[frozenset[int]] = []
+    groups = _Groups()
     caches: dict[frozenset[int], Cachetune] = {}
     for cachetune in cachetunes:
         numbers = _shrink(cachetune, vcpus)
-        if _match(numbers, groups):
+        if groups.has(numbers):
             raise XmlError("Identical vcpus in cachetunes found")
         cachetune.settle()
         _check_monitors(numbers, [parse_cpuset(item.vcpus) for item in cachetune.monitors], bool(cachetune.caches))
         if numbers and cachetune.tells:
-            groups.append(numbers)
+            groups.add(numbers)
             caches[numbers] = cachetune
     memories: dict[frozenset[int], Memorytune] = {}
     for memorytune in memorytunes:
         numbers = _shrink(memorytune, vcpus)
-        known = _match(numbers, groups)
+        groups.has(numbers)
         memorytune.settle()
         monitors = [parse_cpuset(item.vcpus) for item in memorytune.monitors]
         _check_monitors(numbers, monitors, bool(memorytune.nodes) or numbers in caches)
@@ -166,8 +165,8 @@ def settle(
             _merge(memories[numbers], memorytune)
         elif numbers and memorytune.tells:
             memories[numbers] = memorytune
-            groups += [] if known else [numbers]
-    return list(caches.values()), [memories[numbers] for numbers in groups if numbers in memories]
+            groups.add(numbers)
+    return list(caches.values()), [memories[numbers] for numbers in groups.known if numbers in memories]
 
 
 def _merge(first: Memorytune, second: Memorytune) -> None:
@@ -184,26 +183,41 @@ def _shrink(tune: Cachetune | Memorytune, vcpus: int) -> frozenset[int]:
     return numbers
 
 
-def _match(numbers: frozenset[int], groups: Sequence[frozenset[int]]) -> bool:
-    if numbers in groups:
-        return True
-    if any(numbers & group for group in groups):
-        raise XmlError("Overlapping vcpus in resctrls")
-    return False
+class _Groups:
+    """The groups of processors so far, in their order, of which no two have one in common."""
+
+    def __init__(self) -> None:
+        self.known: dict[frozenset[int], None] = {}
+        self._taken: set[int] = set()
+
+    def has(self, numbers: frozenset[int]) -> bool:
+        """Whether this is one of them. Raises `XmlError` where it is not, but shares processors with one."""
+        if numbers in self.known:
+            return True
+        if not self._taken.isdisjoint(numbers):
+            raise XmlError("Overlapping vcpus in resctrls")
+        return False
+
+    def add(self, numbers: frozenset[int]) -> None:
+        """Add a group, if it is not there."""
+        self.known.setdefault(numbers)
+        self._taken |= numbers
 
 
 def _check_monitors(group: frozenset[int], monitors: list[frozenset[int]], allocates: bool) -> None:
     """Libvirt's rules: a monitor watches processors of its group; but for one of the whole group, none overlap."""
     if not group:
         return
-    seen: list[frozenset[int]] = []
+    seen: set[frozenset[int]] = set()
+    parts: set[int] = set()
     for monitor in monitors:
         if not monitor <= group:
             raise InvalidArgumentError("Monitor vcpus conflicts with allocation")
         if monitor in seen:
             raise InvalidArgumentError("Identical vcpus found in same type monitors")
-        overlapping = [other for other in seen if other & monitor]
-        partly = [other for other in overlapping if other != group and monitor != group]
-        if partly or (overlapping and not allocates):
+        partly = monitor != group and not parts.isdisjoint(monitor)
+        overlaps = bool(seen) if monitor == group else partly or group in seen
+        if partly or (overlaps and not allocates):
             raise InvalidArgumentError("vcpus overlaps in resctrl groups")
-        seen.append(monitor)
+        seen.add(monitor)
+        parts |= monitor if monitor != group else frozenset()

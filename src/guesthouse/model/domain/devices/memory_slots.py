@@ -6,6 +6,7 @@ Source: https://libvirt.org/formatdomain.html#memory-devices.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count, pairwise
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import new
@@ -28,11 +29,10 @@ def assign_slots(devices: Iterable[MemoryDevice], memory: GuestMemory) -> None:
         return
     modules = [device for device in devices if device.model in IN_SLOTS]
     taken = {device.address.slot for device in modules if isinstance(device.address, DimmAddress)}
+    free = (number for number in count() if number not in taken)
     for device in modules:
         if device.address is None:
-            slot = next(number for number in range(len(taken) + 1) if number not in taken)
-            taken.add(slot)
-            device.address = new(DimmAddress, slot=slot)
+            device.address = new(DimmAddress, slot=next(free))
 
 
 def check_together(devices: list[MemoryDevice], memory: GuestMemory, *, needs_cells: bool) -> None:
@@ -55,19 +55,21 @@ def check_together(devices: list[MemoryDevice], memory: GuestMemory, *, needs_ce
 
 
 def _check_places(devices: list[MemoryDevice]) -> None:
-    for number, device in enumerate(devices):
-        for other in devices[:number]:
-            slots = [item.address.slot for item in (device, other) if isinstance(item.address, DimmAddress)]
-            if len(slots) > len(set(slots)):
+    slots: set[int] = set()
+    for device in devices:
+        if isinstance(device.address, DimmAddress):
+            if device.address.slot in slots:
                 raise UnsupportedConfigError(
-                    f"memory device slot '{slots[0]}' is already being used by another memory device"
+                    f"memory device slot '{device.address.slot}' is already being used by another memory device"
                 )
-            mine, its = device.span, other.span
-            if mine and its and mine[0] < its[1] and its[0] < mine[1]:
-                raise UnsupportedConfigError(
-                    f"memory device address [0x{mine[0]:x}:0x{mine[1]:x}] overlaps with other memory device "
-                    f"(0x{its[0]:x})"
-                )
+            slots.add(device.address.slot)
+    placed = sorted(span for device in devices if (span := device.span) is not None)
+    for lower, upper in pairwise(placed):
+        if upper[0] < lower[1]:
+            raise UnsupportedConfigError(
+                f"memory device address [0x{upper[0]:x}:0x{upper[1]:x}] overlaps with other memory device "
+                f"(0x{lower[0]:x})"
+            )
 
 
 def machine_words(devices: Iterable[MemoryDevice]) -> list[str]:
