@@ -69,11 +69,33 @@ def words(argv: list[str]) -> list[str]:
     return found
 
 
+#: A layer that reads the raw format, on all but the firmware's program: libvirt leaves it out with newer QEMUs, where
+#: it cost nothing but speed, and Guesthouse with all.
+_RAW_LAYER: Final = re.compile(
+    r'-blockdev {"node-name":"(libvirt-(?!pflash0)\w+)-format","read-only":(true|false),'
+    r'"driver":"raw","file":"\1-storage"}'
+)
+_WITHOUT_RAW_LAYERS: Final = (10, 0, 0)
+
+
+def without_raw_layers(found: list[str]) -> list[str]:
+    """The same words as if nothing stood between devices and raw images."""
+    layers = {match[1]: match[2] for word in found if (match := _RAW_LAYER.fullmatch(word))}
+    kept = [word for word in found if not _RAW_LAYER.fullmatch(word)]
+    for name, read_only in layers.items():
+        for number, word in enumerate(kept):
+            if f'"node-name":"{name}-storage"' in word:
+                word = word.replace('"auto-read-only":true,"discard":"unmap"', f'"read-only":{read_only}')
+            kept[number] = re.sub(rf"\b{name}-format\b", f"{name}-storage", word)
+    return kept
+
+
 def expected(path: Path) -> list[str]:
     """The words of a recorded command line, after the variables of its environment that are its own."""
     argv = shlex.split(path.read_text().replace("\\\n", " "))
     first = next(number for number, word in enumerate(argv) if word.startswith("/"))
-    return [*(word for word in sorted(argv[:first]) if not _EVERYWHERE.match(word)), *words(argv[first:])]
+    own = (word for word in sorted(argv[:first]) if not _EVERYWHERE.match(word))
+    return [*own, *words(argv[first:])]
 
 
 def command_line(domain: Domain, launch: LaunchContext) -> list[str]:
@@ -136,6 +158,8 @@ def judge(folder: Path, name: str, host: Host) -> Verdict:
             if args.exists():
                 verdict.compared_argv = True
                 wanted = expected(args)
+                if caps.version < _WITHOUT_RAW_LAYERS:
+                    wanted = without_raw_layers(wanted)
                 verdict.order = wanted != ours and sorted(wanted) == sorted(ours)
                 verdict.argv = [] if verdict.order else _diff(wanted, ours)
     except LibvirtError as error:

@@ -42,6 +42,8 @@ _NAMES: Final = {
     "spiceSASL": "spice_sasl",
     "chardevTLS": "chardev_tls",
 }
+#: The test program's names of interrupt controllers.
+_GIC: Final = {"NONE": None, "V2": (2,), "V3": (3,), "BOTH": (2, 3)}
 #: The test program's names of what a QEMU may lack, to the devices that it then lacks.
 _DEVICES: Final = {
     "PIIX3_USB_UHCI": "piix3-usb-uhci", "DEVICE_QEMU_XHCI": "qemu-xhci", "NEC_USB_XHCI": "nec-usb-xhci",
@@ -61,13 +63,15 @@ _ARCH: Final = re.compile(r'"(x86_64|aarch64|s390x|armv7l|ppc64|ppc|riscv64|loon
 class Conditions:
     """What holds for one document: `host_cpu` is the processor model of a KVM host where it is not QEMU's own word.
 
-    `without` are devices that its QEMU lacks; `migration` says that it is started to be migrated into.
+    `without` are devices that its QEMU lacks; `migration` says that it is started to be migrated into. `gic` are the
+    versions of Arm's interrupt controller that KVM has, where they are not QEMU's own word.
     """
 
     settings: HostSettings = _HOST
     host_cpu: str = ""
     without: frozenset[str] = frozenset()
     migration: str = ""
+    gic: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -102,10 +106,12 @@ class _Reader:
             return
         arch = _ARCH.search(rest)
         variant = re.search(r'ARG_CAPS_VARIANT, "([^"]+)"', rest)
-        key = (name, (arch[1] if arch else "x86_64") + (variant[1] if variant else ""))
         deleted = re.search(r"ARG_QEMU_CAPS_DEL,(.*?)QEMU_CAPS_LAST", rest, re.DOTALL)
         names = re.findall(r"QEMU_CAPS_(\w+)", deleted[1]) if deleted else []
         source = re.search(r'ARG_MIGRATE_FROM, "([^"]+)"', rest)
+        gic = re.search(r"\bGIC_(NONE|V2|V3|BOTH)\b", rest)
+        arch_name = "aarch64" if gic else "x86_64"
+        key = (name, (arch[1] if arch else arch_name) + (variant[1] if variant else ""))
         host = re.search(r"ARG_CAPS_HOST_CPU_MODEL, QEMU_CPU_DEF_(\w+)", rest)
         nbdkit = "NBDKIT_CAPS_PLUGIN" in rest
         self.found.setdefault(key, Conditions(
@@ -113,6 +119,7 @@ class _Reader:
             host_cpu=host[1].capitalize() if host else "",
             without=frozenset(_DEVICES[name] for name in names),
             migration=source[1] if source else "",
+            gic=_GIC[gic[1]] if gic else None,
         ))  # fmt: skip
 
 

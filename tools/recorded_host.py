@@ -10,6 +10,7 @@ import functools
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -69,7 +70,7 @@ class Host:
         self._conditions = conditions(folder)
         self._firmware = _firmware(folder)
         self._pools = folder.parent / "storagepoolxml2xmlout"
-        self._qemus: dict[tuple[frozenset[str], str], QemuCapabilities] = {}
+        self._qemus: dict[tuple[object, ...], QemuCapabilities] = {}
 
     def conditions(self, name: str) -> Conditions:
         """What holds for a document."""
@@ -77,9 +78,10 @@ class Host:
 
     def qemu(self, held: Conditions) -> QemuCapabilities:
         """The QEMU for a document."""
-        key = (held.without, held.host_cpu)
+        key = (held.without, held.host_cpu, held.gic)
         if key not in self._qemus:
-            self._qemus[key] = capabilities(self._replies, self.arch, without=held.without)
+            caps = capabilities(self._replies, self.arch, without=held.without)
+            self._qemus[key] = caps if held.gic is None else replace(caps, gic_versions=held.gic, aliases={})
         if held.host_cpu:
             _on_processor(self._qemus[key], held.host_cpu)
         return self._qemus[key]
