@@ -8,10 +8,30 @@ from __future__ import annotations
 #: Module to the names of its commands, in the order of the modules' own tables.
 MODULES: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor",),
+    "domain_agent": (
+        "domfsfreeze",
+        "domfsinfo",
+        "domfsthaw",
+        "domfstrim",
+        "dompmsuspend",
+        "get-user-sshkeys",
+        "guest-agent-timeout",
+        "guestinfo",
+        "guestvcpus",
+        "set-user-password",
+        "set-user-sshkeys",
+    ),
     "domain_attach": (
         "attach-device",
         "attach-disk",
         "attach-interface",
+    ),
+    "domain_block": (
+        "blockresize",
+        "domthrottlegroupset",
+        "domthrottlegroupdel",
+        "domthrottlegroupinfo",
+        "domthrottlegrouplist",
     ),
     "domain_console": ("console",),
     "domain_definition": (
@@ -34,6 +54,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "ttyconsole",
         "vncdisplay",
     ),
+    "domain_dump": ("dump",),
     "domain_event": ("event",),
     "domain_figures": ("domblkerror", "domblkinfo", "domblkstat", "domifaddr", "domifstat", "dommemstat"),
     "domain_identity": (
@@ -42,6 +63,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domuuid",
     ),
     "domain_interfaces": ("domif-setlink", "domiftune"),
+    "domain_iothreads": (
+        "iothreadadd",
+        "iothreaddel",
+        "iothreadinfo",
+        "iothreadset",
+    ),
     "domain_jobs": (
         "domjobabort",
         "domjobinfo",
@@ -61,6 +88,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "suspend",
     ),
     "domain_list": ("list",),
+    "domain_memory": (
+        "setmaxmem",
+        "setmem",
+    ),
     "domain_monitor": (
         "domcontrol",
         "domhostname",
@@ -69,13 +100,29 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domtime",
     ),
     "domain_native": ("domxml-to-native",),
+    "domain_pinning": (
+        "emulatorpin",
+        "iothreadpin",
+        "vcpupin",
+    ),
     "domain_plan": ("plan",),
     "domain_screen": (
         "inject-nmi",
         "screenshot",
         "send-key",
     ),
+    "domain_settings": (
+        "send-process-signal",
+        "set-lifecycle-action",
+    ),
     "domain_stats": ("domstats",),
+    "domain_tuning": (
+        "blkdeviotune",
+        "blkiotune",
+        "memtune",
+        "numatune",
+        "perf",
+    ),
     "domain_undefine": ("undefine",),
     "domain_update": (
         "change-media",
@@ -85,6 +132,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domain_watching": ("domblkthreshold", "domdirtyrate-calc"),
     "domain_vcpu": (
         "schedinfo",
+        "setvcpu",
         "setvcpus",
         "vcpucount",
         "vcpuinfo",
@@ -115,6 +163,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "qemu_passthrough": (
         "qemu-agent-command",
         "qemu-monitor-command",
+        "qemu-monitor-event",
     ),
     "shell_itself": (
         "cd",

@@ -32,7 +32,7 @@ from guesthouse.rpc.xdr import XdrError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     from guesthouse.client.domain import Domain
@@ -142,17 +142,22 @@ class Connection:
             raise LibvirtError(f"unexpected reply to {procedure.name}", code=Code.RPC, domain=Origin.REMOTE)
         return ret
 
-    def submit(self, procedure: Procedure, args: Struct | None = None) -> int:
-        """Send a call without waiting; `wait` gets the reply by the serial that this returns."""
+    def submit(self, procedure: Procedure, args: Struct | None = None, descriptors: Sequence[int] = ()) -> int:
+        """Send a call without waiting; `wait` gets the reply by the serial that this returns.
+
+        `descriptors` travel with it; they stay the caller's to close.
+        """
         if self._trace:
             self._trace(f"call {procedure.name}")
         if not self.alive:
             raise ClosedError("the connection is closed")
         try:
-            serial, packet = self._protocol.call(procedure, args)
+            serial, packet = self._protocol.call(procedure, args, len(descriptors))
         except XdrError as error:
             raise LibvirtError(f"Unable to encode message payload: {error}", code=Code.RPC, domain=Origin.RPC) from None
         self._send(packet)
+        for descriptor in descriptors:
+            self._transport.send_descriptor(descriptor, self._patience)
         return serial
 
     def wait(self, serial: int) -> Struct | None:
@@ -163,6 +168,13 @@ class Connection:
         if isinstance(reply, Failure):
             raise reply.error
         return reply.ret
+
+    def answered(self, serial: int, timeout: float) -> bool:
+        """Whether the reply to a call of `submit` has come, waiting at most `timeout` seconds for it."""
+        deadline = monotonic() + timeout
+        while serial not in self._replies and (left := deadline - monotonic()) > 0:
+            self._pump(left, idle=True)
+        return serial in self._replies
 
     def feature(self, number: int) -> bool:
         """Whether the daemon supports a feature of CONNECT_SUPPORTS_FEATURE."""

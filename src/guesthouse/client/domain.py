@@ -399,6 +399,15 @@ class Domain:
         args = family.DomainMonitorCommandArgs(self.handle, command, flags)
         return self.connection.ask(family.DomainMonitorCommandRet, family.DOMAIN_MONITOR_COMMAND, args).result
 
+    def monitor_command_with_files(self, command: str, descriptors: list[int], flags: int) -> str:
+        """As `monitor_command`, with open files that QEMU gets."""
+        from guesthouse.rpc.procedures import qemu as family
+
+        args = family.DomainMonitorCommandWithFilesArgs(self.handle, command, flags)
+        serial = self.connection.submit(family.DOMAIN_MONITOR_COMMAND_WITH_FILES, args, descriptors)
+        ret = self.connection.wait(serial)
+        return ret.result if isinstance(ret, family.DomainMonitorCommandWithFilesRet) else ""
+
     def agent_command(self, command: str, timeout: int) -> str | None:
         """The guest agent's answer (timeout in seconds; -2 waits for it, -1 takes the default, 0 does not wait)."""
         from guesthouse.rpc.procedures import qemu as family

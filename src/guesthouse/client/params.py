@@ -11,9 +11,22 @@ from guesthouse.rpc.types import (
     PARAM_UINT,
     PARAM_ULLONG,
     TypedParam,
+    bool_param,
+    int_param,
+    string_param,
+    uint_param,
+    ullong_param,
 )
 
-__all__ = ["TypedParam", "parsed"]
+__all__ = [
+    "TypedParam",
+    "bool_param",
+    "int_param",
+    "parsed",
+    "string_param",
+    "uint_param",
+    "ullong_param",
+]
 
 #: Type to the smallest and the largest value.
 _RANGES = {

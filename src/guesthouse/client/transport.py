@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket
 import errno
 import os
+import sys
 from time import monotonic, sleep
 
 from guesthouse.errors import Code, LibvirtError, Origin
@@ -66,6 +67,15 @@ class UnixTransport:
             raise ClosedError(f"Cannot write data: the daemon took nothing for {timeout:.0f} s") from None
         except OSError as error:
             raise ClosedError(f"Cannot write data: {error.strerror}") from None
+
+    def send_descriptor(self, descriptor: int, timeout: float | None) -> None:
+        """Hand over a copy of a descriptor: a byte with it, as libvirt sends each. Raises as `send`."""
+        self._socket.settimeout(timeout)
+        try:
+            rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder))
+            self._socket.sendmsg([b"\0"], [rights], _socket.MSG_NOSIGNAL)
+        except OSError as error:
+            raise ClosedError(f"Cannot hand over a file: {error.strerror}") from None
 
     def receive(self, timeout: float | None) -> bytes | None:
         """What has come, up to 256 KiB; None after `timeout` seconds of silence. Raises ClosedError at the end."""

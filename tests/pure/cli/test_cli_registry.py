@@ -115,7 +115,7 @@ def test_help_needs_no_daemon() -> None:
 def test_a_mistyped_command_is_corrected() -> None:
     code, _, err = lines("dumpxm")
     assert code == 1
-    assert err == "error: unknown command: 'dumpxm'; did you mean dumpxml?\n"
+    assert err == "error: unknown command: 'dumpxm'; did you mean dumpxml or dump?\n"
 
 
 def test_several_commands_and_the_code_of_the_last() -> None:
@@ -155,7 +155,7 @@ def test_completion() -> None:
     assert "--all" not in candidates(context, ["list", "--all"], "--")
     assert candidates(context, ["completion"], "z") == ["zsh"]
     assert candidates(context, ["event", "--event"], "re") == ["reboot"]
-    assert candidates(context, ["help"], "vcpu") == ["vcpucount", "vcpuinfo"]
+    assert candidates(context, ["help"], "vcpu") == ["vcpucount", "vcpuinfo", "vcpupin"]
     assert "__complete" not in candidates(context, [], "")
 
 

@@ -288,7 +288,7 @@ def _print(context: Context, args: Arguments, event: DomainEvent) -> None:
     if args.has("json"):
         _print_json(context, event)
     else:
-        stamp = f"{_now()}: " if args.has("timestamp") else ""
+        stamp = f"{now()}: " if args.has("timestamp") else ""
         context.print(stamp + text(event))
     sys.stdout.flush()
 
@@ -298,13 +298,13 @@ def _print_json(context: Context, event: DomainEvent) -> None:
     import json
 
     plain = {name: value for name, value in event.fields.items() if value is None or isinstance(value, int | str)}
-    entry = {"time": _now(), "event": NAMES[event.number], "domain": event.domain.name, "uuid": event.domain.uuid}
+    entry = {"time": now(), "event": NAMES[event.number], "domain": event.domain.name, "uuid": event.domain.uuid}
     if event.number == 0:
         plain["text"] = _lifecycle(event.fields)[2:-1]
     context.print(json.dumps({**entry, "details": plain}, ensure_ascii=False) + "\n")
 
 
-def _now() -> str:
+def now() -> str:
     """The time as virsh stamps events: in UTC, to the millisecond."""
     from time import gmtime, strftime, time
 

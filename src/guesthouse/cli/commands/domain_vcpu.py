@@ -1,4 +1,4 @@
-"""A guest's CPUs: `vcpuinfo`, `vcpucount`, `setvcpus`, `schedinfo`."""
+"""A guest's CPUs: `vcpuinfo`, `vcpucount`, `setvcpu`, `setvcpus`, `schedinfo`."""
 
 from __future__ import annotations
 
@@ -163,6 +163,18 @@ def run_setvcpus(context: Context, args: Arguments) -> None:
     found.set_vcpus(count, flags if flags or args.has("current") else None)
 
 
+def run_setvcpu(context: Context, args: Arguments) -> None:
+    """Turn single vCPUs on or off."""
+    from guesthouse.client import tuning
+
+    args.exclusive("enable", "disable")
+    flags = _impact(args)
+    if not (args.has("enable") or args.has("disable")):
+        raise CommandError("one of --enable, --disable is required")
+    found = context.domain(args.need("domain"))
+    tuning.set_vcpu(found, args.need("vcpulist"), args.has("enable"), flags)
+
+
 def run_schedinfo(context: Context, args: Arguments) -> None:
     """Print or set how much CPU a guest gets."""
     flags = _impact(args)
@@ -223,6 +235,21 @@ COMMANDS = (
         ),
         description="Print the parameters of a guest's CPU scheduling, or set some.",
         shape="{scheduler, parameters: {name: value}}",
+    ),
+    Command(
+        "setvcpu",
+        "domain",
+        "turn single vCPUs of a guest on or off",
+        run_setvcpu,
+        (
+            domain(),
+            Option("vcpulist", "string", "which ones, as 1-3,7", required=True, positional=True),
+            flag("enable", "turn them on"),
+            flag("disable", "turn them off"),
+            flag("config", "of the stored definition"),
+            flag("live", "of the running guest"),
+            flag("current", "of whichever is there"),
+        ),
     ),
     Command(
         "setvcpus",

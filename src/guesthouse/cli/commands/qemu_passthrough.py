@@ -1,18 +1,23 @@
-"""Straight to QEMU and to the guest agent: `qemu-monitor-command`, `qemu-agent-command`."""
+"""Straight to QEMU and to the guest agent: `qemu-monitor-command`, `qemu-monitor-event`, `qemu-agent-command`."""
 
 from __future__ import annotations
 
 import json
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import Command, Option, domain, flag
+from guesthouse.cli.grammar import INT_MAX, Command, Option, decimal, domain, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guesthouse.cli.context import Context
     from guesthouse.cli.grammar import Arguments
+    from guesthouse.client.domain import Domain
+    from guesthouse.client.monitor_events import MonitorEvent
 
 MONITOR_HMP = 1
+
+#: `virConnectDomainQemuMonitorEventRegisterFlags`.
+EVENT_REGEX, EVENT_NO_CASE = 1, 2
 
 #: Waiting for the agent (`virDomainQemuAgentCommandTimeoutValues`).
 AGENT_BLOCK, AGENT_DEFAULT, AGENT_NOWAIT = -2, -1, 0
@@ -23,13 +28,11 @@ def run_monitor_command(context: Context, args: Arguments) -> None:
     args.exclusive("hmp", "pretty")
     args.exclusive("hmp", "return-value")
     found = context.domain(args.need("domain"))
-    if args.has("pass-fds"):
-        raise CommandError("--pass-fds is not supported yet")
     words = args.words("cmd")
     if args.has("hmp"):
-        context.print(found.monitor_command(" ".join(words), MONITOR_HMP) + "\n")
+        context.print(_send(found, args, " ".join(words), MONITOR_HMP) + "\n")
         return
-    result = found.monitor_command(qmp(words), 0)
+    result = _send(found, args, qmp(words), 0)
     if not (args.has("pretty") or args.has("return-value")):
         context.print(result + "\n")
         return
@@ -42,6 +45,83 @@ def run_monitor_command(context: Context, args: Arguments) -> None:
             raise CommandError("'return' member missing")
         answer = answer["return"]
     context.print(_json(answer, pretty=args.has("pretty")))
+
+
+def _send(found: Domain, args: Arguments, command: str, flags: int) -> str:
+    """The answer to a command, with which open files of ours may go."""
+    text = args.text("pass-fds")
+    if text is None:
+        return found.monitor_command(command, flags)
+    numbers = [decimal(word) for word in text.split(",")]
+    if any(number is None or number < 0 for number in numbers):
+        raise CommandError(f"Unable to parse FDs '{text}'")
+    return found.monitor_command_with_files(command, [number for number in numbers if number is not None], flags)
+
+
+def run_monitor_event(context: Context, args: Arguments) -> None:
+    """Wait for QEMU's own events and print them."""
+    from guesthouse.client.monitor_events import deregister, register
+
+    flags = (EVENT_REGEX if args.has("regex") else 0) | (EVENT_NO_CASE if args.has("no-case") else 0)
+    timeout = args.unsigned("timeout")
+    if timeout is not None and not 0 < timeout <= INT_MAX // 1000:
+        raise CommandError(f"Numeric value '{timeout}' for <timeout> option is malformed or out of range")
+    found = context.domain(args.need("domain")) if args.has("domain") else None
+    connection = context.connection
+    number = register(connection, found, args.text("event"), flags)
+    try:
+        count, why = _collect(context, args, timeout)
+    finally:
+        if connection.alive:
+            deregister(connection, number)
+    context.print(f"{why}events received: {count}\n")
+    if not count:
+        raise CommandError
+
+
+def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[int, str]:
+    """Print events until enough have come; returns their number, and why it ended if not for that."""
+    import signal
+    from time import monotonic
+
+    from guesthouse.client.monitor_events import read
+
+    deadline = None if timeout is None else monotonic() + timeout
+    count = 0
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        while True:
+            left = None if deadline is None else max(deadline - monotonic(), 0.0)
+            message = context.connection.next_message(left)
+            if message is None:
+                return count, "event loop timed out\n"
+            event = read(message)
+            if event is None:
+                continue
+            _print_event(context, args, event)
+            count += 1
+            if not args.has("loop"):
+                return count, ""
+    except KeyboardInterrupt:
+        return count, "event loop interrupted\n"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_event(context: Context, args: Arguments, event: MonitorEvent) -> None:
+    import sys
+
+    details = event.details or "(null)"
+    if args.has("pretty") and (known := _loaded(details)) is not None:
+        details = _json(known, pretty=True)
+    if args.has("timestamp"):
+        from guesthouse.cli.commands.domain_event import now
+
+        context.print(f"{now()}: event {event.name} for domain '{event.domain}': {details}\n")
+    else:
+        moment = f"{event.seconds}.{event.microseconds:06d}"
+        context.print(f"event {event.name} at {moment} for domain '{event.domain}': {details}\n")
+    sys.stdout.flush()
 
 
 def _json(value: object, *, pretty: bool) -> str:
@@ -124,5 +204,21 @@ COMMANDS = (
             Option("cmd", "argv", "the command", required=True, positional=True),
         ),
         description="Send a command to QEMU's monitor, past everything that the daemon knows. At your own risk.",
+    ),
+    Command(
+        "qemu-monitor-event",
+        "domain",
+        "wait for QEMU's own events",
+        run_monitor_event,
+        (
+            Option("domain", "string", "of this guest: its name, id or UUID", loose=True, complete="domain"),
+            Option("event", "string", "with this name", loose=True),
+            flag("pretty", "print what they say on several lines"),
+            flag("loop", "and do not stop at the first"),
+            Option("timeout", "int", "but stop after so many seconds", loose=True),
+            flag("regex", "the name is a regular expression"),
+            flag("no-case", "whatever the name's case"),
+            flag("timestamp", "with the time at which each came"),
+        ),
     ),
 )
