@@ -70,7 +70,8 @@ virtio-balloon-pci virtio-balloon-device virtio-rng-pci virtio-rng-device virtio
 """
 _S390_DEVICES = """
 zpci virtio-blk-ccw virtio-blk-pci virtio-scsi-ccw virtio-net-ccw virtio-net-pci virtio-serial-ccw virtio-gpu-ccw
-virtio-balloon-ccw virtio-rng-ccw virtio-rng-pci virtio-keyboard-ccw virtio-mouse-ccw virtio-tablet-ccw sclpconsole sclplmconsole
+virtio-balloon-ccw virtio-rng-ccw virtio-rng-pci virtio-keyboard-ccw virtio-mouse-ccw virtio-tablet-ccw
+sclpconsole sclplmconsole
 virtconsole vfio-ccw diag288
 """
 

@@ -38,7 +38,7 @@ REFUSED: list[tuple[str, str, int, str]] = [
     ("q35", "<memballoon model='none'><stats period='1'/></memballoon>", UNSUPPORTED, "'none'"),
     ("q35", "<panic model='s390'/>", UNSUPPORTED, "s390"),
     # Addresses.
-    ("q35", "<hub type='usb'><address type='ccw' cssid='0xfe'/></hub>", UNSUPPORTED, "type 'ccw'"),
+    ("q35", "<hub type='usb'><address type='spapr-vio' reg='1'/></hub>", UNSUPPORTED, "type 'spapr-vio'"),
     ("q35", "<hub type='usb'><address type='usb' bus='0' port='1,2'/></hub>", XML_ERROR, "'1,2'"),
     ("q35", "<hub type='usb'><address type='pci' slot='2'/></hub>", UNSUPPORTED, "address type='pci'"),
     ("q35", DISK.format("", "", "vda", "<address type='drive'/>"), UNSUPPORTED, "address type='drive'"),
