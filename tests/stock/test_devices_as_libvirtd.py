@@ -23,6 +23,11 @@ ALLOWED = {
     "devices: attach <console type='pty'/> 1": "that a serial console cannot be attached is the better reason",
     "devices: attach  ?": "libvirtd prints the null pointer that stands for the line",
     "devices: update 10 ?": _ORIGIN,
+    "devices: events of wide attach [012]": "the event names the device, not the object behind it",
+    "devices: wide attach 7 1": "what the kernel said is told too",
+    "devices: wide attach 8 1": "the two daemons live in networks of their own",
+    "devices: wide attach 18 ?": "why it cannot come now is the better reason",
+    "devices: wide attach 2[0-9] ?": _ORIGIN,
 }
 
 #: What only libvirtd tells.

@@ -71,6 +71,8 @@ def insert(domain: Domain, field: str, device: Device) -> None:
         if isinstance(device, Serial):
             _insert_serial(devices, device)
         else:
+            if isinstance(device, Console) and device.target is not None:
+                device.target.port = device.target.port or 0  # libvirt counts them when the guest starts
             held.append(device)
     elif held is not None:
         raise OperationInvalidError(f"domain already has {_ARTICLES.get(field, f'a {field}')} device")
@@ -303,10 +305,6 @@ def _name(domain: Domain, field: str, device: Device, ctx: DeviceContext) -> Non
         if first and device.default_alias(1, ctx) != first:
             prefix = first.removesuffix("0")
             names = [other.alias.name for other in domain.devices.of(field) if other.alias is not None]
-            if prefix == "console":
-                names += [
-                    other.alias.name.replace("serial", "console") for other in domain.devices.serials if other.alias
-                ]
             numbers = [int(rest) for name in names if (rest := name.removeprefix(prefix)) != name and rest.isdecimal()]
             number = max(numbers, default=-1) + 1
         named = device.default_alias(number, ctx)

@@ -152,10 +152,10 @@ _MEMORY: Final[tuple[tuple[str, str], ...]] = (
     ("access", "cannot modify memory access from '{}' to '{}'"),
     ("discard", "cannot modify memory discard from '{}' to '{}'"),
     ("source.nodemask", "cannot modify memory source nodes"),
-    ("source.pagesize", "cannot modify memory pagesize from '{}' to '{}'"),
+    ("source.pagesize.kib", "cannot modify memory pagesize from '{}' to '{}'"),
     ("target.node", "cannot modify memory targetNode from '{}' to '{}'"),
-    ("target.size", "cannot modify memory size from '{}' to '{}'"),
-    ("target.block", "cannot modify memory block size from '{}' to '{}'"),
+    ("target.size.kib", "cannot modify memory size from '{}' to '{}'"),
+    ("target.block.kib", "cannot modify memory block size from '{}' to '{}'"),
 )
 
 
