@@ -111,7 +111,7 @@ async def undefine(driver: Guests, guest: Guest, flags: int = 0) -> None:
 
 
 def _nvram_to_remove(domain: Domain, flags: int) -> tuple[str, ...]:
-    path = domain.os.nvram.path if domain.os.nvram else None
+    path = domain.os.nvram.file if domain.os.nvram else None
     if not path or not os.path.exists(path):
         return ()
     if flags & NVRAM:

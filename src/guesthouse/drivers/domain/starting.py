@@ -42,7 +42,7 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause
 from guesthouse.drivers.domain.store import INSTANCE_VARIABLE
-from guesthouse.errors import LibvirtError, OperationFailedError, OperationInvalidError
+from guesthouse.errors import LibvirtError, OperationFailedError, OperationInvalidError, UnsupportedConfigError
 from guesthouse.host.processes import Process
 from guesthouse.model.domain import cpu_report, seclabel
 from guesthouse.model.domain.aliases import assign_aliases
@@ -117,9 +117,11 @@ def _begin(driver: Guests, guest: Guest, definition: Domain, caps: QemuCapabilit
 async def _prepare_firmware(driver: Guests, run: Run, *, reset: bool) -> None:
     """Make the guest's own firmware variables from the template, at its first start or on demand."""
     nvram = run.live.os.nvram
-    if nvram is None or not nvram.path or not nvram.template:
+    if nvram is not None and nvram.type not in (None, "file") and reset:
+        raise UnsupportedConfigError(f"resetting of nvram is not supported with {nvram.type} backed nvram")
+    if nvram is None or nvram.file is None or not nvram.template:
         return
-    target = Path(nvram.path)
+    target = Path(nvram.file)
     if reset or not await driver.in_thread(target.exists):
         await driver.in_thread(target.parent.mkdir, mode=0o751, parents=True, exist_ok=True)
         await create_nvram(target, Path(nvram.template), nvram.template_format or "raw", nvram.format or "raw")

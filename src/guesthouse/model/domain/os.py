@@ -99,6 +99,11 @@ class Nvram:
         return self.text if self.source is None else self.source.path
 
     @property
+    def file(self) -> str | None:
+        """The file, which is made for the guest and can be removed with it; None for devices and servers."""
+        return self.path if self.type in (None, "file") else None
+
+    @property
     def local(self) -> bool:
         """Whether the variables are, or can be, on this host."""
         return self.type != "network"
