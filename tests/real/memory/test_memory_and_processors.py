@@ -273,6 +273,9 @@ def test_numad_is_asked_where_to_put_the_guest(tmp_path: Path, monkeypatch: pyte
         live = daemon.virsh("dumpxml", "auto").stdout
         assert "<vcpu placement='auto'>2</vcpu>" in live
         assert "<memory mode='strict' placement='auto'/>" in live
+        daemon.kill()
+        daemon.start()
+        assert "<numad nodeset='0'/>" in (daemon.root / "run/qemu/auto.xml").read_text()  # for memory that comes later
         program.write_text("#!/bin/sh\nexit 1\n")
         done = daemon.virsh("create", str(document), check=False)
         assert done.returncode == 1

@@ -134,9 +134,15 @@ async def advise(run: Run) -> None:
             code=Code.INTERNAL_ERROR,
             domain=Origin.QEMU,
         )
-    if live.vcpu.placement == "auto":
+    take_advice(run, run.advised_nodes)
+
+
+def take_advice(run: Run, nodes: frozenset[int] | None) -> None:
+    """Note the host's nodes that numad gave, and with them the processors on which the guest may run."""
+    run.advised_nodes = nodes
+    if nodes and run.live.vcpu.placement == "auto":
         host = host_memory(None).nodes or {}
-        live.vcpu.advised = format_cpuset(frozenset().union(*(host.get(node, ()) for node in run.advised_nodes)))
+        run.live.vcpu.advised = format_cpuset(frozenset().union(*(host.get(node, ()) for node in nodes)))
 
 
 def _matters(live: Domain) -> bool:

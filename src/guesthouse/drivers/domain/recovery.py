@@ -31,6 +31,7 @@ from guesthouse.drivers.domain import (
     dump,
     helpers,
     housing,
+    memory_places,
     monitor_events,
     network_plug,
     perf_counters,
@@ -156,6 +157,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
         return
     kept |= {where.private, where.channels, where.pid}
     run = Run(live, where, process=process, booted=True, autodestroy=status.autodestroy)
+    memory_places.take_advice(run, status.advised)
     helpers.take_up(driver, guest, run, status.helpers)
     run.defined_cpu = guest.definition.cpu if guest.definition is not None else None
     housing.recover(driver, run)

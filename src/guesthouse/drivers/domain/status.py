@@ -28,6 +28,7 @@ from guesthouse.drivers.domain.hotplug.change import Change, format_change, read
 from guesthouse.drivers.domain.states import Cause, State, reason_number, state_of
 from guesthouse.drivers.domain.store import header
 from guesthouse.errors import XmlError
+from guesthouse.model.kinds import format_cpuset, parse_cpuset
 from guesthouse.model.xmltext import escape
 
 STARTING = "starting"
@@ -37,7 +38,10 @@ STOPPING = "stopping"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status file. `start_time` is 0 where unknown, `cause` None unless the run was being stopped."""
+    """One status file. `start_time` is 0 where unknown, `cause` None unless the run was being stopped.
+
+    `advised` are the host's NUMA nodes that numad gave, if it was asked.
+    """
 
     name: str
     state: State
@@ -51,6 +55,7 @@ class Status:
     domain_xml: str
     helpers: tuple[HelperTrace, ...] = ()
     change: Change | None = None
+    advised: frozenset[int] | None = None
 
 
 def format_status(status: Status, reason: str) -> str:
@@ -59,6 +64,7 @@ def format_status(status: Status, reason: str) -> str:
     lines = [
         f"<domstatus state='{status.state.word}' reason='{escape(reason)}' pid='{status.pid}'>",
         f"  <monitor path='{escape(str(status.monitor))}' type='unix'/>",
+        *([f"  <numad nodeset='{format_cpuset(status.advised)}'/>"] if status.advised else []),
         f"  <guesthouse phase='{status.phase}' start-time='{status.start_time}'"
         f" autodestroy='{'yes' if status.autodestroy else 'no'}'{cause}{'>' if status.helpers else '/>'}",
         *(_helper(item) for item in status.helpers),
@@ -98,6 +104,7 @@ def parse_status(name: str, text: str) -> Status:
         ours = root.find("guesthouse")
         facts = dict(ours.attrib) if ours is not None else {}
         cause = str(facts["cause"]) if "cause" in facts else None
+        numad = root.find("numad")
         return Status(
             name=name,
             state=state,
@@ -111,6 +118,7 @@ def parse_status(name: str, text: str) -> Status:
             domain_xml=etree.tostring(domain, encoding="unicode", with_tail=False),
             helpers=() if ours is None else tuple(map(_read_helper, ours.iterfind("helper"))),
             change=read_change(root.find("change")),
+            advised=parse_cpuset(str(numad.get("nodeset", ""))) if numad is not None else None,
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(f"status file of domain '{name}' is not readable: {error}") from error

@@ -36,6 +36,7 @@ def write(driver: Guests, guest: Guest, run: Run) -> None:
         domain_xml=_live_xml(guest, run),
         helpers=tuple(helper.trace for helper in run.helpers.values()),
         change=run.change,
+        advised=run.advised_nodes,
     )
     driver.store.write_status(run.where, status.format_status(entry, guest.state_words[1]), run.pid)
 
