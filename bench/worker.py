@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable
 
 import libvirt
+from full_guest import full_guest  # type: ignore[import-not-found] # a neighbour of this program, not of a package
 
 URI, KERNEL, INITRD, TAG = sys.argv[1:5]
 libvirt.registerErrorHandler(lambda _context, _error: None, None)
@@ -104,6 +105,16 @@ class Work:
             begun = time.perf_counter()
             domain = self.connection.defineXML(text)
             samples.append(time.perf_counter() - begun)
+            domain.undefine()
+        return samples
+
+    def define_full(self, count: int) -> list[float]:
+        """Full documents in a row; what they defined goes away again, untimed."""
+        texts = [full_guest(f"{TAG}-full-{number}") for number in range(count)]
+        begun = time.perf_counter()
+        defined = [self.connection.defineXML(text) for text in texts]
+        samples = [(time.perf_counter() - begun) / count]
+        for domain in defined:
             domain.undefine()
         return samples
 
