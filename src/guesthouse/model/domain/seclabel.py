@@ -60,7 +60,7 @@ def settle(labels: list[SecurityLabel]) -> None:
     for model in models:
         if models.count(model) > 1 and model is not None:
             raise LibvirtError(
-                f"seclabel for model {model} is already provided", code=Code.XML_DETAIL, domain=Origin.SECURITY
+                f"seclabel for model {model} is already provided", code=Code.XML_DETAIL, domain=Origin.DOMAIN
             )
     if len(labels) == 1 and models[0] is None:
         only = labels[0]
