@@ -154,7 +154,7 @@ def test_sections(section: str, code: int, words: str) -> None:
         ),
         (
             "<loader stateless='yes' type='pflash'>/c</loader><nvram>/n</nvram>",
-            60,
+            Code.XML_DETAIL,
             "NVRAM is not permitted when loader",
         ),
         ("<loader stateless='no' type='rom'>/c</loader>", Code.XML_DETAIL, "Only pflash loader type permits NVRAM"),
