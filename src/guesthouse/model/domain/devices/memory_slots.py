@@ -63,12 +63,12 @@ def _check_places(devices: list[MemoryDevice]) -> None:
                     f"memory device slot '{device.address.slot}' is already being used by another memory device"
                 )
             slots.add(device.address.slot)
-    placed = sorted(span for device in devices if (span := device.span) is not None)
+    placed = sorted((span, number) for number, device in enumerate(devices) if (span := device.span) is not None)
     for lower, upper in pairwise(placed):
-        if upper[0] < lower[1]:
+        if upper[0][0] < lower[0][1]:
+            ((start, end), _), ((other, _), _) = sorted((lower, upper), key=lambda entry: entry[1])
             raise UnsupportedConfigError(
-                f"memory device address [0x{upper[0]:x}:0x{upper[1]:x}] overlaps with other memory device "
-                f"(0x{lower[0]:x})"
+                f"memory device address [0x{start:x}:0x{end:x}] overlaps with other memory device (0x{other:x})"
             )
 
 
