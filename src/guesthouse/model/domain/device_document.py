@@ -14,7 +14,7 @@ from guesthouse.errors import LibvirtError, Origin, UnsupportedConfigError, XmlE
 from guesthouse.model.binding import Reading, Style, read, tag_of, write
 from guesthouse.model.domain.devices import Devices
 from guesthouse.model.domain.devices.base import USER_ALIAS, Device
-from guesthouse.model.element_plans import PLANS
+from guesthouse.model.element_plans import PLANS, Slot, form_of
 from guesthouse.model.xmltext import Lines, parse_any
 
 #: Tags of character devices, which libvirt counts as one kind.
@@ -24,16 +24,18 @@ _CHARACTER: Final = ("serial", "parallel", "console", "channel")
 _NEVER: Final = ("lease",)
 
 
-def _fields() -> dict[str, tuple[str, type[Device]]]:
-    found: dict[str, tuple[str, type[Device]]] = {}
+def _fields() -> dict[str, tuple[str, Slot]]:
+    found: dict[str, tuple[str, Slot]] = {}
     for field in PLANS[Devices].fields():
-        child = field.slot.child if field.slot is not None else None
-        if child is not None:
-            found[tag_of(child)] = (field.name, cast(type[Device], child))
+        slot = field.slot
+        if slot is not None:
+            for child in (slot.child, *slot.forms.values()):
+                if child is not None:
+                    found[tag_of(child)] = (field.name, slot)
     return found
 
 
-#: Tag to the field of `Devices` that holds such devices, and to their class.
+#: Tag to the field of `Devices` that holds such devices, and to what tells their class.
 FIELDS: Final = _fields()
 
 
@@ -74,8 +76,10 @@ def parse_device(xml: str, *, live: bool = False) -> DeviceElement:
         for alias in node.findall("alias"):
             if not (alias.get("name") or "").startswith(USER_ALIAS):
                 node.remove(alias)
-    field, cls = FIELDS[tag]
-    return DeviceElement(tag, field, read(cls, node, Reading()))
+    field, slot = FIELDS[tag]
+    reading = Reading()
+    cls = cast(type[Device], slot.child or form_of(node, reading, slot))
+    return DeviceElement(tag, field, read(cls, node, reading))
 
 
 def _parsed(xml: str) -> etree._Element:

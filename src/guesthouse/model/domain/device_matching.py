@@ -21,6 +21,7 @@ from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.chardev import CharacterDevice
 from guesthouse.model.domain.devices.controller import Controller
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.hostdev import Hostdev
 from guesthouse.model.domain.devices.input import Input
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.memory_parts import DimmAddress
@@ -246,6 +247,11 @@ _ROWS: Final[dict[str, _Row]] = {
         _same,
         _model_text("model '{}' shmem device not present in domain configuration"),
         _text("matching shmem device was not found"),
+    ),
+    "hostdevs": _Row(
+        lambda wanted, candidate: cast(Hostdev, wanted).means(cast(Hostdev, candidate)),
+        lambda wanted: cast(Hostdev, wanted.device).not_found,
+        _NOT_THERE,
     ),
     "redirdevs": _Row(
         _same,

@@ -17,7 +17,7 @@ from typing import Final, cast
 from guesthouse.errors import InternalError, OperationInvalidError, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import clone, new
 from guesthouse.model.domain import controllers
-from guesthouse.model.domain.addresses import drive, pci, usb, virtio_serial
+from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, virtio_serial
 from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
@@ -282,6 +282,9 @@ def _place_on_bus(domain: Domain, device: Device, ctx: DeviceContext) -> None:
             raise OperationInvalidError("Domain already contains a disk with that address")
         drive.assign(domain)
         drive.add_controllers(domain)
+    elif bus == "scsi":
+        hostdev_units.assign(domain)
+        hostdev_units.add_controllers(domain)
     elif bus == "virtio-serial":
         virtio_serial.add_controllers(domain, ctx)
         virtio_serial.assign(domain, ctx)

@@ -45,6 +45,15 @@ class Hostdev(Device):
         """How messages name it."""
         return ":".join(str(part) for part in self.identity[1:])
 
+    def means(self, candidate: Hostdev) -> bool:
+        """Whether the candidate is this device of the host, as far as this one says."""
+        return type(candidate) is type(self) and candidate.identity == self.identity
+
+    @property
+    def not_found(self) -> str:
+        """What is said where a guest does not have it."""
+        return f"host {self.type} device {self.label} not found"
+
     @property
     def launch_group(self) -> str:
         """All forms go on the command line together, in the order of the document."""

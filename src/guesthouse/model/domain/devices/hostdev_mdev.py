@@ -85,6 +85,11 @@ class MdevHostdev(Hostdev):
         """Its UUID."""
         return ("mdev", self.uuid)
 
+    @property
+    def not_found(self) -> str:
+        """In libvirt's words."""
+        return f"mediated device '{self.uuid}' not found"
+
     def connection(self, ctx: DeviceContext) -> Connection:
         """A place for its model; the cryptographic processors of a mainframe have none."""
         if self.model == _PCI:

@@ -136,6 +136,14 @@ class ScsiHostdev(Hostdev):
             return ("iscsi", source.hosts[0].name, source.hosts[0].port, source.name)
         return ("scsi", source.adapter.name, source.address.bus, source.address.target, source.address.unit)
 
+    @property
+    def not_found(self) -> str:
+        """In libvirt's words."""
+        place = self.source.address
+        if place is None or self.source.adapter is None:
+            return f"host scsi iSCSI path {self.source.name} not found"
+        return f"host scsi device {self.source.adapter.name}:{place.bus}:{place.target}.{place.unit} not found"
+
     def connection(self, ctx: DeviceContext) -> Connection:
         """A unit behind a SCSI controller."""
         return Connection("scsi")
@@ -152,6 +160,11 @@ class ScsiHostdev(Hostdev):
             raise UnsupportedConfigError(
                 "rawio of a SCSI host device is not supported: QEMU is given no privileges", hint="remove rawio"
             )
+
+    @property
+    def node_number(self) -> int:
+        """The number of its block node; 0 where it has none yet."""
+        return int((self.source.node or "libvirt-0-backend").split("-")[1])
 
     def number_node(self, number: int) -> int:
         """Name its block node by `number`; the next number is returned."""

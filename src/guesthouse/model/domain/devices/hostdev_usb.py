@@ -103,6 +103,24 @@ class UsbHostdev(Hostdev):
         vendor, product = self.source.vendor, self.source.product
         return ("usb", "id", vendor.id if vendor is not None else 0, product.id if product is not None else 0)
 
+    def means(self, candidate: Hostdev) -> bool:
+        """By its address on the host, by vendor and product, or by both."""
+        if not isinstance(candidate, UsbHostdev):
+            return False
+        mine, theirs = self.source, candidate.source
+        return mine.address in (None, theirs.address) and (
+            mine.vendor is None or (mine.vendor, mine.product) == (theirs.vendor, theirs.product)
+        )
+
+    @property
+    def not_found(self) -> str:
+        """By what it was asked for."""
+        place, vendor, product = self.source.address, self.source.vendor, self.source.product
+        if place is not None:
+            return f"host usb device {place.bus:03d}.{place.device:03d} not found"
+        ids = vendor.id if vendor is not None else 0, product.id if product is not None else 0
+        return f"host usb device vendor=0x{ids[0]:04x} product=0x{ids[1]:04x} not found"
+
     def connection(self, ctx: DeviceContext) -> Connection:
         """A USB port."""
         return Connection("usb")
