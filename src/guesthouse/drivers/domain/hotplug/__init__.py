@@ -8,9 +8,14 @@
     detach          the guest is asked to let go of a device
     release         QEMU has let go of a device: what is left of it goes
     media           discs come into drives and leave them
-    update          a device that is there becomes another
+    drives          a drive and the disc in it
+    memory          how much memory there is altogether
+    update          a device that is there becomes another; `update_card`, `update_display`, and what they compare
+    comparing       what of a device may not change
+    contexts        what devices are told
     configuring     the same three in the definition
-    settling        what a former daemon had begun is brought to an end
+    settling        what was begun is brought to an end, by the next daemon or when QEMU answers again
+    actions         what the procedures ask for
 
 The rule behind all of them: before QEMU is told anything, the status file says what the guest will have. A device that
 stands in the file and that QEMU does not have is not there, whatever the reason: it was never made, or it was released

@@ -19,7 +19,7 @@ from guesthouse.drivers.domain.hotplug import attach, configuring, contexts, det
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Happening, Notice
-from guesthouse.errors import LibvirtError
+from guesthouse.errors import LibvirtError, OperationFailedError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.device_document import DeviceElement, parse_device
@@ -48,7 +48,12 @@ class _Target:
 async def _changing(guest: Guest, impact: int) -> AsyncIterator[_Target]:
     async with modifying(guest):
         live, config = metadata.chosen(guest, impact)
-        yield _Target(guest.live() if live else None, guest.definition if config else None)
+        run = guest.live() if live else None
+        if run is not None and run.change is not None:
+            raise OperationFailedError(
+                "a former change of the domain's devices is not settled yet", hint="its QEMU does not answer"
+            )
+        yield _Target(run, guest.definition if config else None)
 
 
 async def attach_device(driver: Guests, guest: Guest, xml: str, impact: int) -> None:

@@ -12,6 +12,7 @@ so that nothing but the exchange of one file is left when QEMU has the device.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,19 +20,21 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain import disk_preparing, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.hotplug import contexts, host, kinds, memory, release, wiring
+from guesthouse.drivers.domain.hotplug import contexts, host, kinds, memory, release, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.complete import find_emulator
-from guesthouse.model.domain.device_document import DeviceElement, element_of
+from guesthouse.model.domain.device_document import DeviceElement
 from guesthouse.model.domain.devices.base import Device, DeviceContext
 from guesthouse.model.domain.devices.chardev import CharacterDevice
 from guesthouse.model.domain.devices.disk import Disk
+from guesthouse.model.domain.devices.hostdev_scsi import ScsiHostdev
 from guesthouse.model.domain.devices.memory import MemoryDevice
-from guesthouse.model.domain.plugging import Plugged, check_alone, insert, plug_into_guest
+from guesthouse.model.domain.plugging import Plugged, check_alone, plug_into_guest
 from guesthouse.model.qemu_objects import QemuObject
 from guesthouse.qemu.json_value import objects, text_of
+from guesthouse.qemu.monitor import MonitorTimeout
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -60,9 +63,8 @@ async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, de
     try:
         statusfile.write(driver, guest, run)
         await _plug_all(driver, guest, run, plugged.added, ctx)
-    except BaseException:
-        run.change = None
-        statusfile.save(driver, guest, run)
+    except BaseException as error:
+        settling.failed(driver, guest, run, error)
         raise
     run.change = Change(definition=definition) if definition else None
     statusfile.save(driver, guest, run)
@@ -76,10 +78,12 @@ def _names(added: Sequence[Device]) -> tuple[str, ...]:
 async def _prepare(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
     device.prepare(ctx)
     if isinstance(device, Disk):
-        await prepare_disk(driver, guest, run, device)
+        await _prepare_disk(driver, guest, run, device)
+    elif isinstance(device, ScsiHostdev):
+        run.next_layer = device.number_node(contexts.next_layer(run))
 
 
-async def prepare_disk(driver: Guests, guest: Guest, run: Run, disk: Disk) -> None:
+async def _prepare_disk(driver: Guests, guest: Guest, run: Run, disk: Disk) -> None:
     """Find out what a drive's images lie on, and number them. An empty drive has no format and no number."""
     if disk.empty:
         if disk.driver is not None:
@@ -100,14 +104,16 @@ async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Devi
             await wiring.make(run, _in_order(added, ctx))
         finally:
             host.given(run)
+    except (MonitorTimeout, asyncio.CancelledError):
+        raise  # see `settling.failed`
     except BaseException:
         there = await _still_there(run, added)
         for device in ready:
             if device not in there:
                 await host.unplug(driver, guest, run, device, ctx)
-        _join(guest, run, there)
+        release.join(guest, run, there)
         raise
-    _join(guest, run, added)
+    release.join(guest, run, added)
     await _finish(driver, guest, run, added, ctx)
 
 
@@ -124,13 +130,6 @@ def _in_order(added: Sequence[Device], ctx: DeviceContext) -> list[QemuObject]:
     """All backends, then what the guest sees: controllers before what is plugged into them."""
     made = [item for device in added for item in device.objects(ctx)]
     return [*wiring.backends(made), *wiring.front_ends(made)]
-
-
-def _join(guest: Guest, run: Run, added: Sequence[Device]) -> None:
-    for device in added:
-        insert(run.live, element_of(device).field, device)
-        memory.count(run, device, 1)
-    guest.changed()
 
 
 async def _finish(driver: Guests, guest: Guest, run: Run, added: Sequence[Device], ctx: DeviceContext) -> None:

@@ -12,6 +12,7 @@ from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.hostdev_scsi import ScsiHostdev
 from guesthouse.model.domain.plugging import boot_of
 
 if TYPE_CHECKING:
@@ -33,5 +34,6 @@ def next_layer(run: Run) -> int:
         counts = [clone(disk).number_layers(0) for disk in run.live.devices.disks]
         tops = [(disk.source.index or 0) if disk.source is not None else 0 for disk in run.live.devices.disks]
         highest = max((top + count - 1 for top, count in zip(tops, counts, strict=True)), default=0)
-        run.next_layer = max(sum(counts), highest) + 1
+        nodes = [device.node_number for device in run.live.devices.hostdevs if isinstance(device, ScsiHostdev)]
+        run.next_layer = max(sum(counts), highest, *nodes) + 1
     return run.next_layer

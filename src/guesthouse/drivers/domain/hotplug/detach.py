@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import statusfile
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.hotplug import contexts, kinds, release, wiring
+from guesthouse.drivers.domain.hotplug import contexts, kinds, release, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, OperationFailedError
@@ -63,9 +63,8 @@ async def carry_out(
     try:
         statusfile.write(driver, guest, run)
         gone = await _let_go(driver, guest, run, device, wait=wait)
-    except BaseException:
-        run.change = None
-        statusfile.save(driver, guest, run)
+    except BaseException as error:
+        settling.failed(driver, guest, run, error)
         raise
     run.change = Change(definition=definition) if definition else None
     statusfile.save(driver, guest, run)

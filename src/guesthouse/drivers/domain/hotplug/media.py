@@ -10,23 +10,23 @@ Source: QEMU's `qapi/block.json`, `blockdev-open-tray` and its neighbours.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import disk_preparing, statusfile
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.hotplug import contexts, host, wiring
+from guesthouse.drivers.domain.hotplug import contexts, drives, host, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
-from guesthouse.model.binding import Style, clone, new
+from guesthouse.model.binding import Style, new
 from guesthouse.model.domain.device_document import format_device
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.disk.source import Source
 from guesthouse.model.domain.document import copy
 from guesthouse.model.qemu_objects import QemuObject
-from guesthouse.qemu.json_value import JsonObject, as_object, objects, text_of
+from guesthouse.qemu.json_value import JsonObject, objects
+from guesthouse.qemu.monitor import MonitorTimeout
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 _TRAY_PATIENCE: Final = 5.0
 _TRAY_POLL: Final = 0.05
 
-#: What belongs to the disc and not to the drive.
-_OF_THE_DISC: Final = ("type", "source", "backing", "auth", "encryption")
 
 _LIVE: Final = Style(live=True, secure=True)
 
@@ -48,7 +46,7 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     in the drive.
     """
     drive = next(disk for disk in run.live.devices.disks if disk.target.dev == wanted.target.dev)
-    loaded = with_disc(drive, wanted)
+    loaded = drives.with_disc(drive, wanted)
     ctx = await contexts.of(driver, run, run.live)
     loaded.prepare(ctx)
     if loaded.empty:
@@ -64,10 +62,10 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
         statusfile.write(driver, guest, run)
         await host.plug(driver, guest, run, loaded, ctx)
         await _swap(run, drive, loaded, ctx, force=force)
-    except BaseException:
-        run.change = None
-        statusfile.save(driver, guest, run)
-        await host.unplug(driver, guest, run, loaded, ctx)
+    except BaseException as error:
+        settling.failed(driver, guest, run, error)
+        if not isinstance(error, MonitorTimeout):
+            await host.unplug(driver, guest, run, loaded, ctx)
         raise
     await host.unplug(driver, guest, run, drive, ctx)
     _exchange(run.live.devices.disks, loaded)
@@ -76,52 +74,24 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     statusfile.save(driver, guest, run)
 
 
-def with_disc(drive: Disk, wanted: Disk) -> Disk:
-    """A copy of the drive with another disc in it."""
-    loaded = clone(drive)
-    for name in _OF_THE_DISC:
-        if hasattr(drive, name):
-            setattr(loaded, name, clone_of(getattr(wanted, name)))
-    if loaded.driver is not None:
-        loaded.driver.type = (wanted.driver.type if wanted.driver is not None else None) or "raw"
-    loaded.target.tray = None
-    return loaded
-
-
-def clone_of(value: object) -> object:
-    """A copy of what a field holds: an element, or a plain value."""
-    return clone(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
-
-
 def _exchange(disks: list[Disk], loaded: Disk) -> None:
     disks[:] = [loaded if disk.target.dev == loaded.target.dev else disk for disk in disks]
 
 
 async def _swap(run: Run, drive: Disk, loaded: Disk, ctx: DeviceContext, *, force: bool) -> None:
-    made = nodes(loaded, ctx)
+    made = drives.nodes(loaded, ctx)
     await wiring.make(run, made)
     try:
         await _open_tray(run, drive, force=force)
-        await _put(run, drive.qom_name(), node_of(loaded, ctx))
+        await _put(run, drive.qom_name(), drives.node_of(loaded, ctx))
         await wiring.ask(run, loaded.after_start(ctx))
         await _close_tray(run, drive)
+    except MonitorTimeout:
+        raise  # see `settling.failed`
     except BaseException:
         await asyncio.shield(_put_back(run, drive, ctx, made))
         raise
-    await wiring.unmake(run, nodes(drive, ctx))
-
-
-def nodes(disk: Disk, ctx: DeviceContext) -> list[QemuObject]:
-    """The nodes of the disc in a drive, and what they need."""
-    if disk.empty:
-        return []
-    return [item for item in wiring.backends(disk.objects(ctx)) if item.qmp() is not None]
-
-
-def node_of(disk: Disk, ctx: DeviceContext) -> str | None:
-    """The node that the drive reads; None for an empty one."""
-    drive = wiring.front_ends(disk.objects(ctx))[-1].props.get("drive")
-    return drive if isinstance(drive, str) else None
+    await wiring.unmake(run, drives.nodes(drive, ctx))
 
 
 async def _put(run: Run, drive: str, node: str | None) -> None:
@@ -133,8 +103,8 @@ async def _put(run: Run, drive: str, node: str | None) -> None:
 async def _put_back(run: Run, drive: Disk, ctx: DeviceContext, made: list[QemuObject]) -> None:
     """The former disc is in the drive again."""
     try:
-        node = node_of(drive, ctx)
-        if inserted(await _asked(run, drive)) != node:
+        node = drives.node_of(drive, ctx)
+        if drives.inserted(await _asked(run, drive)) != node:
             await _put(run, drive.qom_name(), node)
         if drive.target.tray != "open":
             await _close_tray(run, drive)
@@ -144,11 +114,11 @@ async def _put_back(run: Run, drive: Disk, ctx: DeviceContext, made: list[QemuOb
 
 async def _open_tray(run: Run, drive: Disk, *, force: bool) -> None:
     """Open the tray, if there is one. Raises `OperationFailedError` where the guest does not."""
-    if _tray(await _asked(run, drive)) is not False:
+    if drives.tray(await _asked(run, drive)) is not False:
         return
     await run.talk().execute("blockdev-open-tray", {"id": drive.qom_name(), "force": force})
     deadline = asyncio.get_running_loop().time() + _TRAY_PATIENCE
-    while _tray(await _asked(run, drive)) is False:
+    while drives.tray(await _asked(run, drive)) is False:
         if asyncio.get_running_loop().time() > deadline:
             raise OperationFailedError(
                 f"timed out waiting to open tray of '{drive.target.dev}'", hint="the guest holds it; --force opens it"
@@ -157,28 +127,10 @@ async def _open_tray(run: Run, drive: Disk, *, force: bool) -> None:
 
 
 async def _close_tray(run: Run, drive: Disk) -> None:
-    if _tray(await _asked(run, drive)) is True:
+    if drives.tray(await _asked(run, drive)) is True:
         await run.talk().execute("blockdev-close-tray", {"id": drive.qom_name()})
 
 
 async def _asked(run: Run, drive: Disk) -> JsonObject:
     """What QEMU tells of a drive; empty where it does not know it."""
-    return told(drive, objects(await run.talk().execute("query-block"), "the reply of query-block"))
-
-
-def told(drive: Disk, entries: list[JsonObject]) -> JsonObject:
-    """The entry of `query-block` about a drive; empty where there is none."""
-    name = drive.qom_name()
-    return next((entry for entry in entries if name in (text_of(entry, "qdev"), text_of(entry, "device"))), {})
-
-
-def _tray(entry: JsonObject) -> bool | None:
-    """Whether the tray is open; None where there is none."""
-    found = entry.get("tray_open")
-    return found if isinstance(found, bool) else None
-
-
-def inserted(entry: JsonObject) -> str | None:
-    """The node that a drive reads; None for an empty one."""
-    medium = entry.get("inserted")
-    return text_of(as_object(medium, "a medium"), "node-name") or None if isinstance(medium, dict) else None
+    return drives.told(drive, objects(await run.talk().execute("query-block"), "the reply of query-block"))

@@ -1,4 +1,4 @@
-"""QEMU has let go of a device: its backends go, the host gets back what it had, and what runs is without it.
+"""What runs gets devices, and loses them once QEMU has let go: their backends go, the host gets back what they had.
 
 A guest may let go of a device long after it was asked: it is honoured whenever it comes.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import statusfile
@@ -18,7 +19,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.device_document import element_of
 from guesthouse.model.domain.devices.base import Device, DeviceContext
 from guesthouse.model.domain.devices.serial import Serial
-from guesthouse.model.domain.plugging import remove
+from guesthouse.model.domain.plugging import insert, remove
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -62,6 +63,14 @@ async def _clear(driver: Guests, guest: Guest, run: Run, device: Device, ctx: De
     await host.unplug(driver, guest, run, device, ctx)
     drop(guest, run, device)
     statusfile.save(driver, guest, run)
+
+
+def join(guest: Guest, run: Run, added: Iterable[Device]) -> None:
+    """What runs has these devices now."""
+    for device in added:
+        insert(run.live, element_of(device).field, device)
+        memory.count(run, device, 1)
+    guest.changed()
 
 
 def drop(guest: Guest, run: Run, device: Device) -> None:

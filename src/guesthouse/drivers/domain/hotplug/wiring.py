@@ -16,7 +16,7 @@ from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError, OperationUnsupportedError
 from guesthouse.model.qemu_objects import Command, Device, FdSet, NamedDescriptor, QemuObject
 from guesthouse.qemu.json_value import objects, text_of
-from guesthouse.qemu.monitor import QmpError
+from guesthouse.qemu.monitor import MonitorTimeout, QmpError
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ async def make(run: Run, wanted: Sequence[QemuObject]) -> None:
                 )
             made.append(item)  # before it is known: a command that is not answered in time may still be carried out
             await run.talk().execute(command.name, command.arguments, fd=_descriptor(item))
+    except MonitorTimeout:
+        raise  # nobody knows what is made: `settling` looks when QEMU answers again
     except BaseException as error:
         await asyncio.shield(unmake(run, made))
         if isinstance(error, QmpError) and (known := storage_refusal.explained(error.desc)) is not None:
