@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from guesthouse.model.domain.devices.handed_files import HandedFiles
 from guesthouse.model.domain.host_settings import HostSettings
 
 #: What the test program's host has throughout.
@@ -55,6 +56,7 @@ _TEXT: Final = re.compile(r'g_strdup\("([^"]*)"\)')
 _FREED: Final = re.compile(r"VIR_FREE\(driver\.config->(\w+)\)")
 _VARIABLE: Final = re.compile(r'g_setenv\("(\w+)", "([^"]*)", TRUE\)')
 _UNSET: Final = re.compile(r'g_unsetenv\("(\w+)"\)')
+_FILES: Final = re.compile(r'ARG_FD_GROUP, "([^"]+)", (true|false), \d+, ([0-9, ]+[0-9])')
 _TEST: Final = re.compile(r'DO_TEST\w*\(\s*"([^"]+)"(.*)\)', re.DOTALL)
 _ARCH: Final = re.compile(r'"(x86_64|aarch64|s390x|armv7l|ppc64|ppc|riscv64|loongarch64|sparc)"')
 
@@ -71,6 +73,7 @@ class Conditions:
     host_cpu: str = ""
     without: frozenset[str] = frozenset()
     migration: str = ""
+    files: dict[str, HandedFiles] = field(default_factory=dict)
     gic: tuple[int, ...] | None = None
 
 
@@ -119,8 +122,13 @@ class _Reader:
             host_cpu=host[1].capitalize() if host else "",
             without=frozenset(_DEVICES[name] for name in names),
             migration=source[1] if source else "",
+            files={name: _files(writable, numbers) for name, writable, numbers in _FILES.findall(rest)},
             gic=_GIC[gic[1]] if gic else None,
         ))  # fmt: skip
+
+
+def _files(writable: str, numbers: str) -> HandedFiles:
+    return HandedFiles(tuple(map(int, numbers.split(","))), writable=writable == "true")
 
 
 def conditions(folder: Path) -> dict[tuple[str, str], Conditions]:

@@ -19,6 +19,7 @@ from guesthouse.model import cpu_from_qemu
 from guesthouse.model.cpu_definition import CpuDefinition
 from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWish
 from guesthouse.model.domain.definition import Domain
+from guesthouse.model.domain.devices.handed_files import nothing_handed
 from guesthouse.model.domain.host_parts import HostParts, VsockEnd
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.memory_objects import HostMemory
@@ -116,6 +117,7 @@ class Host:
             tap_ends=_tap_ends,
             secret=lambda _usage_type, _reference: _SECRET,
             seal=sealer(bytes(range(32)), lambda size: bytes(range(size))),
+            handed=lambda group: held.files.get(group) or nothing_handed(group),
             volume=recorded_pools.lookup(self._pools),
             settings=held.settings,
             parts=HostParts(

@@ -116,8 +116,9 @@ _GROUPS = """<throttlegroups>
 </throttlegroups>"""
 
 
-def _ask(daemon: Daemon, command: str) -> list[dict[str, object]]:
-    done = daemon.virsh("qemu-monitor-command", "disks", json.dumps({"execute": command}))
+def _ask(daemon: Daemon, command: str, **arguments: str) -> list[dict[str, object]]:
+    order = json.dumps({"execute": command, "arguments": arguments})
+    done = daemon.virsh("qemu-monitor-command", "disks", order)
     found = json.loads(done.stdout)["return"]
     assert isinstance(found, list)
     return found
@@ -136,6 +137,7 @@ def test_a_guest_with_every_kind_of_disk(daemon: Daemon, images: Path, nbd: Path
     try:
         shell.until_ready()
         _check_guest(shell)
+        _plug(daemon, images, shell, tmp_path)
     finally:
         shell.close()
     assert (images / "kept.raw.TRANSIENT-disks").exists()
@@ -221,6 +223,45 @@ def _check_guest(shell: GuestShell) -> None:
     assert "written by the guest" in shell.run(f"dd if=/dev/{serials['SECRET']} bs=512 skip=100 count=1 2>/dev/null")
 
 
+def _objects(daemon: Daemon) -> set[str]:
+    found = _ask(daemon, "qom-list", path="/objects")
+    return {str(entry["name"]) for entry in found} - {"type"}
+
+
+def _plug(daemon: Daemon, images: Path, shell: GuestShell, tmp_path: Path) -> None:
+    """An encrypted image with limits comes and goes, and nothing of it stays behind; so does a chain."""
+    before = _objects(daemon), {str(node["node-name"]) for node in _ask(daemon, "query-named-block-nodes")}
+    image("create", "-f", "qcow2", "-b", images / "kept.raw", "-F", "raw", images / "plugged.qcow2")
+    image(
+        "create", "-q", "--object", f"secret,id=s,file={images}/passphrase", "-f", "qcow2",
+        "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", images / "plugged-luks.qcow2", "19M",
+    )  # fmt: skip
+    texts = {
+        "vdx": f"""<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
+          <source file='{images}/plugged-luks.qcow2'>
+          <encryption format='luks'><secret type='passphrase' uuid='{UUID}'/></encryption></source>
+          <target dev='vdx' bus='virtio'/><throttlefilters><throttlefilter group='slow'/></throttlefilters>
+          <serial>PLUGGED</serial></disk>""",
+        "sdf": f"""<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
+          <source file='{images}/plugged.qcow2'/><target dev='sdf' bus='scsi'/><vendor>PLUGGED</vendor></disk>""",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.xml").write_text(text)
+        daemon.virsh("attach-device", "disks", str(tmp_path / f"{name}.xml"))
+    shell.until("cat /sys/block/vd*/serial", "PLUGGED")
+    shell.until("cat /sys/block/sd*/device/vendor", "PLUGGED")
+    name = shell.run("grep -l PLUGGED /sys/block/vd*/serial").split("/")[3]
+    assert int(shell.run(f"cat /sys/block/{name}/size")) * 512 == 19 * MIB
+    for name in texts:
+        daemon.virsh("detach-disk", "disks", name)
+    deadline = time.monotonic() + 30
+    while (
+        left := (_objects(daemon), {str(node["node-name"]) for node in _ask(daemon, "query-named-block-nodes")})
+    ) != before:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
 def test_a_broken_chain_is_told(daemon: Daemon, images: Path, tmp_path: Path) -> None:
     (images / "middle.qcow2").rename(images / "elsewhere.qcow2")
     disk = f"""<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{images}/top.qcow2'/>
@@ -232,3 +273,31 @@ def test_a_broken_chain_is_told(daemon: Daemon, images: Path, tmp_path: Path) ->
     assert failed.returncode != 0
     assert f"Cannot access backing file '{images}/middle.qcow2' of storage file '{images}/top.qcow2'" in failed.stderr
     assert daemon.virsh("domstate", "broken").stdout.strip() == "shut off"
+
+
+_HAND_OVER = """
+import os
+with open(sys.argv[2], "r+b") as file:
+    guest = conn.lookupByName("handed")
+    try:
+        guest.create()
+    except libvirt.libvirtError as error:
+        print(error)
+    guest.FDAssociate("mine", [file.fileno()], libvirt.VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_WRITABLE)
+    guest.create()
+    print(guest.isActive())
+"""
+
+
+def test_a_client_hands_over_an_open_file(daemon: Daemon, images: Path, tmp_path: Path) -> None:
+    disk = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+      <source file='/nowhere/to/be/found' fdgroup='mine'/><target dev='vda' bus='virtio'/></disk>"""
+    document = tmp_path / "handed.xml"
+    document.write_text(tiny_xml("handed", devices=disk))
+    daemon.virsh("define", str(document))
+    refused, active = daemon.python(_HAND_OVER, str(images / "kept.raw")).stdout.splitlines()
+    assert refused == "invalid argument: file descriptor group 'mine' was not associated with the domain"
+    assert active == "1"
+    assert "18874368" in daemon.virsh("domblkinfo", "handed", "vda").stdout
+    daemon.virsh("destroy", "handed")
+    assert daemon.virsh("start", "handed", check=False).returncode != 0, "the file went with its connection"

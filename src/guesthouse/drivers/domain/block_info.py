@@ -67,7 +67,8 @@ async def _of_running(run: Run, disk: Disk) -> BlockInfo:
     raw = disk.driver is None or disk.driver.type != "qcow2"
     highest = counters.get("wr_highest_offset", 0)
     allocation = highest if raw and disk.type == "block" and highest else used
-    length = await _length(disk.path) if disk.path is not None else 0
+    handed = disk.source is not None and disk.source.fdgroup is not None
+    length = await _length(disk.path) if disk.path is not None and not handed else 0
     return BlockInfo(allocation, image.get("virtual-size", 0), length or used)
 
 

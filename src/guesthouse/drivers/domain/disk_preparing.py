@@ -12,6 +12,7 @@ storage can hang, and only where there is something to find out: most starts nee
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import pwd
 from collections.abc import Callable, Iterable
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import disk_overlays
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InternalError
+from guesthouse.errors import InternalError, LibvirtError
 from guesthouse.model.binding import new
+from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.disk import Disk, group
 from guesthouse.model.domain.devices.disk.chain import BackingStore
 from guesthouse.model.domain.devices.disk.driver import WITH_BACKING
@@ -60,6 +62,13 @@ async def prepare_disks(driver: Guests, guest: Guest, disks: Iterable[Disk]) -> 
                 await driver.in_thread(_number_users, source)
         if disk.transient is not None:
             await disk_overlays.make(guest.name, disk)
+
+
+def take_up(driver: Guests, live: Domain) -> None:
+    """Find the volumes of a guest again that runs already; one that is gone from its pool stays unknown."""
+    for disk in live.devices.disks:
+        with contextlib.suppress(LibvirtError):
+            disk.resolve(driver.volume)
 
 
 async def _is_missing(disk: Disk) -> bool:

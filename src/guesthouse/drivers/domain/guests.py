@@ -22,6 +22,7 @@ from guesthouse.drivers.domain.store import Store
 from guesthouse.drivers.network_service import NetworkService, NoNetworks
 from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults
+from guesthouse.model.domain.devices.handed_files import HandedFiles
 from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.secrets import SecretLookup, no_secret
 from guesthouse.places import Places
@@ -62,6 +63,8 @@ class Guests:
         self.networks: NetworkService = NoNetworks()
         #: Finds the values of secrets; the daemon puts the secret driver's lookup here.
         self.secret: SecretLookup = no_secret
+        #: Open files that clients handed over, by the guest's UUID and the name of the group.
+        self.handed: dict[str, dict[str, HandedFiles]] = {}
         #: Finds volumes of storage pools; the daemon puts the storage driver's lookup here.
         self.volume: VolumeLookup = no_volume
         #: Held by whoever adds, renames or removes definitions, so that names and files stay together.

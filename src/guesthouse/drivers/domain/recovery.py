@@ -28,6 +28,7 @@ from guesthouse.drivers.domain import (
     assigning,
     crash_dump,
     devices,
+    disk_preparing,
     dump,
     helpers,
     housing,
@@ -159,6 +160,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
     run = Run(live, where, process=process, booted=True, autodestroy=status.autodestroy)
     memory_places.take_advice(run, status.advised)
     helpers.take_up(driver, guest, run, status.helpers)
+    disk_preparing.take_up(driver, live)
     run.defined_cpu = guest.definition.cpu if guest.definition is not None else None
     housing.recover(driver, run)
     with contextlib.suppress(LibvirtError):

@@ -22,6 +22,7 @@ from guesthouse.drivers.domain import (
     agent,
     cpu_questions,
     devices,
+    disk_descriptors,
     disk_preparing,
     environment,
     helpers,
@@ -159,7 +160,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
             on_event=lambda event: monitor_events.hear(driver, guest, run, event),
             on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
             on_spawned=spawned,
-            pass_fds=network_plug.descriptors(run),
+            pass_fds=[*network_plug.descriptors(run), *disk_descriptors.descriptors_of(run)],
             env=variables,
             qemu_version=".".join(map(str, caps.version)) + caps.package,
         )

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.connect.processors import read_processor
-from guesthouse.drivers.domain import graphics_places, host_parts, memory_places, secrets
+from guesthouse.drivers.domain import disk_descriptors, graphics_places, host_parts, memory_places, secrets
 from guesthouse.drivers.domain.network_wiring import of_running
 from guesthouse.drivers.domain.run import Run
 from guesthouse.host.sysfs import HostTree
@@ -36,6 +36,7 @@ def of_run(driver: Guests, run: Run, caps: QemuCapabilities) -> LaunchContext:
         rendernode=graphics_places.rendernode,
         secret=driver.secret,
         volume=driver.volume,
+        handed=disk_descriptors.lookup(driver, run.live.uuid),
         seal=secrets.seal_of(run.where),
         tap_ends=of_running(run),
         run_as=(0, os.getegid()) if os.geteuid() == 0 else None,

@@ -68,6 +68,7 @@ def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
         secret=launch.secret,
         seal=launch.seal,
         volume=launch.volume,
+        handed=launch.handed,
         throttle_groups=_throttle_groups(domain),
         tap_ends=launch.tap_ends,
         run_as=launch.run_as,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from guesthouse.model.domain.devices.handed_files import HandedLookup, nothing_handed
 from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_places import no_network, no_rendernode
@@ -65,6 +66,7 @@ class LaunchContext:
     secret: SecretLookup = no_secret
     seal: Seal = no_seal
     volume: VolumeLookup = no_volume
+    handed: HandedLookup = nothing_handed
     settings: HostSettings = UNCHANGED
     parts: HostParts = NOTHING
     tap_ends: TapLookup = no_taps

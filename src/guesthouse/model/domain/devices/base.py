@@ -39,6 +39,7 @@ from guesthouse.model.domain.devices.address import (
     VirtioSerialAddress,
     drive_props,
 )
+from guesthouse.model.domain.devices.handed_files import HandedLookup, nothing_handed
 from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.host_parts import NOTHING, HostParts
 from guesthouse.model.domain.host_places import no_network, no_rendernode
@@ -249,6 +250,8 @@ class DeviceContext:
     seal: Seal = no_seal
     #: Where a volume of a storage pool really is, and the groups of limits that disks can name.
     volume: VolumeLookup = no_volume
+    #: Open files that a client handed over.
+    handed: HandedLookup = nothing_handed
     throttle_groups: frozenset[str] = frozenset()
     #: The ids of the guest's audio backends, in their order.
     audio_ids: tuple[int, ...] = ()

@@ -268,9 +268,11 @@ class Disk(Device):
             self.driver.type = "fat" if kind == "dir" else "raw"
 
     def prepare(self, ctx: DeviceContext) -> None:
-        """Find the volume, if that was not done before, and say whether lines to NBD servers are encrypted."""
+        """Find the volume, if that was not done before, and open files; say whether lines to servers are encrypted."""
         self.resolve(ctx.volume)
         for image in self.layers():
+            if image.source.fdgroup is not None:
+                image.source.handed = ctx.handed(image.source.fdgroup)
             if image.type == "network" and image.source.protocol == "nbd" and image.source.tls is None:
                 image.source.tls = ctx.settings.nbd_tls
 

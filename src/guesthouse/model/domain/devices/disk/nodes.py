@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from guesthouse.errors import InternalError, InvalidArgumentError, UnsupportedConfigError
+from guesthouse.errors import InternalError, UnsupportedConfigError
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import nbdkit
 from guesthouse.model.domain.devices.disk.driver import CACHE_MODES, FORMATS, WITH_BACKING
@@ -22,10 +22,12 @@ from guesthouse.model.domain.devices.disk.source import PlainSource
 from guesthouse.model.domain.secrets import Auth, secret_object
 from guesthouse.model.domain.tls import client_credentials
 from guesthouse.model.helper_programs import HelperProgram
-from guesthouse.model.qemu_objects import Blockdev, Object, Props, QemuObject, without_none
+from guesthouse.model.qemu_objects import Blockdev, FdSet, Object, Props, QemuObject, without_none
 
 #: The program that reserves SCSI devices for all disks of a guest that want it, and its socket.
 PR_HELPER: Final = "pr-helper0"
+#: Sets of descriptors of images have numbers above those of other sets.
+_FIRST_SET: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class Image:
     def format_node(self) -> str | None:
         """The node that reads the format, where there is one to read."""
         raw = self.format == "raw" and not self._decrypted_by_qemu
+        # One descriptor cannot be opened anew for reading only: a node above it has to see to that.
+        handed = self.source.handed
+        raw = raw and not (handed is not None and handed.writable and len(handed.descriptors) == 1)
         return None if raw else f"libvirt-{self.index}-format"
 
     @property
@@ -97,6 +102,8 @@ class Image:
         if top:
             zeroes = "on" if self.detect_zeroes == "unmap" and self.discard != "unmap" else self.detect_zeroes
             props |= without_none({"read-only": self.readonly, "discard": self.discard, "detect-zeroes": zeroes})
+        elif (handed := self.source.handed) is not None and len(handed.descriptors) == 1:
+            props |= {"read-only": self.readonly and not handed.writable, "discard": "unmap"}
         else:
             props |= {"auto-read-only": True, "discard": "unmap"}
         if self.cache in CACHE_MODES:
@@ -199,10 +206,13 @@ class Image:
         driver = "file"
         path = self.source.path
         if self.source.fdgroup is not None:
-            raise InvalidArgumentError(
-                f"file descriptor group '{self.source.fdgroup}' was not associated with the domain",
-                hint="descriptors cannot be handed over; give the path alone",
-            )
+            files = self.source.handed or ctx.handed(self.source.fdgroup)
+            sets = [
+                FdSet(_FIRST_SET + self.index, descriptor, f"{self.storage_node}{number}")
+                for number, descriptor in enumerate(files.descriptors)
+            ]
+            made.extend(sets)
+            path = sets[0].path
         if self.type == "block":
             driver = "host_cdrom" if self.source.host_cdrom else "host_device"
         pr = self._pr_manager if self.source.reservations is not None else None

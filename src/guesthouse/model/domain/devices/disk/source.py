@@ -16,6 +16,7 @@ from guesthouse.model.domain.devices.chardev import SourceLabel
 from guesthouse.model.domain.devices.disk.driver import FORMAT, MetadataCache
 from guesthouse.model.domain.devices.disk.encryption import Encryption
 from guesthouse.model.domain.devices.disk.protocols import DEFAULT_PORTS, PROTOCOLS, WITH_POOL, check_protocol
+from guesthouse.model.domain.devices.handed_files import HandedFiles
 from guesthouse.model.domain.secrets import Auth
 from guesthouse.model.kinds import ABSOLUTE_PATH, PROSE, TEXT, UINT, ULL, YES_NO, Kind, hexadecimal, integer, one_of
 
@@ -188,7 +189,8 @@ class Reservations:
 class PlainSource:
     """Where one image is. `name` is the path on a server, with the pool of RBD and the volume of Gluster before it.
 
-    `resolved` is what a volume of a storage pool turned out to be, `host_cdrom` says that the device is a CD-ROM drive.
+    `resolved` is what a volume of a storage pool turned out to be, `host_cdrom` says that the device is a CD-ROM drive,
+    `handed` are the open files of `fdgroup`.
     """
 
     pool: str | None = opt(TEXT)
@@ -228,6 +230,7 @@ class PlainSource:
     reservations: Reservations | None = one(Reservations)
     resolved_type: str | None = unbound(None)
     host_cdrom: bool = unbound(False)
+    handed: HandedFiles | None = unbound(None)
     resolved: PlainSource | None = unbound(None)
 
     @property
