@@ -24,6 +24,8 @@ from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
 from guesthouse.model.domain.devices.disk.source import PlainSource
 from guesthouse.model.domain.host_parts import HostParts, TpmPrograms, Virtiofsd, VsockEnd
 from guesthouse.model.domain.host_settings import HostSettings
+from guesthouse.model.domain.memory_objects import GuestMemory
+from guesthouse.model.domain.numa import Cell
 from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 from guesthouse.model.qemu_objects import Command, NamedDescriptor
@@ -64,9 +66,9 @@ def capabilities(devices: frozenset[str] | None = None) -> QemuCapabilities:
         kvm=False,
         machines={},
         devices=everything if devices is None else devices,
-        device_properties={},
+        device_properties={"virtio-mem-pci": Everything()},
         objects=everything,
-        object_properties={},
+        object_properties={"memory-backend-file": Everything()},
         commands=everything,
         options={"chardev": frozenset({"reconnect-ms"})},
         cpu_models={},
@@ -106,6 +108,7 @@ def context(devices: Devices, machine: str, *, assign: bool = True) -> DeviceCon
         seal=lambda value: (f"sealed {len(value)}", "vector"),
         volume=lambda _pool, volume, _mode: ("block", new(PlainSource, dev=f"/dev/pool/{volume}")),
         audio_ids=devices.audio_ids(),
+        memory=GuestMemory(slots=8, maximum_kib=1 << 24, cells=(new(Cell, id=0, kib=1024), new(Cell, id=1, kib=1024))),
         tap_ends=_tap_ends,
         parts=PARTS,
         guest_name="guest",
