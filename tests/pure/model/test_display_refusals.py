@@ -81,7 +81,7 @@ REFUSED: list[tuple[str, int, str]] = [
     (VNC.format("", "<audio id='7'/>"), UNSUPPORTED, "unable to find audio backend for ID '7'"),
     (SPICE.format(" tlsPort='5901'", ""), UNSUPPORTED, "TLS is disabled in qemu.conf"),
     (SPICE.format(" sharePolicy='ignore'", ""), UNSUPPORTED, "'sharePolicy'"),
-    (SPICE.format(" autoport='yes'", "") * 2, UNSUPPORTED, "only 1 graphics device of type 'spice'"),
+    (SPICE.format(" autoport='yes'", "") * 2, UNSUPPORTED, "only 1 graphics device of each type"),
     (
         SPICE.format("", "<gl enable='yes'/>") + "<graphics type='egl-headless'/>",
         UNSUPPORTED,

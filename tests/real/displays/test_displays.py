@@ -87,7 +87,6 @@ def _command_lines(daemon: Daemon) -> list[list[str]]:
 
 
 def test_a_client_without_the_network(daemon: Daemon, tmp_path: Path) -> None:
-    need("python3")
     _start(daemon, tmp_path, "<graphics type='vnc'><listen type='socket'/></graphics>")
     path = _graphics(daemon).get("socket", "")
     with socket.socket(socket.AF_UNIX) as connection:

@@ -16,9 +16,10 @@ _DRAWN_FOR = ("egl-headless", "vnc", "spice")
 def check_graphics(displays: Sequence[Graphics]) -> None:
     """Raise `UnsupportedConfigError` for displays that QEMU cannot have at the same time."""
     kinds = [graphics.type for graphics in displays]
-    for kind in ("spice", "egl-headless", "dbus", "sdl"):
-        if kinds.count(kind) > 1:
-            raise UnsupportedConfigError(f"only 1 graphics device of type '{kind}' is supported")
+    if len(set(kinds)) < len(kinds):
+        raise UnsupportedConfigError(
+            "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported"
+        )
     if "egl-headless" not in kinds:
         return
     for graphics in displays:
