@@ -367,6 +367,8 @@ class Device:
         address: Address | None = getattr(self, "address", None)
         if address is None:
             return
+        if isinstance(address, PciAddress) and address.zpci is not None and not ctx.qemu.has_device("zpci"):
+            raise UnsupportedConfigError("This QEMU binary doesn't support zPCI")
         connection = self.connection(ctx)
         fitting = PciAddress if connection.is_pci else _FITTING.get(connection.bus)
         if type(address) is fitting:

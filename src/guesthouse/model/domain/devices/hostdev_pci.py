@@ -117,7 +117,9 @@ class PciHostdev(Hostdev):
 
     def check_address(self, ctx: DeviceContext) -> None:
         """A PCI address, or none on purpose."""
-        if self.address is not None and not isinstance(self.address, (PciAddress, UnassignedAddress)):
+        if isinstance(self.address, PciAddress):
+            Hostdev.check_address(self, ctx)
+        elif self.address is not None and not isinstance(self.address, UnassignedAddress):
             raise InternalError("PCI host devices must use 'pci' or 'unassigned' address type", domain=Origin.DOMAIN)
 
     def check(self, ctx: DeviceContext) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import element, opt
-from guesthouse.model.domain.devices.address import Address, IsaAddress
+from guesthouse.model.domain.devices.address import Address, IsaAddress, PciAddress
 from guesthouse.model.domain.devices.base import (
     NOWHERE,
     Alias,
@@ -49,14 +49,32 @@ class Panic(Device):
             self.model = _ISA if ctx.x86 else _S390 if ctx.s390 else "pvpanic"
 
     def check(self, ctx: DeviceContext) -> None:
-        """The model exists on this machine, and what is no device of its own has no address."""
-        fits = {_ISA: ctx.x86, "hyperv": ctx.x86, _S390: ctx.s390, "pseries": False}
-        if not fits.get(self.model or "", True):
-            raise UnsupportedConfigError(f"panic model '{self.model}' is not supported on this machine")
-        if self.model == _S390 and self.address is not None:
-            raise UnsupportedConfigError("setting the panic device address is not supported for model 's390'")
-        if self.model in (_ISA, "pvpanic"):
-            ctx.need("pvpanic" if self.model == _ISA else "pvpanic-pci", f"panic model '{self.model}'")
+        """The model exists on this machine."""
+        model = self.model or ""
+        fits, owners = {
+            "hyperv": (ctx.x86, "i686 and x86_64"),
+            _S390: (ctx.s390, "S390"),
+            "pseries": (False, "pSeries"),
+        }.get(model, (True, ""))
+        if not fits:
+            raise UnsupportedConfigError(f"only {owners} guests support panic device of model '{model}'")
+        if model == _ISA and not (ctx.x86 and ctx.qemu.has_device("pvpanic")):
+            raise UnsupportedConfigError("the QEMU binary does not support the ISA panic device")
+        if model == "pvpanic" and not ctx.qemu.has_device("pvpanic-pci"):
+            raise UnsupportedConfigError("the QEMU binary does not support the PCI pvpanic device")
+
+    def check_address(self, ctx: DeviceContext) -> None:
+        """Of the model's kind, or none; libvirt's texts."""
+        if self.address is None:
+            return
+        if self.model == "pvpanic":
+            if not isinstance(self.address, PciAddress):
+                raise UnsupportedConfigError("pvpanic is supported only with PCI address type")
+        elif self.model == _ISA:
+            if not isinstance(self.address, IsaAddress):
+                raise UnsupportedConfigError("panic is supported only with ISA address type")
+        else:
+            raise UnsupportedConfigError(f"setting the panic device address is not supported for model '{self.model}'")
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The device; none where the processor or the machine notifies."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import attr, default, element
-from guesthouse.model.domain.devices.address import Address
+from guesthouse.model.domain.devices.address import Address, PciAddress
 from guesthouse.model.domain.devices.base import (
     NOWHERE,
     PCI,
@@ -25,6 +25,14 @@ from guesthouse.model.qemu_objects import Command, Option, QemuObject
 from guesthouse.model.qemu_objects import Device as QemuDevice
 
 _ACTIONS: Final = ("reset", "shutdown", "poweroff", "pause", "dump", "none", "inject-nmi")
+
+#: Model to why it has no such address.
+_NO_ADDRESS: Final = {
+    "i6300esb": "can go only on PCI bus",
+    "ib700": "does not support configuring the address",
+    "diag288": "is virtual and cannot go on any bus.",
+    "itco": "is part of the machine and cannot have any address set.",
+}
 
 
 @element("watchdog")
@@ -42,14 +50,22 @@ class Watchdog(Device):
         """Only one model is a PCI device; the TCO watchdog is part of Q35's chipset."""
         return PCI if self.model == "i6300esb" else NOWHERE
 
+    def check_address(self, ctx: DeviceContext) -> None:
+        """Only one model has an address; libvirt's texts."""
+        if self.address is None or (self.model == "i6300esb" and isinstance(self.address, PciAddress)):
+            return
+        raise UnsupportedConfigError(f"{self.model} model of watchdog {_NO_ADDRESS[self.model]}")
+
     def check(self, ctx: DeviceContext) -> None:
         """The model exists on this machine."""
-        if self.address is not None and self.model != "i6300esb":
-            raise UnsupportedConfigError(f"{self.model} model of watchdog does not support configuring the address")
-        if self.model == "itco":
-            if not ctx.q35:
-                raise UnsupportedConfigError("itco model of watchdog is only part of q35 machine")
-        else:
+        fits, text = {
+            "ib700": (ctx.i440fx, "cannot be used with this machine type"),
+            "diag288": (ctx.s390, "is allowed for s390 and s390x only"),
+            "itco": (ctx.q35, "is only part of q35 machine"),
+        }.get(self.model, (True, ""))
+        if not fits:
+            raise UnsupportedConfigError(f"{self.model} model of watchdog {text}")
+        if self.model != "itco":
             ctx.need(self.model, f"watchdog model '{self.model}'")
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
