@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from guesthouse.host.netlink import (
+    ALL_MULTICAST,
     CREATE,
     DELLINK,
     EXCLUSIVE,
     NEWADDR,
     NEWLINK,
     NEWROUTE,
+    PROMISCUOUS,
     SETLINK,
+    UP,
     Attributes,
     Message,
     Netlink,
@@ -93,10 +96,13 @@ def change(
     master: str | None = None,
     alias: str | None = None,
     up: bool | None = None,
+    promiscuous: bool | None = None,
+    all_multicast: bool | None = None,
 ) -> None:
     """Set what is given, in one order: nothing is changed if the kernel refuses any of it before it begins.
 
-    `master` is the bridge that the device becomes a port of; empty for none.
+    `master` is the bridge that the device becomes a port of; empty for none. The last two say what it receives beside
+    what is for it.
     """
     attributes: Attributes = []
     if mac is not None:
@@ -107,8 +113,10 @@ def change(
         attributes.append((_IFALIAS, alias))
     if master is not None:
         attributes.append((_MASTER, index(master) if master else 0))
+    wishes = {UP: up, PROMISCUOUS: promiscuous, ALL_MULTICAST: all_multicast}
+    state = {bit: wish for bit, wish in wishes.items() if wish is not None}
     with Netlink() as netlink:
-        netlink.transact([link_message(SETLINK, attributes, index=index(name), up=up)])
+        netlink.transact([link_message(SETLINK, attributes, index=index(name), state=state)])
 
 
 def isolate(name: str, *, isolated: bool) -> None:

@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -22,6 +22,10 @@ NEWADDR, NEWROUTE = 20, 24
 
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 REPLACE, EXCLUSIVE, CREATE = 0x100, 0x200, 0x400
+
+#: Flags of a network device: it is up, it receives what is for others, it receives what is for any group.
+UP, PROMISCUOUS, ALL_MULTICAST = 0x1, 0x100, 0x200
+NO_STATE: Final[Mapping[int, bool]] = {}
 
 #: How long the kernel may take, in seconds: its lock for network devices can be held by somebody else.
 DEADLINE: Final = 10.0
@@ -50,10 +54,10 @@ class Message:
 
 
 def link_message(kind: int, attributes: Attributes, *, index: int = 0, flags: int = 0, family: int = 0,
-                 up: bool | None = None) -> Message:  # fmt: skip
-    """A message about a network device. `up` sets it up or down."""
-    wanted = 0 if up is None else int(up)
-    return Message(kind, flags, _LINK.pack(family, 0, index, wanted, 0 if up is None else 1), attributes)
+                 state: Mapping[int, bool] = NO_STATE) -> Message:  # fmt: skip
+    """A message about a network device. `state` says which of its flags (`UP`, …) are set or cleared."""
+    wanted = sum(bit for bit, is_set in state.items() if is_set)
+    return Message(kind, flags, _LINK.pack(family, 0, index, wanted, sum(state)), attributes)
 
 
 def encode_attributes(attributes: Attributes) -> bytes:

@@ -43,13 +43,14 @@ def test_texts_end_with_a_zero() -> None:
 
 
 def test_a_link_message_says_up_or_down() -> None:
-    def flags(up: bool | None) -> tuple[int, int]:
-        message = netlink.link_message(netlink.SETLINK, [], index=7, up=up)
+    def flags(state: dict[int, bool]) -> tuple[int, int]:
+        message = netlink.link_message(netlink.SETLINK, [], index=7, state=state)
         _family, _type, index, flags, change = struct.unpack("=BxHiII", message.fixed)
         assert index == 7
         return flags, change
 
-    assert [flags(None), flags(True), flags(False)] == [(0, 0), (1, 1), (0, 1)]
+    assert [flags({}), flags({netlink.UP: True}), flags({netlink.UP: False})] == [(0, 0), (1, 1), (0, 1)]
+    assert flags({netlink.UP: True, netlink.PROMISCUOUS: False}) == (1, 0x101)
 
 
 def test_a_missing_device_is_missing() -> None:

@@ -140,6 +140,7 @@ def checked(kind: str, content: str, model: str) -> Device:
     devices = cases.parse(f"<devices><interface type='{kind}'>{MAC}{content}{chosen}</interface></devices>")
     ctx = cases.context(devices, "q35", assign=False)
     known = ("virtio-net-pci", "e1000", "rtl8139")
+    ctx.shared_memory = False
     ctx.qemu = cases.capabilities(frozenset(known))
     card = devices.interfaces[0]
     card.defaults(ctx)

@@ -201,10 +201,13 @@ def test_macvtap(namespace: Namespace, daemon: Daemon) -> None:
     namespace.need("ip link add link ve0 name probe0 type macvtap && ip link del probe0", "the kernel has no macvtap")
     own = namespace.run("cat /sys/class/net/ve0/address").strip()
     card = CARD.format(LOWER, "").replace("'bridge'", "'direct'").replace("bridge='br0'", "dev='ve0' mode='{}'")
-    define(daemon, "direct", card.format("bridge"))
+    define(daemon, "direct", card.format("bridge").replace("'direct'", "'direct' trustGuestRxFilters='yes'"))
     daemon.virsh("start", "direct")
     with console(daemon, "direct") as guest:
         guest.run("ip addr add 10.8.0.2/24 dev eth0")
+        assert " 0% packet loss" in guest.run("ping -c 1 -w 20 10.8.0.1")
+        guest.run(f"ip link set eth0 address {PLUGGED}")  # this guest is trusted with what it receives
+        eventually(lambda: namespace.run("cat /sys/class/net/macvtap0/address").strip() == PLUGGED)
         assert " 0% packet loss" in guest.run("ping -c 1 -w 20 10.8.0.1")
     rest = {"lo", "br0", "br1", "ve0", "ve1"}
     assert namespace.devices() == {*rest, "macvtap0"}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from guesthouse.errors import LibvirtError, OperationInvalidError, OperationTimeoutError, Origin
@@ -21,10 +21,12 @@ from guesthouse.host import pci
 from guesthouse.model.domain.devices.hostdev import Hostdev
 from guesthouse.model.domain.devices.hostdev_pci import PciHostdev
 from guesthouse.model.domain.devices.hostdev_scsi import ScsiHostdev
+from guesthouse.model.domain.devices.interface.assigned import as_hostdev
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
     from guesthouse.drivers.domain.run import Run
+    from guesthouse.model.domain.definition import Domain
     from guesthouse.model.domain.devices.base import Device
 
 log = logging.getLogger(__name__)
@@ -56,12 +58,18 @@ def _check_free(driver: Guests, run: Run, device: Hostdev) -> None:
     for guest in driver.registry:
         if guest.run is None or guest.run is run:
             continue
-        for other in guest.run.live.devices.hostdevs:
+        for other in _assigned(guest.run.live):
             if other.identity == device.identity:
                 raise OperationInvalidError(
                     f"{_WORDS[device.type]} device {device.label} is in use by driver QEMU, domain {guest.name}",
                     domain=Origin.NONE,
                 )
+
+
+def _assigned(live: Domain) -> Iterator[Hostdev]:
+    """All devices of the host that a running guest has, network cards among them."""
+    yield from live.devices.hostdevs
+    yield from (as_hostdev(interface) for interface in live.devices.interfaces if interface.is_assigned)
 
 
 async def _take_pci(device: PciHostdev) -> None:

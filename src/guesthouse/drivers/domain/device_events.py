@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import statusfile
+from guesthouse.drivers.domain import network_change, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError
+from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.qemu.json_value import JsonObject, as_int, as_object, objects, text_of
 
 if TYPE_CHECKING:
@@ -65,10 +66,12 @@ async def _ask_address(driver: Guests, guest: Guest, run: Run, alias: str) -> No
     except LibvirtError as error:
         log.warning("the address of card %s of domain '%s' is not known: %s", alias, guest.name, error.message)
         return
-    now = next((text_of(entry, "main-mac") for entry in objects(answer, "the reply of query-rx-filter")), "")
+    told = next(iter(objects(answer, "the reply of query-rx-filter")), {})
+    now = text_of(told, "main-mac")
     card = next((c for c in run.live.devices.interfaces if c.alias is not None and c.alias.name == alias), None)
     if card is None or card.mac is None or not now:
         return
+    await _follow(driver, guest, card, told)
     before = card.mac.current_address or card.mac.address
     if now.lower() == before.lower():
         return
@@ -76,3 +79,17 @@ async def _ask_address(driver: Guests, guest: Guest, run: Run, alias: str) -> No
     guest.changed()
     statusfile.save(driver, guest, run)
     driver.events.publish(EventId.NIC_MAC_CHANGE, guest, alias, before, now)
+
+
+async def _follow(driver: Guests, guest: Guest, card: Interface, told: JsonObject) -> None:
+    """What the guest wants to receive, its device on the host has to let through."""
+    try:
+        await network_change.follow_filter(
+            driver,
+            card,
+            text_of(told, "main-mac"),
+            promiscuous=told.get("promiscuous") is True,
+            all_multicast=text_of(told, "multicast") == "all",
+        )
+    except LibvirtError as error:
+        log.warning("card %s of domain '%s': %s", card.name, guest.name, error.message)

@@ -43,6 +43,21 @@ async def change(driver: Guests, run: Run, old: Interface, wanted: Interface) ->
         undo.pop_all()
 
 
+async def follow_filter(driver: Guests, card: Interface, mac: str, *, promiscuous: bool, all_multicast: bool) -> None:
+    """Let a macvtap receive what its guest wants to receive, where the guest is trusted with that.
+
+    A tap on a bridge needs nothing of the kind: the bridge learns. Raises error 38 with the kernel's reason.
+    """
+    device = card.host_device
+    if not card.trust_guest_rx_filters or card.type != "direct" or device is None:
+        return
+    await _told(
+        driver,
+        device,
+        functools.partial(links.change, device, mac=mac, promiscuous=promiscuous, all_multicast=all_multicast),
+    )
+
+
 def _check(old: Interface, wanted: Interface) -> None:
     name = wanted.host_device
     if name is not None and name != old.host_device:

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import network_switches
+from guesthouse.drivers.domain import network_assigning, network_switches
 from guesthouse.drivers.domain.network_wiring import Connected, Wiring, connected, tap_mac
 from guesthouse.drivers.network_service import NetworkPort, PortRequest
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, Origin, UnsupportedConfigError
@@ -52,6 +52,8 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
     Raises `UnsupportedConfigError`, error 43 for an unknown network, error 38 with what the kernel said, and
     `OperationFailedError` for a script.
     """
+    if interface.is_assigned:
+        await network_assigning.take(driver, run, interface)
     if not interface.uses_tap:
         return Wiring()
     if interface.filter is not None:
@@ -81,8 +83,7 @@ async def plug_all(driver: Guests, run: Run, context: LaunchContext) -> LaunchCo
     Raises what `plug` raises; those that were plugged are unplugged with the run.
     """
     for interface in run.live.devices.interfaces:
-        if interface.uses_tap:
-            run.wirings[interface.name] = await plug(driver, run, interface)
+        await plug_in(driver, run, interface)
     return dataclasses.replace(context, tap_ends=lambda alias, _queues, _vhost: run.wirings[alias].inherited())
 
 
@@ -91,7 +92,7 @@ async def plug_in(driver: Guests, run: Run, interface: Interface) -> None:
 
     Whoever calls it calls `close` when QEMU has the card or refused it, and `unplug` when the card is gone again.
     """
-    if interface.uses_tap:
+    if interface.uses_tap or interface.is_assigned:
         run.wirings[interface.name] = await plug(driver, run, interface)
 
 
@@ -120,6 +121,8 @@ async def unplug(driver: Guests, run: Run, interface: Interface) -> None:
     if interface.type == "ethernet" and interface.down_script and device is not None:
         with _logged(f"domain '{run.live.name}': {device}"):
             await _run_script(interface.down_script, device)
+    if interface.is_assigned:
+        network_assigning.give_back(driver, interface)
     await _dismantle(driver, run, interface)
 
 
@@ -145,18 +148,17 @@ async def _dismantle(driver: Guests, run: Run, interface: Interface) -> None:
 async def unplug_all(driver: Guests, run: Run) -> None:
     """Remove what outlives the QEMU of a run that is gone."""
     for interface in run.live.devices.interfaces:
-        if interface.uses_tap:
+        if interface.uses_tap or interface.is_assigned:
             await unplug(driver, run, interface)
 
 
 def outlives_qemu(run: Run) -> bool:
     """Whether `unplug_all` has anything to do."""
     return any(
-        interface.type in ("direct", "network")
+        interface.type in ("direct", "network", "hostdev")
         or interface.down_script is not None
         or interface.virtual_port is not None
         for interface in run.live.devices.interfaces
-        if interface.uses_tap
     )
 
 

@@ -40,7 +40,8 @@ class Reconnect:
 class InterfaceSource:
     """The other end: which attributes count is the type's matter.
 
-    `portid` and `actual_bridge` are what a running guest got from its network.
+    `portid` and `actual_bridge` are what a running guest got from its network; `taken` says of a card of the host that
+    its own driver is to have it again.
     """
 
     network: str | None = opt(TEXT)
@@ -55,6 +56,7 @@ class InterfaceSource:
     address: str | None = opt(TEXT)
     port: int | None = opt(_PORT)
     name: str | None = opt(TEXT)
+    taken: bool | None = opt(YES_NO, status=True)
     host_address: PciAddress | None = choice("type", {"pci": PciAddress})
     reconnect: Reconnect | None = one(Reconnect)
     local_address: str | None = opt(TEXT, "address", within="local")

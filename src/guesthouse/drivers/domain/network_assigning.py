@@ -1,0 +1,52 @@
+"""Network cards of the host that a guest has for itself: virtual functions, told their address and VLAN before.
+
+What a card of the host has in common with other such devices is in `assigning`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain import assigning, network_switches
+from guesthouse.drivers.domain.network_wiring import connected
+from guesthouse.errors import UnsupportedConfigError
+from guesthouse.host import sriov
+from guesthouse.model.domain.devices.interface import Interface
+from guesthouse.model.domain.devices.interface.assigned import as_hostdev
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+    from guesthouse.drivers.domain.run import Run
+
+
+async def take(driver: Guests, run: Run, interface: Interface) -> None:
+    """Tell the card of the host what the guest's shall be, and give it to the guest.
+
+    Raises `UnsupportedConfigError` for what is no virtual function, and what `assigning.take` raises.
+    """
+    end = connected(interface)
+    network_switches.check(end)
+    if end.switch:
+        raise UnsupportedConfigError(f"<virtualport type='{end.switch}'> is not supported for assigned network cards")
+    device = as_hostdev(interface)
+    if end.vlan is not None and end.vlan.trunk is not None:
+        raise UnsupportedConfigError("vlan trunking is not supported by SR-IOV network devices")
+    vlan = end.vlan.tags[0].id if end.vlan is not None else 0
+    try:
+        function = await driver.in_thread(sriov.virtual_function, device.label)
+        await driver.in_thread(sriov.configure, function, interface.mac_text, vlan)
+    except OSError as error:
+        raise UnsupportedConfigError(
+            "Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
+            hint=f"{error.strerror}; other PCI devices are assigned with <hostdev>",
+        ) from error
+    await assigning.take(driver, run, device)
+    if interface.source is not None:
+        interface.source.taken = device.source.taken
+
+
+def give_back(driver: Guests, interface: Interface) -> None:
+    """Let the host have the card again, in the background."""
+    assigning.give_back(driver, [as_hostdev(interface)])
+    if interface.source is not None:
+        interface.source.taken = None
