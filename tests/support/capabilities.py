@@ -9,6 +9,7 @@ from guesthouse.model.domain.defaults import Defaults, FirmwareImage, FirmwareWi
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities
 
 _DEVICES = """
+ccid-card-emulated ccid-card-passthru qxl qxl-vga usb-redir virtio-sound-pci
 ahci am53c974 bochs-display cirrus-vga dc-390 e1000 e1000e floppy hda-duplex hda-micro hda-output i6300esb
 i82801b11-bridge ib700 ich9-ahci ich9-intel-hda ich9-usb-ehci1 ich9-usb-uhci1 ich9-usb-uhci2 ich9-usb-uhci3 ide-cd
 ide-hd igb intel-hda ioh3420 isa-debugcon isa-fdc isa-parallel isa-serial lsi lsi53c895a megasas mptsas1068

@@ -56,6 +56,7 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
     virtio_transport.assign(domain, ctx, family)
     _assign_pci(domain, ctx, family)
     usb.assign(domain, ctx, complete=defaults.new)
+    domain.devices.mirror_console()
     memory_slots.assign_slots(domain.devices.memories, ctx.memory)
     ctx = definition_context(domain, qemu, defaults)
     checks.check(domain, ctx)
