@@ -100,6 +100,7 @@ async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Devi
         for device in added:
             await host.plug(driver, guest, run, device, ctx)
             ready.append(device)
+        statusfile.write(driver, guest, run)  # with what the host chose for them
         try:
             await wiring.make(run, _in_order(added, ctx))
         finally:

@@ -36,7 +36,7 @@ _TRAY_PATIENCE: Final = 5.0
 _TRAY_POLL: Final = 0.05
 
 
-_LIVE: Final = Style(live=True, secure=True)
+_LIVE: Final = Style(live=True, secure=True, status=True)
 
 
 async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definition: str, *, force: bool) -> None:
