@@ -11,7 +11,8 @@ from lxml import etree
 
 from guesthouse.errors import Code, LibvirtError, OperationInvalidError
 from guesthouse.model.binding import new
-from guesthouse.model.domain.devices.disk.source import Host, PlainSource
+from guesthouse.model.domain.devices.disk.source import PlainSource
+from guesthouse.model.domain.devices.disk.source_parts import Host
 from guesthouse.model.domain.devices.volumes import VolumeLookup
 from guesthouse.model.domain.secrets import Auth, SecretReference
 

@@ -18,7 +18,8 @@ from guesthouse.host.child import run as run_child
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.disk.chain import BackingStore
-from guesthouse.model.domain.devices.disk.source import ImageFormat, Source
+from guesthouse.model.domain.devices.disk.source import Source
+from guesthouse.model.domain.devices.disk.source_parts import ImageFormat
 from guesthouse.qemu import images
 
 if TYPE_CHECKING:

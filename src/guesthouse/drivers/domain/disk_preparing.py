@@ -26,7 +26,8 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.disk import Disk, group
 from guesthouse.model.domain.devices.disk.chain import BackingStore
 from guesthouse.model.domain.devices.disk.driver import WITH_BACKING
-from guesthouse.model.domain.devices.disk.source import LOCAL_TYPES, DataStore, ImageFormat, PlainSource, Source
+from guesthouse.model.domain.devices.disk.source import LOCAL_TYPES, DataStore, PlainSource, Source
+from guesthouse.model.domain.devices.disk.source_parts import ImageFormat
 from guesthouse.qemu import chains
 from guesthouse.qemu.chains import Chain, Link
 

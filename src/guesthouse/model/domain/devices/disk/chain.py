@@ -9,7 +9,8 @@ from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import element, itself, one, opt, unbound
 from guesthouse.model.domain.devices.disk.driver import FORMAT, check_format
 from guesthouse.model.domain.devices.disk.protocols import check_login
-from guesthouse.model.domain.devices.disk.source import STORAGE_TYPE, ImageFormat, Source
+from guesthouse.model.domain.devices.disk.source import STORAGE_TYPE, Source
+from guesthouse.model.domain.devices.disk.source_parts import ImageFormat
 from guesthouse.model.kinds import TEXT, UINT, one_of
 
 

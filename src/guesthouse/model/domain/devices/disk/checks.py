@@ -17,6 +17,7 @@ from guesthouse.model.domain.devices.disk.driver import DiskDriver
 from guesthouse.model.domain.devices.disk.names import has_partition, name_index
 from guesthouse.model.domain.devices.disk.protocols import check_login
 from guesthouse.model.domain.devices.disk.source import LOCAL_TYPES
+from guesthouse.model.domain.devices.disk.special_checks import check_lun, check_shared_memory, check_vhost_user
 from guesthouse.model.domain.devices.iothread_mapping import check_mapping
 
 if TYPE_CHECKING:
@@ -40,18 +41,6 @@ _VIRTIO_ONLY: Final = (
     ("packed", "packed driver option is only supported for virtio devices"),
     ("page_per_vq", "page_per_vq option is only supported for virtio devices"),
 )
-#: What a disk that another program serves over a socket cannot have: fields of the disk, and of its driver.
-_NOT_VHOST_USER: Final = (
-    ("iotune", "iotune"), ("backing", "backingStore"), ("encryption", "encryption"), ("readonly", "readonly"),
-    ("shareable", "shareable"), ("transient", "transient"), ("serial", "serial"), ("wwn", "wwn"), ("vendor", "vendor"),
-    ("product", "product"), ("auth", "auth"), ("geometry", "geometry"), ("blockio", "blockio"),
-    ("filters", "throttlefilters"),
-)  # fmt: skip
-_NOT_VHOST_USER_DRIVER: Final = (
-    ("cache", "cache"), ("error_policy", "error_policy"), ("rerror_policy", "error_policy"), ("io", "io"),
-    ("ioeventfd", "ioeventfd"), ("copy_on_read", "copy_on_read"), ("discard", "discard"), ("iothread", "iothread"),
-    ("iothreads", "iothread"), ("detect_zeroes", "detect_zeroes"), ("metadata_cache", "metadata_cache"),
-)  # fmt: skip
 
 
 def check(disk: Disk, ctx: DeviceContext) -> None:
@@ -64,15 +53,15 @@ def check(disk: Disk, ctx: DeviceContext) -> None:
     _check_kind(disk, ctx)
     _check_identity(disk)
     if disk.device == "lun":
-        _check_lun(disk)
+        check_lun(disk)
     if disk.geometry is not None:
         _check_geometry(disk)
     if disk.transient is not None:
         _check_transient(disk)
     if disk.type == "vhostuser":
-        _check_vhost_user(disk)
+        check_vhost_user(disk)
     if disk.type in ("vhostuser", "vhostvdpa"):
-        _check_shared_memory(disk, ctx)
+        check_shared_memory(disk, ctx)
     _check_throttling(disk, ctx)
     _check_driver(disk, disk.settings, ctx)
 
@@ -166,35 +155,6 @@ def _check_kind(disk: Disk, ctx: DeviceContext) -> None:
             raise UnsupportedConfigError("sgio can be used only with device='lun'")
 
 
-def _check_lun(disk: Disk) -> None:
-    source = disk.source
-    if disk.type == "network" and source is not None:
-        if source.protocol != "iscsi":
-            raise UnsupportedConfigError(f"disk device='lun' is not supported for protocol='{source.protocol}'")
-        if source.reservations is not None:
-            raise UnsupportedConfigError("<reservations/> allowed only for lun devices of the host")
-    elif disk.type not in ("block", "volume"):
-        raise UnsupportedConfigError("disk device='lun' is only valid for block type disk source")
-    if disk.settings.type not in (None, "raw"):
-        raise UnsupportedConfigError("disk device 'lun' must use 'raw' format")
-    if source is not None and source.slice is not None:
-        raise UnsupportedConfigError("disk device 'lun' doesn't support storage slice")
-    if disk.effective_encryption is not None:
-        raise UnsupportedConfigError("disk device 'lun' doesn't support encryption")
-    if disk.bus == "virtio":
-        raise UnsupportedConfigError("This QEMU doesn't support SCSI emulation with 'virtio-blk' device")
-    if disk.bus != "scsi":
-        raise UnsupportedConfigError(f"disk device='lun' is not supported for bus='{disk.bus}'")
-    if disk.settings.copy_on_read:
-        raise UnsupportedConfigError(f"copy_on_read is not compatible with 'lun' disk '{disk.target.dev}'")
-    if disk.wwn is not None:
-        raise UnsupportedConfigError("Setting wwn is not supported for lun device")
-    if disk.vendor is not None or disk.product is not None:
-        raise UnsupportedConfigError("Setting vendor or product is not supported for lun device")
-    if disk.serial is not None:
-        raise UnsupportedConfigError("scsi-block 'lun' devices do not support the serial property")
-
-
 def _check_identity(disk: Disk) -> None:
     if disk.wwn is not None and disk.bus not in ("ide", "scsi"):
         raise UnsupportedConfigError("Only ide and scsi disk support wwn")
@@ -248,26 +208,6 @@ def _check_transient(disk: Disk) -> None:
     shared = disk.transient is not None and disk.transient.share_backing
     if shared and disk.bus not in ("usb", "virtio", "scsi"):
         raise UnsupportedConfigError(f"disk bus '{disk.bus}' doesn't support transiend disk backing image sharing")
-
-
-def _check_vhost_user(disk: Disk) -> None:
-    if disk.bus != "virtio":
-        raise UnsupportedConfigError("vhostuser disk supports only virtio bus")
-    if disk.snapshot != "no":
-        raise UnsupportedConfigError("only snapshot=no is supported with vhostuser disk")
-    for name, word in _NOT_VHOST_USER_DRIVER:
-        if getattr(disk.settings, name) is not None:
-            raise UnsupportedConfigError(f"{word} is not supported with vhostuser disk")
-    for name, word in _NOT_VHOST_USER:
-        if getattr(disk, name):
-            raise UnsupportedConfigError(f"{word} is not supported with vhostuser disk")
-
-
-def _check_shared_memory(disk: Disk, ctx: DeviceContext) -> None:
-    if not ctx.shared_memory:
-        raise UnsupportedConfigError(f"'{disk.type}' requires shared memory")
-    if disk.type == "vhostvdpa" and disk.settings.cache not in ("none", "directsync"):
-        raise UnsupportedConfigError(f"disk type '{disk.type}' requires cache mode 'directsync' or 'none'")
 
 
 def _check_throttling(disk: Disk, ctx: DeviceContext) -> None:

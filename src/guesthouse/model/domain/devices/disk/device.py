@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
-from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.binding import attr, default, element, flag, many, must, new, one, opt, opt_leaf
+from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.binding import default, element, flag, must, new, one, opt, opt_leaf
 from guesthouse.model.domain.devices.address import Address, DriveAddress
 from guesthouse.model.domain.devices.base import (
     Alias,
@@ -22,70 +22,22 @@ from guesthouse.model.domain.devices.base import (
     alias_slot,
     virtio_connection,
 )
-from guesthouse.model.domain.devices.disk import checks, front_end
+from guesthouse.model.domain.devices.disk import checks, front_end, images
 from guesthouse.model.domain.devices.disk.chain import BackingStore, Mirror
 from guesthouse.model.domain.devices.disk.driver import BlockIo, DiskDriver, Geometry
 from guesthouse.model.domain.devices.disk.encryption import Encryption
-from guesthouse.model.domain.devices.disk.names import PREFIXES, bus_of, name_index
-from guesthouse.model.domain.devices.disk.nodes import PR_HELPER, Image
-from guesthouse.model.domain.devices.disk.source import STORAGE_TYPE, DataStore, PlainSource, Source
+from guesthouse.model.domain.devices.disk.names import bus_of, name_index
+from guesthouse.model.domain.devices.disk.nodes import PR_HELPER, Image, pr_socket
+from guesthouse.model.domain.devices.disk.parts import DiskTarget, ThrottleFilters, Transient
+from guesthouse.model.domain.devices.disk.source import STORAGE_TYPE, PlainSource, Source
 from guesthouse.model.domain.devices.throttling import IoTune
 from guesthouse.model.domain.devices.volumes import VolumeLookup
 from guesthouse.model.domain.secrets import Auth
 from guesthouse.model.helper_programs import HelperProgram
-from guesthouse.model.kinds import ON_OFF, PROSE, TEXT, YES_NO, Kind, integer, matching, one_of
-from guesthouse.model.qemu_objects import Blockdev, Command, QemuObject
+from guesthouse.model.kinds import PROSE, TEXT, YES_NO, matching, one_of
+from guesthouse.model.qemu_objects import Command, QemuObject
 
-_BUSES: Final = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
-_PREFIX: Final = "|".join(PREFIXES)
-#: How old Xen guests wrote the name.
-_NAME: Final = matching(rf"(?:ioemu:)?(?:{_PREFIX})[a-z]{{1,64}}[0-9]{{0,4}}", "a disk name such as vda")
-_TARGET: Final = Kind(_NAME.name, lambda text: _NAME.parse(text).removeprefix("ioemu:"), str)
 _WWN: Final = matching(r"(0x)?[0-9a-fA-F]{16}", "16 hexadecimal digits")
-
-
-@element("target")
-class DiskTarget:
-    """What the disk is called, and the bus it is on. The name gives the order on the bus, not the guest's name."""
-
-    dev: str = attr(_TARGET)
-    bus: str | None = opt(one_of(*_BUSES))
-    tray: str | None = opt(one_of("closed", "open"))
-    removable: bool | None = opt(ON_OFF)
-    rotation_rate: int | None = opt(integer(0, 65534))
-
-
-@element("transient")
-class Transient:
-    """What is written is gone when the guest ends. With `share_backing` several guests may have the image."""
-
-    share_backing: bool | None = opt(YES_NO, "shareBacking")
-
-    def parsed(self) -> None:
-        """To share nothing is what is done anyhow."""
-        self.share_backing = self.share_backing or None
-
-
-@element("throttlefilter")
-class ThrottleFilter:
-    """A group of `<throttlegroups>` whose limits hold for the disk too."""
-
-    group: str = attr(TEXT)
-
-
-@element("throttlefilters", omit_empty=True)
-class ThrottleFilters:
-    """All groups, the first nearest to the image."""
-
-    filters: list[ThrottleFilter] = many(ThrottleFilter)
-
-    def parsed(self) -> None:
-        """Each is there once."""
-        seen: set[str] = set()
-        for item in self.filters:
-            if item.group in seen:
-                raise XmlError(f"duplicate filter name '{item.group}' found")
-            seen.add(item.group)
 
 
 @element("disk")
@@ -281,20 +233,7 @@ class Disk(Device):
 
         An empty drive takes a number too: that of the medium to come. The filters of throttle groups follow.
         """
-        if self.type == "vhostuser" or self.bus == "sd":
-            return first
-        if self.source is None or self.empty:
-            return first + 1 + self._filter_count
-        self.source.index = first
-        number = _number_data(self.source.data_store, first + 1)
-        for store in self.chain():
-            store.index = number
-            number = _number_data(store.source.data_store if store.source is not None else None, number + 1)
-        return number + self._filter_count
-
-    @property
-    def _filter_count(self) -> int:
-        return len(self.filters.filters) if self.filters is not None else 0
+        return images.number(self, first)
 
     def chain(self) -> Iterator[BackingStore]:
         """The images below the first, as far as they are known."""
@@ -304,90 +243,21 @@ class Disk(Device):
             store = store.backing
 
     @property
-    def _chain_ended(self) -> bool:
-        store = self.backing
-        while store is not None and not store.end:
-            store = store.backing
-        return store is not None
-
-    @property
     def cache(self) -> str | None:
         """The cache mode; what several guests write to must not be cached by the host."""
         return self.settings.cache or ("none" if self.shareable and not self.readonly else None)
 
     def layers(self) -> list[Image]:
         """The images, the one that is written first. Empty for an empty drive."""
-        found = self.actual
-        driver = self.settings
-        if found is None or self.source is None:
-            return []
-        common = Image(
-            self.source.index or 0,
-            *found,
-            driver.type or "raw",
-            readonly=True,
-            cache=self.cache,
-            io=driver.io,
-            discard=driver.discard,
-            discard_no_unref=driver.discard_no_unref,
-            floppy=self.device == "floppy",
-        )
-        top = dataclasses.replace(
-            common,
-            readonly=self.readonly,
-            detect_zeroes=driver.detect_zeroes,
-            metadata_bytes=driver.metadata_bytes,
-            auth=found[1].auth if self.type == "volume" else self.login,
-            encryption=self.effective_encryption,
-        )
-        top = dataclasses.replace(top, data=_data_image(top, self.source.data_store))
-        return [top, *(_backing_image(common, store) for store in self.chain())]
-
-    def _filters(self) -> list[tuple[str, str]]:
-        """The nodes of the throttle groups, each with its group, the one nearest to the image first."""
-        if self.filters is None or self.source is None or self.empty:
-            return []
-        numbers = [self.source.index or 0, _data_index(self.source.data_store)]
-        for store in self.chain():
-            numbers += [store.index or 0, _data_index(store.source.data_store if store.source else None)]
-        first = max(numbers) + 1
-        return [(f"libvirt-{first + place}-filter", item.group) for place, item in enumerate(self.filters.filters)]
+        return images.of(self)
 
     def node(self) -> str | None:
         """The node that the drive is put on; None for an empty drive."""
-        layers = self.layers()
-        if not layers or self.type == "vhostuser":
-            return None
-        filters = self._filters()
-        if filters:
-            return filters[-1][0]
-        return self._copy_node if self.settings.copy_on_read else layers[0].node
-
-    @property
-    def _copy_node(self) -> str:
-        return f"libvirt-CoR-{self.target.dev}"
+        return images.top_node(self)
 
     def backend(self, ctx: DeviceContext) -> list[QemuObject]:
         """The block nodes with their secrets, the deepest first; then what filters them."""
-        layers = self.layers()
-        made: list[QemuObject] = []
-        for number in reversed(range(len(layers))):
-            below = layers[number + 1] if number + 1 < len(layers) else None
-            made.extend(layers[number].objects(ctx, below, ended=self._chain_ended))
-        if not layers:
-            return made
-        top = layers[0].node
-        if self.settings.copy_on_read:
-            made.append(
-                Blockdev({"driver": "copy-on-read", "node-name": self._copy_node, "file": top, "discard": "unmap"})
-            )
-            top = self._copy_node
-        for node, group in self._filters():
-            made.append(
-                Blockdev({"driver": "throttle", "node-name": node, "throttle-group": f"throttle-{group}", "file": top})
-            )
-            top = node
-        return made
+        return images.backend(self, ctx)
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """Secrets and block nodes, then the drive."""
@@ -409,8 +279,8 @@ class Disk(Device):
             *reaching,
             HelperProgram(
                 PR_HELPER,
-                (ctx.settings.pr_helper, "-k", pr_socket(ctx)),
-                ready=pr_socket(ctx),
+                (ctx.settings.pr_helper, "-k", pr_socket(ctx.guest_dir)),
+                ready=pr_socket(ctx.guest_dir),
                 restart=True,
                 package="qemu-system-common",
             ),
@@ -435,53 +305,3 @@ class Disk(Device):
         if self.iotune is None or not self.iotune.any or self.empty:
             return []
         return [Command("block_set_io_throttle", self.iotune.arguments(self.qom_name(), self.name))]
-
-
-def pr_socket(ctx: DeviceContext) -> str:
-    """Where the program that reserves SCSI devices listens."""
-    return f"{ctx.guest_dir}/{PR_HELPER}.sock"
-
-
-def _number_data(store: DataStore | None, number: int) -> int:
-    if store is None or store.source is None:
-        return number
-    store.source.index = number
-    return number + 1
-
-
-def _data_index(store: DataStore | None) -> int:
-    return store.source.index or 0 if store is not None and store.source is not None else 0
-
-
-def _data_image(owner: Image, store: DataStore | None) -> Image | None:
-    """The data of a qcow2 image, read and written as the image itself."""
-    if store is None or store.source is None:
-        return None
-    return dataclasses.replace(
-        owner,
-        index=store.source.index or 0,
-        type=store.type,
-        source=store.source,
-        format="raw",
-        discard_no_unref=None,
-        metadata_bytes=None,
-        auth=store.source.auth,
-        encryption=store.source.encryption,
-        data=None,
-    )
-
-
-def _backing_image(common: Image, store: BackingStore) -> Image:
-    source = store.source or new(Source)
-    cache = store.format.metadata_cache if store.format is not None else None
-    image = dataclasses.replace(
-        common,
-        index=store.index or 0,
-        type=store.type or "file",
-        source=source,
-        format=store.format.type if store.format is not None else "raw",
-        metadata_bytes=cache.max_size.bytes_ or None if cache is not None and cache.max_size is not None else None,
-        auth=source.auth,
-        encryption=source.encryption,
-    )
-    return dataclasses.replace(image, data=_data_image(image, source.data_store))

@@ -10,7 +10,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.devices.address import DriveAddress
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk.device import Disk
-from guesthouse.model.domain.devices.disk.nodes import PR_HELPER
+from guesthouse.model.domain.devices.disk.nodes import PR_HELPER, pr_socket
 from guesthouse.model.domain.devices.throttling import ThrottleGroups
 from guesthouse.model.domain.devices.volumes import VolumeLookup
 from guesthouse.model.qemu_objects import Object, Option, Props, QemuObject, compact
@@ -36,7 +36,7 @@ def with_volumes(disks: Sequence[Disk], lookup: VolumeLookup) -> list[Disk]:
 
 def reservation_manager(guest_dir: str) -> Object:
     """QEMU's line to the program that reserves SCSI devices for the guest."""
-    return Object({"qom-type": "pr-manager-helper", "id": PR_HELPER, "path": f"{guest_dir}/{PR_HELPER}.sock"})
+    return Object({"qom-type": "pr-manager-helper", "id": PR_HELPER, "path": pr_socket(guest_dir)})
 
 
 def managers(disks: Sequence[Disk], guest_dir: str) -> list[QemuObject]:

@@ -30,6 +30,11 @@ PR_HELPER: Final = "pr-helper0"
 _FIRST_SET: Final = 1000
 
 
+def pr_socket(guest_dir: str) -> str:
+    """Where the program that reserves SCSI devices listens."""
+    return f"{guest_dir}/{PR_HELPER}.sock"
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """One image of a chain, with everything that its nodes need to know. `type` is where a volume really is."""

@@ -12,7 +12,8 @@ from typing import Final
 from urllib.parse import quote
 
 from guesthouse.errors import InternalError
-from guesthouse.model.domain.devices.disk.source import Host, PlainSource
+from guesthouse.model.domain.devices.disk.source import PlainSource
+from guesthouse.model.domain.devices.disk.source_parts import Host
 from guesthouse.model.qemu_objects import Json, Props, without_none
 
 
