@@ -26,7 +26,7 @@ from guesthouse.drivers.domain import network_assigning, network_switches
 from guesthouse.drivers.domain.network_wiring import Connected, Wiring, connected, tap_mac
 from guesthouse.drivers.network_service import NetworkPort, PortRequest
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, Origin, UnsupportedConfigError
-from guesthouse.host import links, tap, tc
+from guesthouse.host import bridge_helper, links, tap, tc
 from guesthouse.host.child import run as run_child
 from guesthouse.model.domain.devices.interface import Interface, checks
 from guesthouse.model.domain.devices.interface.netdev import wants_vhost
@@ -68,7 +68,10 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
         checks.check_network(interface, end.kind)
         network_switches.check(end)
         _check_session(end)
-        await driver.in_thread(_open, run, interface, end, _mark(driver, run), wiring)
+        if os.geteuid() != 0 and end.kind == "bridge":
+            await _open_as_user(interface, end, wiring)
+        else:
+            await driver.in_thread(_open, run, interface, end, _mark(driver, run), wiring)
         await _furnish(run, interface, end)
     except BaseException:
         wiring.close()
@@ -210,6 +213,25 @@ async def _acquire(driver: Guests, run: Run, interface: Interface) -> NetworkPor
 def _check_session(end: Connected) -> None:
     if end.bandwidth is not None and os.geteuid() != 0:
         raise LibvirtError("Network bandwidth tuning is not available in session mode", code=Code.OPERATION_UNSUPPORTED)
+
+
+async def _open_as_user(interface: Interface, end: Connected, wiring: Wiring) -> None:
+    """A user's tap is made by QEMU's helper, which does nothing else with it. Its name is the helper's choice."""
+    refused = {
+        "multiqueue": interface.queues > 1,
+        "<vlan>": end.vlan is not None,
+        "<port isolated='yes'/>": end.isolated,
+        "<mtu>": end.mtu is not None,
+        "<coalesce>": interface.coalesce is not None,
+        "<virtualport>": bool(end.switch),
+        "<target dev>": interface.host_device is not None,
+    }
+    for what, wanted in refused.items():
+        if wanted:
+            raise UnsupportedConfigError(f"{what} is not available for bridges in session mode")
+    name, descriptor = await bridge_helper.open_tap(end.other, header=interface.is_virtio)
+    wiring.taps = [descriptor]
+    interface.host_device = name
 
 
 def _open(run: Run, interface: Interface, end: Connected, mark: str, wiring: Wiring) -> None:
