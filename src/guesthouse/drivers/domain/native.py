@@ -8,19 +8,27 @@ Source: libvirt's `docs/drvqemu.rst`, section "Converting from domain XML to QEM
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import definitions, environment
+from guesthouse.drivers.domain import definitions, environment, host_parts, surroundings
+from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InvalidArgumentError
 from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.launch import LaunchContext
+from guesthouse.model.domain.secrets import MASTER_KEY_SIZE, sealer
 from guesthouse.model.qemu_objects import quoted
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
+
+#: Types of network cards whose backend is made when a guest starts.
+_OF_THE_HOST = ("network", "bridge", "direct", "vdpa")
+_FIRST_PORT = 5900
+_FIRST_WEBSOCKET = 5700
 
 #: The one format that there is.
 QEMU_ARGV = "qemu-argv"
@@ -43,18 +51,28 @@ async def command_line(driver: Guests, native_format: str, xml: str) -> str:
 
 
 async def context(driver: Guests, domain: Domain) -> LaunchContext:
-    """What the model is told of a guest that is not started: the places that it would have."""
+    """What the model is told of a guest that is not started: the places that it would have.
+
+    Makes `domain` one that needs nothing of a start: cards that would be given a device of the host get an `ethernet`
+    backend instead, as libvirt shows them, screens the first ports, and secrets a value of no meaning.
+    """
     where = driver.store.where(-1, domain.name)
-    home = str(where.private)
-    return LaunchContext(
-        caps=await driver.emulators.capabilities(domain.devices.emulator or ""),
-        guest_dir=home,
-        channel_dir=str(where.channels),
-        passt_dir=home,
-        short_name=where.private.name.removeprefix("domain-"),
-        accel="kvm" if domain.type == "kvm" else "tcg",
-        host_arch=driver.settings.defaults.host_arch,
-        vnc_listen=driver.settings.defaults.vnc_listen,
+    run = Run(domain, where)
+    for card in domain.devices.interfaces:
+        if card.type in _OF_THE_HOST:
+            card.type, card.source, card.virtual_port = "ethernet", None, None
+    for number, graphics in enumerate(domain.devices.graphics):
+        if graphics.port == -1:
+            graphics.port = _FIRST_PORT + number
+        if graphics.websocket == -1:
+            graphics.websocket = _FIRST_WEBSOCKET + number
+    for device in domain.devices.all():
+        await host_parts.look(driver, device)
+    surrounding = surroundings.of_run(driver, run, await driver.emulators.capabilities(domain.devices.emulator or ""))
+    return dataclasses.replace(
+        surrounding,
+        secret=lambda _usage, _reference: b"",
+        seal=sealer(bytes(MASTER_KEY_SIZE)),
         monitor=(
             *("-chardev", f"socket,id=charmonitor,path={quoted(str(where.monitor))},server=on,wait=off"),
             *("-mon", "chardev=charmonitor,id=monitor,mode=control"),
