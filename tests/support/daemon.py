@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -111,6 +113,18 @@ class Daemon:
             self.process = None
         for pid in self.guest_processes():
             os.kill(pid, signal.SIGKILL)
+        self._remove_groups()
+
+    def _remove_groups(self) -> None:
+        """Remove the control groups of the guests, which their daemon would have removed."""
+        mark = hashlib.sha256(os.fsencode(self.root.absolute())).hexdigest()[:8]
+        deadline = time.monotonic() + 2
+        while groups := list(Path("/sys/fs/cgroup").glob(f"**/machine/qemu-embed-{mark}-*.libvirt-qemu")):
+            for folder in [path for group in groups for path in (*filter(Path.is_dir, group.iterdir()), group)]:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            if time.monotonic() > deadline:
+                return
 
     def guest_processes(self) -> list[int]:
         """The processes other than the daemon that were started for this root: QEMU and its helpers."""

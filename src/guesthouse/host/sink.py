@@ -21,7 +21,7 @@ from typing import Final
 
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, Origin
 from guesthouse.host.files import temporary_name
-from guesthouse.host.processes import Exit, Process, spawn
+from guesthouse.host.processes import Exit, Process, adopt, spawn
 
 _BLOCK: Final = "1M"
 _WORDS: Final = 4096
@@ -69,6 +69,12 @@ class Sink:
         return cls(target, temporary, process, words), writing
 
     @property
+    def note(self) -> bytes:
+        """What `clean_up` needs after the daemon's death: who writes, and which file is not whole."""
+        head = f"{self._process.pid} {self._process.start_time}\n".encode()
+        return head + (os.fsencode(self.temporary) if self.temporary is not None else b"")
+
+    @property
     def failed(self) -> bool:
         """Whether the child has ended already, and not well: then the stream's producer is stopped by the pipe."""
         found = self._process.poll()
@@ -113,6 +119,18 @@ class Sink:
             os.close(self._words)
             self._words = -1
         self._process.close()
+
+
+def clean_up(note: bytes) -> None:
+    """End what a former daemon left behind: the child that writes, and its file. Blocks."""
+    head, _, name = note.partition(b"\n")
+    pid, _, started = head.decode("ascii", "replace").partition(" ")
+    if pid.isdecimal() and started.isdecimal() and (process := adopt(int(pid), int(started))) is not None:
+        process.signal(signal.SIGKILL)
+        process.close()
+    if name:
+        with contextlib.suppress(OSError):
+            os.unlink(os.fsdecode(name))
 
 
 def _is_plain(target: Path) -> bool:

@@ -35,7 +35,7 @@ from guesthouse.errors import (
     Origin,
 )
 from guesthouse.host.files import remove, temporary_name, write_atomic
-from guesthouse.host.sink import Sink
+from guesthouse.host.sink import Sink, clean_up
 from guesthouse.qemu.json_value import JsonObject, as_object, text_of
 
 if TYPE_CHECKING:
@@ -162,8 +162,7 @@ async def write(run: Run, target: Path, wish: Wish, work: Work) -> None:
     note = run.where.private / _NOTE
     producer: Producer = _Memory(run, wish.format) if wish.memory_only else _Machine(run)
     try:
-        if sink.temporary is not None:
-            write_atomic(note, os.fsencode(sink.temporary), durable=False)
+        write_atomic(note, sink.note, durable=False)
         try:
             await producer.start(descriptor)
         finally:
@@ -183,7 +182,7 @@ async def _write_seekable(run: Run, target: Path, wish: Wish, work: Work) -> Non
     work.abortable = False
     temporary = target.parent / temporary_name()
     note = run.where.private / _NOTE
-    write_atomic(note, os.fsencode(temporary), durable=False)
+    write_atomic(note, b"\n" + os.fsencode(temporary), durable=False)
     descriptor = await asyncio.to_thread(os.open, temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     producer = _Memory(run, wish.format)
     try:
@@ -337,8 +336,7 @@ async def recover(driver: Guests, guest: Guest, run: Run) -> None:
     """Clean up after a dump that the former daemon's death cut off."""
     note = run.where.private / _NOTE
     with contextlib.suppress(OSError):
-        temporary = Path(os.fsdecode(note.read_bytes()))
-        await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        await asyncio.to_thread(clean_up, note.read_bytes())
         remove(note)
     if (guest.state, guest.reason) != (State.PAUSED, _REASON):
         return

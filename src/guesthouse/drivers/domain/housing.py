@@ -64,7 +64,7 @@ class Housing:
     def folder(self, id_: int, name: str) -> str:
         """The last part of the group's path."""
         machine = self.machine(id_, name)
-        return f"{cgroups.unit_escaped(f'machine-{machine}')}.scope" if self.systemd else f"{machine}.libvirt-qemu"
+        return f"machine-{cgroups.unit_escaped(machine)}.scope" if self.systemd else f"{machine}.libvirt-qemu"
 
     def is_ours(self, folder: str) -> bool:
         """Whether a folder of the partition is of a guest of this daemon."""
