@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import stat
+import sys
+import tempfile
 import time
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import daemon_with_secrets
 from tests.support.daemon import Daemon, need
 from tests.support.shell import GuestShell
+from tests.support.user import User
 
 CACHE = Path(__file__).resolve().parent.parent.parent / ".cache"
 FULL = CACHE / "tiny-full"
@@ -231,3 +238,89 @@ def test_a_helper_that_cannot_run_is_told(daemon: Daemon, tmp_path: Path) -> Non
         assert refused.returncode == 1
         assert part in refused.stderr
     assert "broken" not in daemon.virsh("list", "--all").stdout
+
+
+def test_the_state_of_a_tpm_is_encrypted(tmp_path: Path) -> None:
+    need("swtpm", "swtpm_setup")
+    daemon = Daemon(tmp_path / "root", prefix=(sys.executable, daemon_with_secrets.__file__)).start()
+    encryption = f"<encryption secret='{daemon_with_secrets.UUID}'/>"
+    (tmp_path / "small.xml").write_text(SMALL.replace("version='2.0'/>", f"version='2.0'>{encryption}</backend>"))
+    try:
+        daemon.virsh("define", str(tmp_path / "small.xml"))
+        for _ in range(2):  # the second start can read what the first one wrote
+            daemon.virsh("start", "small")
+            [tpm] = swtpm_of(daemon)
+            assert daemon_with_secrets.VALUE not in Path(f"/proc/{tpm}/cmdline").read_bytes()
+            daemon.virsh("destroy", "small")
+        # Whoever has not got the secret cannot.
+        (tmp_path / "small.xml").write_text(SMALL.replace("<name>", f"<uuid>{uuid_of(daemon)}</uuid><name>"))
+        daemon.virsh("define", str(tmp_path / "small.xml"))
+        assert daemon.virsh("start", "small", check=False).returncode == 1
+        assert "small" in daemon.virsh("list", "--inactive").stdout
+    finally:
+        daemon.stop()
+
+
+def uuid_of(daemon: Daemon) -> str:
+    return daemon.virsh("domuuid", "small").stdout.strip()
+
+
+def test_firmware_with_secure_boot_and_a_tpm_reaches_its_menu(daemon: Daemon, tmp_path: Path) -> None:
+    need("swtpm", "swtpm_setup")
+    if not Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd").exists():
+        pytest.skip("OVMF is not installed (./dev setup installs it)")
+    (tmp_path / "secure.xml").write_text("""<domain type='qemu'><name>secure</name><memory unit='MiB'>512</memory>
+      <os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type>
+        <firmware><feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/></firmware>
+        <bootmenu enable='yes' timeout='5000'/></os>
+      <features><acpi/><smm state='on'/></features>
+      <devices><serial type='pty'/><console type='pty'/>
+        <tpm model='tpm-crb'><backend type='emulator' version='2.0' debug='5'/></tpm></devices></domain>""")
+    daemon.virsh("create", str(tmp_path / "secure.xml"))
+    try:
+        shown = until_shown(daemon.virsh("ttyconsole", "secure").stdout.strip(), b"Boot Manager", 120)
+        assert b"Device Manager" in shown
+        # The firmware has measured what it ran.
+        assert "SWTPM_IO_Read" in (daemon.root / "log/qemu/secure-swtpm.log").read_text(errors="replace")
+    finally:
+        daemon.virsh("destroy", "secure")
+
+
+def until_shown(terminal: str, wanted: bytes, deadline: float) -> bytes:
+    """Press the key for the firmware's menu until it shows `wanted`; all that was shown."""
+    descriptor = os.open(terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    tty.setraw(descriptor)
+    seen, end = b"", time.monotonic() + deadline
+    try:
+        while wanted not in seen:
+            assert time.monotonic() < end, seen[-2000:]
+            os.write(descriptor, b"\x1b")
+            if select.select([descriptor], [], [], 1.0)[0]:
+                with contextlib.suppress(BlockingIOError):
+                    seen += os.read(descriptor, 65536)
+    finally:
+        os.close(descriptor)
+    return seen
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a short name: the address of a socket has room for 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="gh-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def test_a_session_has_tpms_of_its_own(short: Path) -> None:
+    need("swtpm", "swtpm_setup")
+    user = User(short)
+    try:
+        path = user.write("small.xml", SMALL)
+        user.guest("define", path)
+        user.guest("start", "small")
+        assert len(user.processes("swtpm")) == 1
+        assert list(user.config.glob("qemu/swtpm/*/tpm2/tpm2-00.permall"))
+        user.guest("destroy", "small")
+        user.guest("undefine", "small")
+        assert not list(user.config.glob("qemu/swtpm/*"))
+    finally:
+        user.stop()

@@ -144,7 +144,7 @@ def _environment(driver: Guests, run: Run, program: HelperProgram) -> dict[str, 
     return {
         "LC_ALL": "C",
         "PATH": SEARCH_PATH,
-        "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
+        "HOME": os.path.expanduser("~"),
         INSTANCE_VARIABLE: driver.store.instance,
         HOME_VARIABLE: str(run.where.private),
         **program.environment,

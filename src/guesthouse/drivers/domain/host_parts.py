@@ -89,9 +89,8 @@ def _swtpm(driver: Guests) -> TpmPrograms | None:
     places = driver.places
     if places.mode == "system":
         return TpmPrograms(features, setup, user=_user(_SWTPM_USER))
-    if places.mode == "session":
-        return TpmPrograms(features, setup, own_configuration=True)
-    here = (("XDG_CONFIG_HOME", str(places.config)),)
+    # A session has its own configuration where swtpm looks for it; with --root it lies beside everything else.
+    here = (("XDG_CONFIG_HOME", str(places.config.parent if places.mode == "session" else places.config)),)
     return TpmPrograms(features, setup, own_configuration=True, environment=here)
 
 
@@ -133,8 +132,8 @@ def _described() -> Iterator[tuple[str, frozenset[str]]]:
 
 def _own_range(file: str, own: int) -> tuple[tuple[int, int, int], ...]:
     """How an ordinary user maps ids: 0 is the user itself, the others are those that the host lent it."""
-    name = pwd.getpwuid(os.geteuid()).pw_name
-    with contextlib.suppress(OSError, LibvirtError, ValueError):
+    with contextlib.suppress(OSError, LibvirtError, ValueError, KeyError):
+        name = pwd.getpwuid(os.geteuid()).pw_name
         for line in read_limited(file, _DESCRIPTOR_LIMIT).decode("utf-8", "replace").splitlines():
             owner, first, count = line.split(":")
             if owner in (name, str(os.geteuid())):
