@@ -242,7 +242,7 @@ def test_refusals(place: Place) -> None:
             "Operation not supported: floppy device hotplug isn't supported"
         ),
         "<controller type='usb' index='3'/>": "Operation not supported: 'usb' controller cannot be hot plugged.",
-        "<watchdog model='ib700'/>": "Operation not supported: hotplug of watchdog model 'ib700' is not supported",
+        "<watchdog model='itco'/>": "Operation not supported: hotplug of watchdog model 'itco' is not supported",
         "<input type='mouse' bus='ps2'/>": "Operation not supported: input device on bus 'ps2' cannot be hot plugged.",
         "<video><model type='virtio'/></video>": (
             "Operation not supported: live attach of device 'video' is not supported"
