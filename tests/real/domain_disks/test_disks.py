@@ -124,13 +124,31 @@ def _ask(daemon: Daemon, command: str, **arguments: str) -> list[dict[str, objec
     return found
 
 
+#: Starts a guest, and prints what became of its disks.
+_LISTEN = """
+libvirt.virEventRegisterDefaultImpl()
+import threading
+threading.Thread(target=lambda: [libvirt.virEventRunDefaultImpl() for _ in iter(int, 1)], daemon=True).start()
+conn = libvirt.open(sys.argv[1])
+heard = []
+conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE, lambda *event: heard.append(event), None)
+conn.lookupByName(sys.argv[2]).create()
+deadline = time.monotonic() + 10
+while not heard and time.monotonic() < deadline:
+    time.sleep(0.05)
+for _conn, _guest, before, after, alias, reason, _ in heard:
+    print(before, after, alias, reason)
+"""
+
+
 def test_a_guest_with_every_kind_of_disk(daemon: Daemon, images: Path, nbd: Path, tmp_path: Path) -> None:
     daemon.virsh("pool-define-as", "pictures", "dir", "--target", str(images))
     daemon.virsh("pool-start", "pictures")
     document = tmp_path / "disks.xml"
     document.write_text(tiny_xml("disks", devices=_devices(images, nbd), extra=_GROUPS))
     daemon.virsh("define", str(document))
-    daemon.virsh("start", "disks")
+    heard = daemon.python(_LISTEN, "disks").stdout.strip()
+    assert heard == "/nowhere/at/all.iso None scsi0-0-0-4 0"
     _check_document(daemon, images)
     _check_qemu(daemon)
     shell = GuestShell(daemon.virsh("ttyconsole", "disks").stdout.strip())

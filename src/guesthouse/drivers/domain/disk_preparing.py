@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import disk_overlays
+from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, LibvirtError
 from guesthouse.model.binding import new
@@ -36,9 +37,15 @@ if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
 
 
+#: `virConnectDomainEventDiskChangeReason`: a drive lost its medium when the guest started, or was left out.
+_EMPTIED = 0
+_DROPPED = 1
+
+
 async def prepare(driver: Guests, guest: Guest, run: Run) -> None:
     """Prepare all disks of a guest that starts. Raises `LibvirtError` for what is missing or cannot be used."""
     devices = run.live.devices
+    before = [(disk, disk.path, disk.empty) for disk in devices.disks]
     devices.disks = group.with_volumes(devices.disks, driver.volume)
     kept = []
     for disk in devices.disks:
@@ -46,6 +53,11 @@ async def prepare(driver: Guests, guest: Guest, run: Run) -> None:
             continue
         kept.append(disk)
     devices.disks = kept
+    for disk, path, was_empty in before:
+        dropped = not any(disk is other for other in kept)
+        if dropped or (disk.empty and not was_empty):
+            reason = _DROPPED if dropped else _EMPTIED
+            driver.events.publish(EventId.DISK_CHANGE, guest, path, None, disk.name, reason)
     for disk in kept:
         if disk.empty and disk.driver is not None:
             disk.driver.type = None  # an empty drive has no format
