@@ -201,7 +201,7 @@ def test_macvtap(namespace: Namespace, daemon: Daemon) -> None:
     namespace.need("ip link add link ve0 name probe0 type macvtap && ip link del probe0", "the kernel has no macvtap")
     own = namespace.run("cat /sys/class/net/ve0/address").strip()
     card = CARD.format(LOWER, "").replace("'bridge'", "'direct'").replace("bridge='br0'", "dev='ve0' mode='{}'")
-    define(daemon, "direct", card.format("bridge").replace("'direct'", "'direct' trustGuestRxFilters='yes'"))
+    define(daemon, "direct", card.format("bridge").replace("'direct'", "'direct' trustGuestRxFilters='yes'") + PORTS)
     daemon.virsh("start", "direct")
     with console(daemon, "direct") as guest:
         guest.run("ip addr add 10.8.0.2/24 dev eth0")
@@ -209,6 +209,11 @@ def test_macvtap(namespace: Namespace, daemon: Daemon) -> None:
         guest.run(f"ip link set eth0 address {PLUGGED}")  # this guest is trusted with what it receives
         eventually(lambda: namespace.run("cat /sys/class/net/macvtap0/address").strip() == PLUGGED)
         assert " 0% packet loss" in guest.run("ping -c 1 -w 20 10.8.0.1")
+        daemon.virsh("attach-interface", "direct", "direct", "ve0", "--model", "virtio", "--mac", DATABASE, "--live")
+        eventually(lambda: "eth1" in guest.run("ls /sys/class/net"))
+        assert "macvtap1" in namespace.devices()
+        daemon.virsh("detach-interface", "direct", "direct", "--mac", DATABASE, "--live")
+        eventually(lambda: "macvtap1" not in namespace.devices())
     rest = {"lo", "br0", "br1", "ve0", "ve1"}
     assert namespace.devices() == {*rest, "macvtap0"}
     assert daemon.virsh("domiflist", "direct").stdout.split()[-5:] == ["macvtap0", "direct", "ve0", "virtio", LOWER]

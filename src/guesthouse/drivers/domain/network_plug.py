@@ -67,6 +67,7 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
         end = connected(interface, port)
         checks.check_network(interface, end.kind)
         network_switches.check(end)
+        _check_vlan(interface, end)
         _check_session(end)
         if os.geteuid() != 0 and end.kind == "bridge":
             await _open_as_user(interface, end, wiring)
@@ -208,6 +209,14 @@ async def _acquire(driver: Guests, run: Run, interface: Interface) -> NetworkPor
     interface.vlan = interface.vlan or port.vlan
     interface.virtual_port = interface.virtual_port or port.virtual_port
     return port
+
+
+def _check_vlan(interface: Interface, end: Connected) -> None:
+    if end.kind == "direct" and end.vlan is not None:
+        raise UnsupportedConfigError(
+            f"interface {interface.mac_text} - vlan tag not supported for this connection type",
+            hint="give the guest the virtual function itself: <interface type='hostdev'>",
+        )
 
 
 def _check_session(end: Connected) -> None:
