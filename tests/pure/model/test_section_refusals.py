@@ -41,7 +41,7 @@ def _refused(words: str, code: int, sections: str, *, kind: str = "qemu", machin
         ("<aia value='aplic'/>", "aia feature is only supported with RISC-V Virt machines"),
         ("<viridian/>", "feature 'viridian'"),
         ("<privnet/>", "feature 'privnet'"),
-        ("<ioapic driver='qemu'/>", "I/O APIC tuning"),
+        ("<ioapic driver='kvm'/>", "I/O APIC tuning"),
         ("<tcg><tb-cache unit='KiB'>1000</tb-cache></tcg>", "tb-cache size must be an integer multiple of MiB"),
         ("<async-teardown/>", "asynchronous teardown is not available with this QEMU binary"),
         ("<vmport state='on'/><ps2 state='off'/>", "vmport feature requires the ps2 feature"),

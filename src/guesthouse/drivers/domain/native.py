@@ -20,6 +20,7 @@ from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy
 from guesthouse.model.domain.launch import LaunchContext
 from guesthouse.model.domain.secrets import MASTER_KEY_SIZE, sealer
+from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_objects import quoted
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _OF_THE_HOST = ("network", "bridge", "direct", "vdpa")
 _FIRST_PORT = 5900
 _FIRST_WEBSOCKET = 5700
+#: A number for a descriptor that QEMU would be given.
+_FIRST_TAP = 22
 
 #: The one format that there is.
 QEMU_ARGV = "qemu-argv"
@@ -62,7 +65,7 @@ async def context(driver: Guests, domain: Domain) -> LaunchContext:
         if card.type in _OF_THE_HOST:
             card.type, card.source, card.virtual_port = "ethernet", None, None
     for number, graphics in enumerate(domain.devices.graphics):
-        if graphics.port == -1:
+        if graphics.on_network and graphics.port in (None, -1):
             graphics.port = _FIRST_PORT + number
         if graphics.websocket == -1:
             graphics.websocket = _FIRST_WEBSOCKET + number
@@ -73,6 +76,7 @@ async def context(driver: Guests, domain: Domain) -> LaunchContext:
         surrounding,
         secret=lambda _usage, _reference: b"",
         seal=sealer(bytes(MASTER_KEY_SIZE)),
+        tap_ends=lambda _alias, queues, _vhost: TapEnds(tuple(str(_FIRST_TAP + place) for place in range(queues))),
         monitor=(
             *("-chardev", f"socket,id=charmonitor,path={quoted(str(where.monitor))},server=on,wait=off"),
             *("-mon", "chardev=charmonitor,id=monitor,mode=control"),

@@ -133,7 +133,8 @@ def _check_x86(features: Features, ctx: DeviceContext) -> None:
             raise UnsupportedConfigError("ps2 feature is not available with this QEMU binary")
     if features.vmport and features.ps2 is False:
         raise UnsupportedConfigError("vmport feature requires the ps2 feature not to be disabled")
-    if features.ioapic is not None and features.ioapic.driver is not None and ctx.accel != KVM:
+    if features.ioapic is not None and features.ioapic.driver == "kvm" and ctx.accel != KVM:
+        # Without KVM the controller is always QEMU's, which is what `qemu` asks for.
         raise UnsupportedConfigError("I/O APIC tuning is not supported for this guest", hint="it needs KVM")
 
 
