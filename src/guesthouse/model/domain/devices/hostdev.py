@@ -84,6 +84,10 @@ class CapabilityHostdev(Hostdev):
 
     def check(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError`: containers have such devices, virtual machines do not."""
+        self.prepare(ctx)
+
+    def prepare(self, ctx: DeviceContext) -> None:
+        """As `check`, for a definition that another daemon left."""
         kind = "kvm" if ctx.accel == "kvm" else "qemu"
         raise UnsupportedConfigError(f"hostdev mode 'capabilities' is not supported in {kind}")
 

@@ -30,6 +30,10 @@ class Lease(Device):
 
     def check(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError`: there is no lock manager."""
+        self.prepare(ctx)
+
+    def prepare(self, ctx: DeviceContext) -> None:
+        """As `check`, for a definition that another daemon left."""
         raise UnsupportedConfigError(
             f"lease '{self.key}' is not supported: there is no lock manager", hint="remove <lease>"
         )
