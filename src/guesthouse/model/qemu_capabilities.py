@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 _Json: TypeAlias = bool | int | float | str | list["_Json"] | dict[str, "_Json"] | None
 
 #: Accelerator names as QEMU has them.
 KVM = "kvm"
 TCG = "tcg"
+
+
+#: Architecture of guests to the machine type that libvirt prefers, whatever QEMU's own default is.
+_PREFERRED_MACHINES: Final = {
+    "i686": "pc",
+    "x86_64": "pc",
+    "armv6l": "integratorcp",
+    "armv7l": "virt",
+    "aarch64": "virt",
+    "s390x": "s390-ccw-virtio",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +133,9 @@ class QemuCapabilities:
 
     @property
     def default_machine(self) -> str | None:
-        """The full name of the machine type that QEMU takes without `-machine`."""
-        return next((machine.name for machine in self.machines.values() if machine.default), None)
+        """The full name of the machine type of guests that name none: libvirt's choice, else QEMU's own."""
+        preferred = self.canonical_machine(_PREFERRED_MACHINES.get(self.guest_arch, ""))
+        return preferred or next((machine.name for machine in self.machines.values() if machine.default), None)
 
     def has_device(self, name: str) -> bool:
         """Whether `-device NAME` exists."""
