@@ -39,6 +39,11 @@ def encrypted(format_: str, inside: str = SECRET, *, engine: str = "", image: st
     return disk(driver=f"type='{image}'", source=source)
 
 
+def threaded(threads: str) -> str:
+    """A disk with two queues and these threads."""
+    return disk().replace("<driver name='qemu' />", f"<driver queues='2'><iothreads>{threads}</iothreads></driver>")
+
+
 LUN = "device='lun' type='block'"
 LUN_SOURCE = "<source dev='/dev/x'/>"
 SCSI = "dev='sda' bus='scsi'"
@@ -196,17 +201,14 @@ REFUSED: list[tuple[str, int, str]] = [
     (disk("<transient shareBacking='yes'/>", target="dev='sda' bus='sata'"), UNSUPPORTED, "backing image sharing"),
     # Threads of queues.
     *(
-        (
-            disk().replace("<driver name='qemu' />", f"<driver queues='2'><iothreads>{threads}</iothreads></driver>"),
-            *why,
-        )
-        for threads, *why in (
-            ("<iothread id='1'/><iothread id='1'/>", UNSUPPORTED, "duplicate mapping for iothread '1'"),
-            ("<iothread id='9'/>", UNSUPPORTED, "iothread '9' not defined in iothreadid"),
-            ("<iothread id='1'><queue id='0'/></iothread>", UNSUPPORTED, "missing iothread mapping for queue '1'"),
-            ("<iothread id='1'><queue id='2'/></iothread>", UNSUPPORTED, "mapping out of range"),
-            ("<iothread id='1'><queue id='0'/><queue id='0'/></iothread>", UNSUPPORTED, "already assigned"),
-            ("<iothread id='1'><queue id='0'/></iothread><iothread id='2'/>", UNSUPPORTED, "for all iothreads or for"),
+        (threaded(threads), UNSUPPORTED, why)
+        for threads, why in (
+            ("<iothread id='1'/><iothread id='1'/>", "duplicate mapping for iothread '1'"),
+            ("<iothread id='9'/>", "iothread '9' not defined in iothreadid"),
+            ("<iothread id='1'><queue id='0'/></iothread>", "missing iothread mapping for queue '1'"),
+            ("<iothread id='1'><queue id='2'/></iothread>", "mapping out of range"),
+            ("<iothread id='1'><queue id='0'/><queue id='0'/></iothread>", "already assigned"),
+            ("<iothread id='1'><queue id='0'/></iothread><iothread id='2'/>", "for all iothreads or for"),
         )
     ),
     # SCSI controllers.

@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from lxml import etree
 
 from tests.support import daemon_with_secrets
 from tests.support.daemon import Daemon, need
@@ -171,23 +171,28 @@ def test_a_guest_with_every_kind_of_disk(daemon: Daemon, images: Path, nbd: Path
     assert not any(VALUE in path.read_bytes() for path in logs)
 
 
+def _child(element: ElementTree.Element, path: str) -> ElementTree.Element:
+    found = element.find(path)
+    assert found is not None, path
+    return found
+
+
 def _check_document(daemon: Daemon, images: Path) -> None:
-    live = etree.fromstring(daemon.virsh("dumpxml", "disks").stdout)
-    chain = live.xpath("devices/disk[target/@dev='vda']")[0]
-    found = []
-    store = chain
-    while (store := store.find("backingStore")) is not None and store.get("type"):
-        found.append((store.get("index"), store.find("format").get("type"), store.find("source").get("file")))
-    first = int(chain.find("source").get("index"))
+    live = ElementTree.fromstring(daemon.virsh("dumpxml", "disks").stdout)
+    chain = _child(live, "devices/disk/target[@dev='vda']/..")
+    first = int(_child(chain, "source").get("index", "0"))
+    found, store = [], _child(chain, "backingStore")
+    while store.get("type") is not None:
+        found.append((store.get("index"), _child(store, "format").get("type"), _child(store, "source").get("file")))
+        store = _child(store, "backingStore")
     assert found == [
         (str(first + 1), "qcow2", f"{images}/middle.qcow2"),
         (str(first + 2), "raw", f"{images}/base.raw"),
     ]
-    assert store is not None, "the chain is not ended"
-    transient = live.xpath("devices/disk[target/@dev='vdf']")[0]
-    assert transient.find("source").get("file") == f"{images}/kept.raw.TRANSIENT-disks"
-    assert live.xpath("devices/disk[target/@dev='sda']/source/@pool") == ["pictures"]
-    assert not live.xpath("devices/disk[target/@dev='sde']/source")
+    transient = _child(live, "devices/disk/target[@dev='vdf']/../source")
+    assert transient.get("file") == f"{images}/kept.raw.TRANSIENT-disks"
+    assert _child(live, "devices/disk/target[@dev='sda']/../source").get("pool") == "pictures"
+    assert live.find("devices/disk/target[@dev='sde']/../source") is None
     inactive = daemon.virsh("dumpxml", "--inactive", "disks").stdout
     assert "backingStore" not in inactive
     assert "TRANSIENT" not in inactive
