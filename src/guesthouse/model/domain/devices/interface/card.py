@@ -248,8 +248,9 @@ class Interface(Device):
 
     def connection(self, ctx: DeviceContext) -> Connection:
         """By the model: virtio, Express for the newer Intel cards, a conventional slot for the rest."""
-        if self.type == "hostdev":
-            return PCIE
+        if self.is_assigned:
+            place = self.source.host_address if self.source is not None else None
+            return PCIE if place is None or ctx.parts.is_express(host_address(place)) else PCI
         if self.is_virtio:
             return virtio_connection(self.model)
         if self.model == "usb-net":
