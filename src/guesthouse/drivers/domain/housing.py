@@ -26,6 +26,8 @@ from guesthouse.host import cgroups
 from guesthouse.host.cgroups import CgroupError, Group, Hierarchies
 from guesthouse.host.child import run as run_child
 from guesthouse.host.threads import DISK
+from guesthouse.model.binding import new
+from guesthouse.model.domain.resource import Resource
 from guesthouse.places import Places
 
 if TYPE_CHECKING:
@@ -108,6 +110,8 @@ def begin(driver: Guests, run: Run) -> None:
     """QEMU has been spawned: make its group, beside everything else."""
     housing = driver.housing
     if housing.hierarchies is not None:
+        run.live.resource = run.live.resource or new(Resource)
+        run.live.resource.partition = partition(run)
         run.house = asyncio.get_running_loop().create_task(_make(housing, housing.hierarchies, run))
         run.house.add_done_callback(_note)
 
