@@ -6,8 +6,8 @@ Source: https://libvirt.org/formatdomain.html#device-leases.
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import attr, element, leaf, must, opt, opt_leaf
-from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext, alias_slot
+from guesthouse.model.binding import attr, element, leaf, must, opt, opt_leaf, unbound
+from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext
 from guesthouse.model.kinds import TEXT, ULL
 
 
@@ -23,10 +23,10 @@ class LeaseTarget:
 class Lease(Device):
     """A lease, so that it is refused by name: to run without it could destroy what it protects."""
 
-    alias: Alias | None = alias_slot()
     lockspace: str | None = opt_leaf(TEXT)
     key: str = leaf(TEXT)
     target: LeaseTarget = must(LeaseTarget)
+    alias: Alias | None = unbound(None)
 
     def check(self, ctx: DeviceContext) -> None:
         """Raise `UnsupportedConfigError`: there is no lock manager."""
