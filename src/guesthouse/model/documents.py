@@ -8,32 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.binding import Style, write
 from guesthouse.model.cpu_definition import parse_cpu
 from guesthouse.model.domain.device_document import FIELDS, parse_device
-from guesthouse.model.domain.document import parse_domain
-from guesthouse.model.pool import parse_pool
-from guesthouse.model.volume import parse_volume
-from guesthouse.model.xmltext import parse_any
+from guesthouse.model.domain.document import format_domain, parse_domain
+from guesthouse.model.network.document import format_network, parse_network
+from guesthouse.model.pool import format_pool, parse_pool
+from guesthouse.model.volume import format_volume, parse_volume
+from guesthouse.model.xmltext import Lines, parse_any
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentKind:
-    """A kind of document: its name, and what reads one strictly."""
+    """A kind of document: its name, what reads one strictly, and what reads one and prints it as libvirt does."""
 
     name: str
     read: Callable[[str], object]
+    printed: Callable[[str], str]
+
+
+def _kind(name: str, read: Callable[[str], T], write: Callable[[T], str]) -> DocumentKind:
+    return DocumentKind(name, read, lambda text: write(read(text)))
+
+
+def _write(item: object) -> str:
+    lines = Lines()
+    write(item, lines, Style())
+    return lines.text()
 
 
 #: Root element to the kind.
 KINDS: Final[dict[str, DocumentKind]] = {
-    "domain": DocumentKind("domain", lambda text: parse_domain(text, validate=True)),
-    "cpu": DocumentKind("cpu", lambda text: parse_cpu(text, validate=True)),
-    "pool": DocumentKind("storagepool", lambda text: parse_pool(text, validate=True)),
-    "volume": DocumentKind("storagevol", lambda text: parse_volume(text, validate=True)),
-    **{tag: DocumentKind("device", parse_device) for tag in FIELDS},
+    "domain": _kind(
+        "domain", lambda text: parse_domain(text, validate=True), lambda domain: format_domain(domain, Style())
+    ),
+    "network": _kind("network", lambda text: parse_network(text, validate=True), format_network),
+    "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), _write),
+    "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),
+    "volume": _kind("storagevol", lambda text: parse_volume(text, validate=True), format_volume),
+    **{tag: _kind("device", parse_device, _write) for tag in FIELDS},
 }
 
 

@@ -1,0 +1,120 @@
+"""Measure the formats of documents other than guests: read each of a corpus, print it, and compare.
+
+    python -m tools.documents_corpus FOLDER [WORD...] [--show]
+
+FOLDER holds folders of documents, such as libvirt's tests: NAMExml2xmlin with the documents, and NAMExml2xmlout with
+what is printed of them. A document without a recorded result is compared with itself. Words select folders or documents
+by parts of their names. UUIDs that are made up where a document has none are not compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from guesthouse.errors import LibvirtError
+from guesthouse.model.documents import KINDS
+from guesthouse.model.xmltext import parse_any
+
+#: Folder of documents to the folder of what is printed of them.
+FOLDERS: Final[dict[str, str]] = {
+    "networkxml2xmlin": "networkxml2xmlout",
+    "virnetworkportxml2xmldata": "",
+    "nwfilterxml2xmlin": "nwfilterxml2xmlout",
+    "virnwfilterbindingxml2xmldata": "",
+    "interfaceschemadata": "",
+    "nodedevschemadata": "nodedevxml2xmlout",
+    "secretxml2xmlin": "",
+    "qemudomainsnapshotxml2xmlin": "qemudomainsnapshotxml2xmlout",
+    "qemudomainsnapshotxml2xmlout": "",
+    "qemudomaincheckpointxml2xmlin": "qemudomaincheckpointxml2xmlout",
+    "qemudomaincheckpointxml2xmlout": "",
+    "domainbackupxml2xmlin": "domainbackupxml2xmlout",
+    "storagepoolxml2xmlin": "storagepoolxml2xmlout",
+    "storagevolxml2xmlin": "storagevolxml2xmlout",
+    "vircaps2xmldata": "",
+    "domaincapsdata": "",
+    "storagepoolcapsschemadata": "",
+    "sysinfodata": "",
+    "genericxml2xmlindata": "",
+}
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(slots=True)
+class Count:
+    """What became of the documents of a folder."""
+
+    documents: int = 0
+    read: int = 0
+    equal: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+def _lines(text: str, known: set[str]) -> list[str]:
+    """The lines, without UUIDs that were not `known` from the document, XML's declaration and empty lines."""
+    body = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", text, flags=re.DOTALL)
+    body = _UUID.sub(lambda found: found[0] if found[0] in known else "UUID", body)
+    return [line.rstrip() for line in body.replace('"', "'").splitlines() if line.strip()]
+
+
+def judge(document: Path, result: Path, count: Count) -> None:
+    """Read and print one document, and compare."""
+    text = document.read_text()
+    count.documents += 1
+    kind = KINDS.get(str(parse_any(text, "document").tag))
+    try:
+        if kind is None:
+            raise LibvirtError("nobody knows this root element")
+        printed = kind.printed(text)
+    except LibvirtError as error:
+        count.findings.append(f"== {document.name}: {error}")
+        return
+    except Exception:  # a crash is a finding, and the others are to be measured too
+        count.findings.append(f"== {document.name}: CRASH {traceback.format_exc()[-800:]}")
+        return
+    count.read += 1
+    known = {found[0].lower() for found in _UUID.finditer(text)}
+    wanted = _lines((result if result.exists() else document).read_text(), known)
+    ours = _lines(printed, known)
+    if wanted == ours:
+        count.equal += 1
+    else:
+        difference = list(difflib.unified_diff(wanted, ours, lineterm="", n=1))[2:]
+        count.findings.append("\n  ".join([f"== {document.name}: printed differently", *difference]))
+
+
+def _documents(folder: Path, words: list[str]) -> Iterator[Path]:
+    for path in sorted(folder.glob("*.xml")):
+        if not words or any(word in path.name or word in folder.name for word in words):
+            yield path
+
+
+def main() -> int:
+    """Measure, and print the figures of each folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("words", nargs="*", help="only folders and documents whose names contain one of these")
+    parser.add_argument("--show", action="store_true", help="show refusals and differences")
+    options = parser.parse_intermixed_args()
+    for name, results in FOLDERS.items():
+        count = Count()
+        for document in _documents(options.folder / name, options.words):
+            judge(document, options.folder / (results or name) / document.name, count)
+        if options.show:
+            print(*count.findings, sep="\n")
+        if count.documents:
+            print(f"{name}: {count.documents} documents, {count.read} read, {count.equal} printed equal")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
