@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.shell import GuestShell
-from tests.support.tiny import tiny_xml
+from tests.support.tiny import AGENT_CHANNEL, tiny_xml
 
 pytestmark = [pytest.mark.stock, pytest.mark.timeout(170)]
 
@@ -347,3 +347,34 @@ def test_guest_that_lets_go_later(place: Place) -> None:
         time.sleep(0.1)
     place.shell.until_gone("ls /sys/block", "vd")
     assert "libvirt-" not in run("qemu-monitor-command", "guest", "--hmp", "info block -n").stdout
+
+
+def test_agent_on_a_channel_that_is_plugged_in(daemon: Daemon, short_path: Path) -> None:
+    """On the other kind of PC, whose slots are ACPI's."""
+    document = tiny_xml("guest", devices="<controller type='virtio-serial' index='0'/>", agent=True)
+    document = document.replace(AGENT_CHANNEL, "").replace("machine='q35'", "machine='pc'")
+    for name, text in (("guest.xml", document), ("channel.xml", AGENT_CHANNEL)):
+        (short_path / name).write_text(text)
+    daemon.virsh("define", str(short_path / "guest.xml"))
+    daemon.virsh("start", "guest")
+    shell = GuestShell(daemon.virsh("ttyconsole", "guest").stdout.strip())
+    shell.until_ready()
+    daemon.virsh("attach-device", "guest", str(short_path / "channel.xml"))
+    port = shell.until("ls /sys/class/virtio-ports", "vport").split()[-1]
+    shell.run(f"mkdir -p /var/run /var/log; (qemu-ga -m virtio-serial -p /dev/{port} >/dev/null 2>&1 &)")
+    end = time.monotonic() + 20
+    while "state='connected'" not in daemon.virsh("dumpxml", "guest").stdout:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert daemon.virsh("qemu-agent-command", "guest", '{"execute":"guest-ping"}').stdout.strip() == '{"return":{}}'
+    daemon.virsh("detach-device", "guest", str(short_path / "channel.xml"))
+    done = daemon.virsh("qemu-agent-command", "guest", '{"execute":"guest-ping"}', check=False)
+    assert "QEMU guest agent is not configured" in done.stderr
+    image = short_path / "disk.img"
+    with image.open("wb") as stream:
+        stream.truncate(1 << 20)
+    daemon.virsh("attach-disk", "guest", str(image), "vdb")
+    shell.until("ls /sys/block", "vd")
+    daemon.virsh("detach-disk", "guest", "vdb")
+    shell.until_gone("ls /sys/block", "vd")
+    shell.close()

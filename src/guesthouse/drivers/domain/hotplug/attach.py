@@ -17,7 +17,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import disk_preparing, statusfile
+from guesthouse.drivers.domain import agent, devices, disk_preparing, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, host, kinds, memory, release, settling, wiring
@@ -27,6 +27,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.device_document import DeviceElement
 from guesthouse.model.domain.devices.base import Device, DeviceContext
+from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.chardev import CharacterDevice
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.hostdev_scsi import ScsiHostdev
@@ -142,7 +143,7 @@ async def _finish(driver: Guests, guest: Guest, run: Run, added: Sequence[Device
         for device in added:
             await wiring.ask(run, device.after_start(ctx))
             if isinstance(device, CharacterDevice):
-                await _learn_terminal(run, device)
+                await _learn_line(driver, guest, run, device)
             elif isinstance(device, MemoryDevice):
                 await memory.learn(run)
     except BaseException:
@@ -152,12 +153,16 @@ async def _finish(driver: Guests, guest: Guest, run: Run, added: Sequence[Device
     guest.changed()
 
 
-async def _learn_terminal(run: Run, device: CharacterDevice) -> None:
-    """Find out which terminal QEMU opened."""
-    if device.type != "pty":
-        return
+async def _learn_line(driver: Guests, guest: Guest, run: Run, device: CharacterDevice) -> None:
+    """Find out which terminal QEMU opened, and whether the guest listens already; a guest agent may."""
     for entry in objects(await run.talk().execute("query-chardev"), "the reply of query-chardev"):
+        if text_of(entry, "label") != device.chardev:
+            continue
         path = text_of(entry, "filename").removeprefix("pty:")
-        if text_of(entry, "label") == device.chardev and path:
+        if device.type == "pty" and path:
             device.set_path(path)
+        if isinstance(device, Channel) and entry.get("frontend-open") is True:
+            devices.set_channel_state(device, connected=True)
     run.live.devices.mirror_console()
+    if isinstance(device, Channel) and device.is_agent:
+        agent.attach(driver, guest, run)

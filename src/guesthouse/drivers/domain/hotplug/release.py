@@ -18,8 +18,10 @@ from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.device_document import element_of
 from guesthouse.model.domain.devices.base import Device, DeviceContext
+from guesthouse.model.domain.devices.channel import Channel
 from guesthouse.model.domain.devices.serial import Serial
 from guesthouse.model.domain.plugging import insert, remove
+from guesthouse.model.qemu_objects import QemuObject
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -59,10 +61,19 @@ async def finish(driver: Guests, guest: Guest, run: Run, device: Device, *, tell
 
 
 async def _clear(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
-    await wiring.unmake(run, wiring.backends(device.objects(ctx)))
+    await wiring.unmake(run, _backends(device, ctx))
     await host.unplug(driver, guest, run, device, ctx)
     drop(guest, run, device)
     statusfile.save(driver, guest, run)
+
+
+def _backends(device: Device, ctx: DeviceContext) -> list[QemuObject]:
+    """What is left of the device in QEMU. Whatever it lacks by now, such as a secret, must not keep it there."""
+    try:
+        return wiring.backends(device.objects(ctx))
+    except LibvirtError as error:
+        log.warning("what is behind device '%s' stays in QEMU: %s", device.name, error.message)
+        return []
 
 
 def join(guest: Guest, run: Run, added: Iterable[Device]) -> None:
@@ -81,6 +92,9 @@ def drop(guest: Guest, run: Run, device: Device) -> None:
         del devices.consoles[0]
     remove(run.live, element_of(device).field, device)
     memory.count(run, device, -1)
+    if isinstance(device, Channel) and device.is_agent and run.agent is not None:
+        run.agent.close()
+        run.agent, run.agent_connected = None, False
     guest.changed()
 
 
