@@ -70,6 +70,7 @@ REFUSED: list[tuple[str, int, str]] = [
     (disk("<address type='drive'/>", target="dev='sda' bus='usb'"), INTERNAL, "address type for usb disk"),
     ("<disk device='cdrom'><target dev='sda' bus='usb'/></disk>", UNSUPPORTED, "'usb' disk must not be empty"),
     ("<disk type='file'><target dev='vda'/></disk>", 19, "vda"),
+    (disk("<acpi index='3'/>", target=SCSI), UNSUPPORTED, "ACPI index is only supported for PCI devices"),
     # What the guest is told of it.
     (disk("<wwn>5000c50015ea71ad</wwn>"), UNSUPPORTED, "Only ide and scsi disk support wwn"),
     (disk("<wwn>5000c5</wwn>"), XML, "wwn"),

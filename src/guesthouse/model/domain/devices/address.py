@@ -213,11 +213,18 @@ _NARROW_SCSI: Final = ("lsilogic", "dc390", "am53c974", "ncr53c90")
 
 
 def _ide(address: DriveAddress, ctx: DeviceContext) -> Props:
-    return {"bus": f"{ctx.controller('ide', address.controller).name}.{address.bus}", "unit": address.unit}
+    return {"bus": f"{_disk_controller('ide', address, ctx)}.{address.bus}", "unit": address.unit}
 
 
 def _sata(address: DriveAddress, ctx: DeviceContext) -> Props:
-    return {"bus": f"{ctx.controller('sata', address.controller).name}.{address.unit}"}
+    return {"bus": f"{_disk_controller('sata', address, ctx)}.{address.unit}"}
+
+
+def _disk_controller(kind: str, address: DriveAddress, ctx: DeviceContext) -> str:
+    """QEMU's name of a controller: that of the chipset is called `ide`, whatever alias a user gives it."""
+    controller = ctx.controller(kind, address.controller)
+    built_in = address.controller == 0 and (ctx.i440fx if kind == "ide" else ctx.q35)
+    return "ide" if built_in else controller.name
 
 
 def _fdc(address: DriveAddress, _ctx: DeviceContext) -> Props:

@@ -112,6 +112,8 @@ def _check_place(disk: Disk, ctx: DeviceContext) -> None:
         raise InternalError(f"Invalid floppy device name: {name}", domain=Origin.DOMAIN)
     if disk.model is not None and disk.bus != "virtio":
         raise UnsupportedConfigError(f"disk model '{disk.model}' not supported for bus '{disk.bus}'")
+    if disk.acpi is not None and disk.bus != "virtio":
+        raise UnsupportedConfigError("ACPI index is only supported for PCI devices")
     if disk.bus == "usb" and disk.empty:
         raise UnsupportedConfigError("'usb' disk must not be empty")
     if disk.bus == "sd":

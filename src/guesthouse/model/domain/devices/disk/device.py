@@ -13,6 +13,7 @@ from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import default, element, flag, must, new, one, opt, opt_leaf
 from guesthouse.model.domain.devices.address import Address, DriveAddress
 from guesthouse.model.domain.devices.base import (
+    AcpiIndex,
     Alias,
     BootOrder,
     Connection,
@@ -73,6 +74,7 @@ class Disk(Device):
     encryption: Encryption | None = one(Encryption)
     boot: BootOrder | None = one(BootOrder)
     alias: Alias | None = alias_slot()
+    acpi: AcpiIndex | None = one(AcpiIndex)
     address: Address | None = address_slot()
 
     def parsed(self) -> None:
