@@ -19,7 +19,7 @@ from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.files import read_limited, write_atomic
 from guesthouse.model.qemu_capabilities import KVM, TCG, CpuModel, Machine, QemuCapabilities, StaticModel
 from guesthouse.qemu.inquiry import PROBE_DEADLINE, ProbeError, questioned
-from guesthouse.qemu.json_value import Json, JsonObject, as_list, as_object, objects, text_of
+from guesthouse.qemu.json_value import Json, JsonObject, Sendable, as_list, as_object, objects, text_of
 from guesthouse.qemu.monitor import Monitor, QmpError
 from guesthouse.qemu.probed_types import DEVICES, OBJECTS
 from guesthouse.qemu.schema import Schema
@@ -188,7 +188,7 @@ async def _expansion(monitor: Monitor, accelerator: str, deadline: float) -> dic
 async def _static_models(monitor: Monitor, arch: str, accelerator: str, deadline: float) -> dict[str, StaticModel]:
     if arch != "s390x":
         return {}
-    question = {"type": "static", "model": {"name": "host" if accelerator == KVM else "max"}}
+    question: dict[str, Sendable] = {"type": "static", "model": {"name": "host" if accelerator == KVM else "max"}}
     try:
         answer = await monitor.execute("query-cpu-model-expansion", question, deadline=deadline)
     except QmpError:

@@ -6,10 +6,9 @@ import pytest
 
 from guesthouse.errors import InternalError, LibvirtError
 from guesthouse.model.binding import Style, new
-from guesthouse.model.domain.devices.interface import passt
 from guesthouse.model.domain.devices.base import Alias, DeviceContext
 from guesthouse.model.domain.devices.disk import name_index
-from guesthouse.model.domain.devices.interface import Interface
+from guesthouse.model.domain.devices.interface import Interface, passt
 from guesthouse.model.qemu_objects import Chardev, Command, FdSet, Option, QemuObject
 from tests.pure.model import device_cases as cases
 

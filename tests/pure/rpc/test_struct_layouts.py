@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).with_name("layouts.txt")
 
-PROCEDURES = [procedure for program in (REMOTE, QEMU, GUESTHOUSE, ADMIN, KEEPALIVE) for procedure in program.procedures()]
+PROCEDURES = [
+    procedure for program in (REMOTE, QEMU, GUESTHOUSE, ADMIN, KEEPALIVE) for procedure in program.procedures()
+]
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(
     [string.ascii_letters, "\udcff\udc80 not UTF-8"]

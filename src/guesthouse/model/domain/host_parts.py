@@ -89,7 +89,8 @@ def _no_mdev(_uuid: str) -> bool:
 class HostParts:
     """Places and lookups.
 
-    `swtpm_storage` keeps the state of TPMs, `nvram` what guests write to persistent memory, `shmem` is what the names of the sockets of shared memory servers begin with.
+    `swtpm_storage` keeps the state of TPMs, `nvram` what guests write to persistent memory, `shmem` is what the names
+    of the sockets of shared memory servers begin with.
     `find_virtiofsd` knows the program of a path, or the host's, `find_swtpm` the host's TPM emulator. `open_vsock`
     takes the wanted context id, or None for any free one. `open_vhost` opens a device of the kernel's vhost,
     `open_device` another device of the host for reading and writing; None leaves that to QEMU. `scsi_generic` names the
