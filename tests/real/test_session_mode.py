@@ -139,7 +139,7 @@ def test_the_life_of_a_guest(user: User, card: str) -> None:
     wait_until(lambda: not user.processes("passt"), 5)
     user.virsh("undefine", "box")
     assert user.virsh("list", "--all").stdout == EMPTY
-    assert not [path for path in paths_of(user) if "box" in path and not path.endswith(("box.log", "box.xml"))]
+    assert not [path for path in paths_of(user) if "box" in path and not path.endswith((".log", "box.xml"))]
     assert not user.emulators
 
 
