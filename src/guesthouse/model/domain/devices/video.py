@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
-from guesthouse.model.binding import attr, element, new, one, opt
+from guesthouse.model.binding import attr, default, element, new, one, opt
 from guesthouse.model.domain.devices.address import Address
 from guesthouse.model.domain.devices.base import (
     NOWHERE,
@@ -28,6 +28,7 @@ from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, UINT, YES_NO, integer,
 from guesthouse.model.qemu_objects import Chardev, Props, QemuObject, without_none
 from guesthouse.model.qemu_objects import Device as QemuDevice
 
+_DEFAULT: Final = "default"
 #: Model to the device of a first card and of a further one (None: it cannot be a further one).
 _DRIVERS: Final[dict[str, tuple[str, str | None]]] = {
     "vga": ("VGA", None),
@@ -83,10 +84,14 @@ class Resolution:
 
 @element("model")
 class VideoModel:
-    """The card. Memory is in KiB; `heads` is a number of screens."""
+    """The card. Memory is in KiB; `heads` is a number of screens. The type `default` stands for the machine's own."""
 
-    type: str = attr(
-        one_of("vga", "cirrus", "vmvga", "qxl", "virtio", "bochs", "ramfb", "none", "xen", "vbox", "parallels", "gop")
+    type: str = default(
+        one_of(
+            *(_DEFAULT, "vga", "cirrus", "vmvga", "qxl", "virtio", "bochs", "ramfb", "none"),
+            *("xen", "vbox", "parallels", "gop"),
+        ),
+        _DEFAULT,
     )
     ram: int | None = opt(UINT)
     vram: int | None = opt(UINT)
@@ -145,11 +150,10 @@ class Video(Device):
 
     def defaults(self, ctx: DeviceContext) -> None:
         """The model and its memory."""
-        if self.model is None:
+        model = self.model = self.model or new(VideoModel)
+        if model.type == _DEFAULT:
             order = ("cirrus", "vga") if ctx.x86 else ("virtio",)
-            found = next((name for name in order if ctx.qemu.has_device(_DRIVERS[name][0])), order[-1])
-            self.model = new(VideoModel, type=found)
-        model = self.model
+            model.type = next((name for name in order if ctx.qemu.has_device(_DRIVERS[name][0])), order[-1])
         if model.type == "none":
             return
         if model.type == "qxl":
