@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from guesthouse.drivers.connect import special_devices
 from guesthouse.model.cpu_definition import PhysicalAddress
 from guesthouse.model.cpu_from_qemu import blockers, host_model
 from guesthouse.model.cpu_models import X86, table
@@ -172,18 +173,17 @@ def _devices(choice: Choice) -> dict[str, Choices]:
     kinds = ("disk", "cdrom", "floppy", "lun") if old else ("disk", "cdrom", "lun")
     transitional = qemu.has_device("virtio-blk-pci-transitional")
     virtio = _VIRTIO_MODELS if transitional else _VIRTIO_MODELS[:1]
-    backends = [name for name in ("random", "builtin") if qemu.has_object(f"rng-{name}")]
     return {
         "disk": Choices(enums={"diskDevice": kinds, "bus": buses, "model": virtio}),
         "graphics": Choices(enums={"type": _present(qemu, _GRAPHICS)}),
         "video": Choices(enums={"modelType": _present(qemu, _VIDEO_MODELS)}),
-        "hostdev": _UNSUPPORTED,
-        "rng": Choices(enums={"model": virtio, "backendModel": backends}),
-        "filesystem": _UNSUPPORTED,
-        "tpm": _UNSUPPORTED,
+        "hostdev": special_devices.hostdev(qemu),
+        "rng": special_devices.rng(qemu, virtio),
+        "filesystem": special_devices.filesystem(qemu),
+        "tpm": special_devices.tpm(qemu, x86=choice.arch in X86),
         "redirdev": Choices(enums={"bus": ("usb",)}) if qemu.has_device("usb-redir") else _UNSUPPORTED,
         "channel": Choices(enums={"type": _present(qemu, _CHANNELS)}),
-        "crypto": _UNSUPPORTED,
+        "crypto": special_devices.crypto(qemu),
         "interface": Choices(enums={"backendType": ("default", "passt")}),
         "panic": Choices(enums={"model": _present(qemu, _PANIC_MODELS)}) if choice.arch in X86 else _UNSUPPORTED,
     }
