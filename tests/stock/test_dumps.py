@@ -151,3 +151,46 @@ def test_a_dump_can_end_the_guest(daemon: Daemon, target: Path) -> None:
     daemon.virsh("dump", GUEST, str(target), "--crash", "--memory-only")
     assert state(daemon) == "shut off (crashed)"
     assert notes(target)
+
+
+#: A guest of one sector that says to QEMU's panic device what a kernel says when it panics, and stands still.
+PANIC = bytes.fromhex("ba0505 b001 ee f4 ebfd")
+
+#: One that tells the iBASE 700 watchdog to bite after two seconds, and stands still.
+BITE = bytes.fromhex("ba4304 b00e ee f4 ebfd")
+
+
+def start_sector(daemon: Daemon, name: str, code: bytes, extra: str, devices: str) -> None:
+    """Start a guest that boots from a disk with nothing but this code."""
+    image = daemon.root / f"{name}.raw"
+    image.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512))
+    (daemon.root / f"{name}.xml").write_text(
+        f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
+        "<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/></features>"
+        f"{extra}<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+        f"<source file='{image}'/><target dev='vda' bus='virtio'/></disk>{devices}</devices></domain>"
+    )
+    daemon.virsh("create", str(daemon.root / f"{name}.xml"))
+
+
+def dumps(daemon: Daemon, name: str) -> list[Path]:
+    """The dumps that the daemon made by itself."""
+    return list((daemon.root / "lib/qemu/dump").glob(f"*-{name}-????-??-??-??:??:??"))
+
+
+def test_a_guest_that_panics_is_dumped(daemon: Daemon) -> None:
+    extra = "<on_crash>coredump-destroy</on_crash>"
+    start_sector(daemon, "panicked", PANIC, extra, "<panic model='isa'/>")
+    wait_for(lambda: "panicked" not in daemon.virsh("list", "--name").stdout)
+    (dump,) = dumps(daemon, "panicked")
+    assert b"CORE" in notes(dump)
+    assert dump.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_watchdog_dumps_and_lets_go_on(daemon: Daemon) -> None:
+    start_sector(daemon, "bitten", BITE, "", "<watchdog model='ib700' action='dump'/>")
+    wait_for(lambda: bool(dumps(daemon, "bitten")))
+    wait_for(lambda: daemon.virsh("domstate", "bitten", "--reason").stdout == "running (unpaused)\n\n")
+    (dump, *_) = dumps(daemon, "bitten")
+    assert b"CORE" in notes(dump)
+    daemon.virsh("destroy", "bitten")
