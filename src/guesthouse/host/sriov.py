@@ -17,6 +17,9 @@ from guesthouse.host import links
 from guesthouse.host.netlink import SETLINK, Attributes, Netlink, link_message
 from guesthouse.host.sysfs import HostTree
 
+#: The address of a virtual function that nobody gave one: its driver then draws one by lot.
+NO_MAC: Final = "00:00:00:00:00:00"
+
 _VFINFO_LIST, _VF_INFO, _VF_MAC, _VF_VLAN = 22, 1, 1, 2
 _HOST: Final = HostTree()
 

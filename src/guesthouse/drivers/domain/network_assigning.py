@@ -5,6 +5,7 @@ What a card of the host has in common with other such devices is in `assigning`.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import assigning, network_switches
@@ -17,6 +18,8 @@ from guesthouse.model.domain.devices.interface.assigned import as_hostdev
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
     from guesthouse.drivers.domain.run import Run
+
+log = logging.getLogger(__name__)
 
 
 async def take(driver: Guests, run: Run, interface: Interface) -> None:
@@ -45,8 +48,14 @@ async def take(driver: Guests, run: Run, interface: Interface) -> None:
         interface.source.taken = device.source.taken
 
 
-def give_back(driver: Guests, interface: Interface) -> None:
-    """Let the host have the card again, in the background."""
-    assigning.give_back(driver, [as_hostdev(interface)])
+async def give_back(driver: Guests, interface: Interface) -> None:
+    """Let the host have the card again, without the guest's address and VLAN; its driver gets it in the background."""
+    device = as_hostdev(interface)
+    try:
+        function = await driver.in_thread(sriov.virtual_function, device.label)
+        await driver.in_thread(sriov.configure, function, sriov.NO_MAC, 0)
+    except OSError as error:
+        log.warning("virtual function %s keeps what its guest had: %s", device.label, error.strerror)
+    assigning.give_back(driver, [device])
     if interface.source is not None:
         interface.source.taken = None

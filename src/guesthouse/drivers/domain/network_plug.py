@@ -126,7 +126,7 @@ async def unplug(driver: Guests, run: Run, interface: Interface) -> None:
         with _logged(f"domain '{run.live.name}': {device}"):
             await _run_script(interface.down_script, device)
     if interface.is_assigned:
-        network_assigning.give_back(driver, interface)
+        await network_assigning.give_back(driver, interface)
     await _dismantle(driver, run, interface)
 
 
