@@ -14,7 +14,6 @@ Layout: https://libvirt.org/cgroups.html
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 from pathlib import Path
@@ -56,6 +55,8 @@ class Housing:
         self.hierarchies = _usable() if self.privileged else None
         self._prefix = "qemu"
         if places.mode == "root":
+            import hashlib  # here, because it brings OpenSSL, and only trials have a name of their own
+
             digest = hashlib.sha256(os.fsencode(places.config.parent)).hexdigest()
             self._prefix = f"qemu-embed-{digest[:8]}"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
-from xml.sax.saxutils import escape
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.domain.devices.graphics_kinds import GraphicsKind, on_off
 from guesthouse.model.helper_programs import Handed, HelperProgram, SecretText
 from guesthouse.model.qemu_objects import Option, QemuObject, quoted
+from guesthouse.model.xmltext import escape
 
 if TYPE_CHECKING:
     from guesthouse.model.domain.devices.base import DeviceContext
