@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,16 @@ def of(driver: Guests) -> HostParts:
 def at_definition(places: Places) -> HostParts:
     """The parts that a definition is completed with."""
     return HostParts(nvram=str(places.nvram), shmem=str(places.lib / "shmem"), is_express=_is_express)
+
+
+def imagined(parts: HostParts) -> HostParts:
+    """The same for a guest that is only shown, not started: nothing is claimed, and devices need not be there."""
+    return replace(
+        parts,
+        open_vsock=lambda cid: VsockEnd(cid or vsock.FIRST),
+        find_usb=lambda _vendor, _product, place: place or (0, 0),
+        has_mdev=lambda _uuid: True,
+    )
 
 
 def _is_express(address: str) -> bool:

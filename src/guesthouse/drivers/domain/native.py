@@ -74,7 +74,7 @@ async def context(driver: Guests, domain: Domain) -> LaunchContext:
     surrounding = surroundings.of_run(driver, run, await driver.emulators.capabilities(domain.devices.emulator or ""))
     return dataclasses.replace(
         surrounding,
-        parts=dataclasses.replace(surrounding.parts, has_mdev=lambda _uuid: True),
+        parts=host_parts.imagined(surrounding.parts),
         secret=lambda _usage, _reference: b"",
         seal=sealer(bytes(MASTER_KEY_SIZE)),
         tap_ends=lambda _alias, queues, _vhost: TapEnds(tuple(str(_FIRST_TAP + place) for place in range(queues))),
