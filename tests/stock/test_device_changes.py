@@ -378,3 +378,38 @@ def test_agent_on_a_channel_that_is_plugged_in(daemon: Daemon, short_path: Path)
     daemon.virsh("detach-disk", "guest", "vdb")
     shell.until_gone("ls /sys/block", "vd")
     shell.close()
+
+
+def test_guest_that_refuses(daemon: Daemon, short_path: Path) -> None:
+    """Memory that the kernel uses for itself cannot be given up, and the guest says so at once."""
+    extra = "<maxMemory slots='4' unit='MiB'>1024</maxMemory>"
+    extra += "<cpu><numa><cell id='0' cpus='0' memory='192' unit='MiB'/></numa></cpu>"
+    document = short_path / "guest.xml"
+    document.write_text(tiny_xml("guest", extra=extra))
+    memory = short_path / "memory.xml"
+    memory.write_text("<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>")
+    daemon.virsh("define", str(document))
+    daemon.virsh("start", "guest")
+    shell = GuestShell(daemon.virsh("ttyconsole", "guest").stdout.strip())
+    shell.until_ready()
+    daemon.virsh("attach-device", "guest", str(memory), "--persistent")
+    block = shell.until("ls /sys/devices/system/memory", "memory32") and "/sys/devices/system/memory/memory32"
+    before = shell.run("head -1 /proc/meminfo")
+    shell.run(f"echo online_kernel > {block}/state")
+    assert shell.run("head -1 /proc/meminfo") != before
+    # What the kernel takes from now on, it takes there: stacks and page tables, which cannot move.
+    shell.run("for number in 1 2 3 4 5 6 7 8; do (sleep 1000 &) ; done")
+    script = """
+xml = open(sys.argv[2]).read()
+try: dom.detachDeviceFlags(xml, 3)
+except libvirt.libvirtError as error: print(error)
+until(lambda: got)
+print(*got[0])
+"""
+    told = daemon.python(LISTEN + script, str(memory)).stdout.splitlines()
+    assert told[0] == "operation failed: unplug of device was rejected by the guest"
+    assert told[1] == "DEVICE_REMOVAL_FAILED dimm0"
+    assert "<alias name='dimm0'/>" in daemon.virsh("dumpxml", "guest").stdout
+    assert "<memory model='dimm'>" in daemon.virsh("dumpxml", "--inactive", "guest").stdout
+    assert "<memory unit='KiB'>327680</memory>" in daemon.virsh("dumpxml", "guest").stdout
+    shell.close()

@@ -39,6 +39,11 @@ _GRAPHICS_FAMILY = {"ipv4": 0, "ipv6": 1, "unix": 2}
 _CONNECT, _INITIALIZE, _DISCONNECT = range(3)
 
 
+#: What ACPI's `_OST` is about when a device is to be ejected, and the answers that mean no (ACPI 6.3, 6.3.5).
+_EJECTION = (0x3, 0x103)
+_REFUSALS = (0x1, 0x80, 0x81, 0x82, 0x83)
+
+
 def hear(driver: Guests, guest: Guest, run: Run, event: Event) -> None:
     """React to an event of this run's QEMU."""
     if run.ended.is_set() or guest.run is not run:
@@ -148,6 +153,16 @@ def _device_unplug_failed(driver: Guests, guest: Guest, run: Run, data: JsonObje
     release.heard(driver, guest, run, alias, gone=False)
 
 
+def _ejection_refused(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
+    """ACPI's words for how the guest fared with a device: of interest is a memory module that it does not give up."""
+    info = data.get("info")
+    if not isinstance(info, dict) or info.get("slot-type") != "DIMM" or info.get("source") not in _EJECTION:
+        return
+    alias = text_of(info, "device")
+    if alias and info.get("status") in _REFUSALS:
+        release.heard(driver, guest, run, alias, gone=False)
+
+
 def _tray_moved(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     alias, _ = alias_of_disk(run.live, text_of(data, "id") or text_of(data, "device"))
     driver.events.publish(EventId.TRAY_CHANGE, guest, alias, 0 if data.get("tray-open") is True else 1)
@@ -199,6 +214,7 @@ _REACTIONS: dict[str, Reaction] = {
     "MEMORY_DEVICE_SIZE_CHANGE": memory_devices.size_changed,
     "DEVICE_DELETED": _device_deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _device_unplug_failed,
+    "ACPI_DEVICE_OST": _ejection_refused,
     "DEVICE_TRAY_MOVED": _tray_moved,
     "BLOCK_WRITE_THRESHOLD": device_events.threshold_reached,
     "MEMORY_FAILURE": device_events.memory_failed,
