@@ -16,7 +16,11 @@ from guesthouse.model.cpu_definition import parse_cpu
 from guesthouse.model.domain.device_document import FIELDS, parse_device
 from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.network.document import format_network, parse_network
+from guesthouse.model.network_port import format_network_port, parse_network_port
+from guesthouse.model.nwfilter.filter import format_nwfilter, parse_nwfilter
+from guesthouse.model.nwfilter_binding import format_nwfilter_binding, parse_nwfilter_binding
 from guesthouse.model.pool import format_pool, parse_pool
+from guesthouse.model.secret import format_secret, parse_secret
 from guesthouse.model.volume import format_volume, parse_volume
 from guesthouse.model.xmltext import Lines, parse_any
 
@@ -48,6 +52,12 @@ KINDS: Final[dict[str, DocumentKind]] = {
         "domain", lambda text: parse_domain(text, validate=True), lambda domain: format_domain(domain, Style())
     ),
     "network": _kind("network", lambda text: parse_network(text, validate=True), format_network),
+    "networkport": _kind("networkport", lambda text: parse_network_port(text, validate=True), format_network_port),
+    "filter": _kind("nwfilter", lambda text: parse_nwfilter(text, validate=True), format_nwfilter),
+    "filterbinding": _kind(
+        "nwfilterbinding", lambda text: parse_nwfilter_binding(text, validate=True), format_nwfilter_binding
+    ),
+    "secret": _kind("secret", lambda text: parse_secret(text, validate=True), format_secret),
     "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), _write),
     "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),
     "volume": _kind("storagevol", lambda text: parse_volume(text, validate=True), format_volume),
