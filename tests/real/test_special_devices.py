@@ -98,6 +98,7 @@ def test_a_guest_uses_all_of_them(daemon: Daemon, tmp_path: Path) -> None:
         look_at_directories(shell, plain, mapped)
         if VIRTIOFSD.exists():
             look_at_virtiofs(shell, quick)
+            plug_virtiofs(daemon, shell, shared(tmp_path, "late"))
         look_at_devices(shell)
         state = list((daemon.root / "lib/swtpm").glob("*/tpm2/tpm2-00.permall"))
         assert len(state) == 1
@@ -131,6 +132,21 @@ def look_at_virtiofs(shell: GuestShell, quick: Path) -> None:
     assert shell.run("mkdir -p /quick; mount -t virtiofs quick /quick && cat /quick/hello") == "this is quick"
     shell.run("echo from the guest >/quick/answer; sync")
     assert (quick / "answer").read_text() == "from the guest\n"
+
+
+def plug_virtiofs(daemon: Daemon, shell: GuestShell, late: Path) -> None:
+    """A directory that comes later has a program of its own, which ends when it goes."""
+    before = set(processes(daemon, b"virtiofsd"))
+    path = late / "device.xml"
+    path.write_text(f"""<filesystem><driver type='virtiofs'/><binary path='{VIRTIOFSD}'/><source dir='{late}'/>
+        <target dir='late'/></filesystem>""")
+    daemon.virsh("attach-device", "special", str(path), "--live")
+    added = set(processes(daemon, b"virtiofsd")) - before
+    assert added
+    shell.until("mkdir -p /late; mount -t virtiofs late /late; cat /late/hello", "this is late")
+    shell.run("umount /late")
+    daemon.virsh("detach-device", "special", str(path), "--live")
+    until(lambda: set(processes(daemon, b"virtiofsd")) == before, 15)
 
 
 def look_at_devices(shell: GuestShell) -> None:
