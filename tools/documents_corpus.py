@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from guesthouse.errors import LibvirtError
-from guesthouse.model.documents import KINDS
-from guesthouse.model.xmltext import parse_any
+from guesthouse.model.documents import kind_of
 
 #: Folder of documents to the folder of what is printed of them.
 FOLDERS: Final[dict[str, str]] = {
@@ -70,7 +69,7 @@ def judge(document: Path, result: Path, count: Count) -> None:
     """Read and print one document, and compare."""
     text = document.read_text()
     count.documents += 1
-    kind = KINDS.get(str(parse_any(text, "document").tag))
+    kind = kind_of(text)
     try:
         if kind is None:
             raise LibvirtError("nobody knows this root element")

@@ -15,6 +15,7 @@ from guesthouse.model.binding import Style, write
 from guesthouse.model.cpu_definition import parse_cpu
 from guesthouse.model.domain.device_document import FIELDS, parse_device
 from guesthouse.model.domain.document import format_domain, parse_domain
+from guesthouse.model.interface import FORMS, format_interface, parse_interface
 from guesthouse.model.network.document import format_network, parse_network
 from guesthouse.model.network_port import format_network_port, parse_network_port
 from guesthouse.model.nwfilter.filter import format_nwfilter, parse_nwfilter
@@ -65,15 +66,27 @@ KINDS: Final[dict[str, DocumentKind]] = {
 }
 
 
+#: A host's interface has the same root element as a guest's card.
+_HOST_INTERFACE: Final = _kind("interface", lambda text: parse_interface(text, validate=True), format_interface)
+
+
+def kind_of(text: str) -> DocumentKind | None:
+    """The kind of a document; None for a root element that nobody knows. Raises `LibvirtError` with code 35."""
+    root = parse_any(text, "document")
+    if root.tag == "interface" and root.get("type") in FORMS and root.get("name") is not None:
+        return _HOST_INTERFACE
+    return KINDS.get(str(root.tag))
+
+
 def validate(text: str, kind: str | None = None) -> str:
     """Check a document. Returns the name of its kind, which its root element tells; `kind` says which it has to be.
 
     Raises `LibvirtError` with what is wrong: not well formed (35), a wrong value (27), something that no field claims
     (92 or 67).
     """
-    root = str(parse_any(text, "document").tag)
-    found = KINDS.get(root)
+    found = kind_of(text)
     if found is None or (kind is not None and found.name != kind):
+        root = parse_any(text, "document").tag
         wanted = f"a document of kind '{kind}'" if kind is not None else "one of " + ", ".join(sorted(names()))
         raise UnsupportedConfigError(f"root element '{root}' is not known here", hint=f"expected is {wanted}")
     found.read(text)
@@ -82,4 +95,4 @@ def validate(text: str, kind: str | None = None) -> str:
 
 def names() -> set[str]:
     """The names of all kinds."""
-    return {kind.name for kind in KINDS.values()}
+    return {kind.name for kind in (*KINDS.values(), _HOST_INTERFACE)}
