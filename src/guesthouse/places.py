@@ -108,6 +108,11 @@ class Places:
         return (self.config / "qemu" if self.mode == "session" else self.lib) / "swtpm"
 
     @property
+    def secrets_key(self) -> Path:
+        """The key of the values of secrets. It is no part of the system's configuration, whose copies lie about."""
+        return (self.config if self.mode == "session" else self.lib) / "secrets/guesthouse.key"
+
+    @property
     def definitions(self) -> Path:
         """Persistent guest definitions: `NAME.xml`, with links in `autostart/`."""
         return self.config / "qemu"

@@ -18,6 +18,7 @@ from guesthouse.drivers.api import DaemonSettings, Driver
 from guesthouse.drivers.connect import driver as connect_driver
 from guesthouse.drivers.domain import driver as domain_driver
 from guesthouse.drivers.meeting import introduce
+from guesthouse.drivers.secret import driver as secret_driver
 from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
 from guesthouse.places import Places
@@ -36,7 +37,12 @@ log = logging.getLogger(__name__)
 DriverMaker = Callable[[Places, DaemonSettings], Driver]
 
 #: The drivers of `guesthoused`, in the order in which they start; they stop in the opposite one.
-DRIVERS: tuple[DriverMaker, ...] = (connect_driver.create, storage_driver.create, domain_driver.create)
+DRIVERS: tuple[DriverMaker, ...] = (
+    connect_driver.create,
+    secret_driver.create,
+    storage_driver.create,
+    domain_driver.create,
+)
 
 #: Settings that SIGHUP changes in a running daemon; the others take effect at its next start.
 _RELOADED = frozenset(
@@ -92,6 +98,7 @@ class Daemon:
             for driver in self._drivers:
                 await driver.start()
             gc.collect()
+            gc.set_threshold(50_000, 20, 100)
             gc.freeze()  # what is loaded now lives as long as the daemon; no need to look at it again
             memory.settle()
             service.serve(self._listeners)
