@@ -18,6 +18,7 @@ from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.interface import FORMS, format_interface, parse_interface
 from guesthouse.model.network.document import format_network, parse_network
 from guesthouse.model.network_port import format_network_port, parse_network_port
+from guesthouse.model.nodedev.device import format_node_device, parse_node_device
 from guesthouse.model.nwfilter.filter import format_nwfilter, parse_nwfilter
 from guesthouse.model.nwfilter_binding import format_nwfilter_binding, parse_nwfilter_binding
 from guesthouse.model.pool import format_pool, parse_pool
@@ -58,6 +59,7 @@ KINDS: Final[dict[str, DocumentKind]] = {
     "filterbinding": _kind(
         "nwfilterbinding", lambda text: parse_nwfilter_binding(text, validate=True), format_nwfilter_binding
     ),
+    "device": _kind("nodedev", lambda text: parse_node_device(text, validate=True), format_node_device),
     "secret": _kind("secret", lambda text: parse_secret(text, validate=True), format_secret),
     "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), _write),
     "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),
