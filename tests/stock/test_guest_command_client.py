@@ -321,6 +321,16 @@ INFORMING = {
     "schedinfo": ["web"],
     "vcpucount": ["web"],
     "vcpuinfo": ["web"],
+    "vcpupin": ["web"],
+    "emulatorpin": ["web"],
+    "iothreadinfo": ["web"],
+    "memtune": ["web"],
+    "blkiotune": ["web"],
+    "numatune": ["web"],
+    "perf": ["web"],
+    "blkdeviotune": ["web", "vda"],
+    "domthrottlegrouplist": ["web"],
+    "domthrottlegroupinfo": ["web", "slow"],
     "event": ["--list"],
     "uri": [],
     "hostname": [],
@@ -343,6 +353,10 @@ ELSEWHERE = {
     "vncdisplay": "error: Failed to get VNC port. Is this domain using VNC?",
     "domhostname": "error: failed to get hostname",
     "domtime": "error: ",
+    "domfsinfo": "error: Unable to get filesystem information",
+    "guestinfo": "error: argument unsupported: QEMU guest agent is not configured",
+    "guestvcpus": "error: argument unsupported: QEMU guest agent is not configured",
+    "get-user-sshkeys": "error: argument unsupported: QEMU guest agent is not configured",
     "domif-getlink": "error: Interface (dev: eth9) not found.",
     "domifaddr": "error: Failed to query for interfaces addresses",
     "domifstat": "error: Failed to get interface stats web eth9",
@@ -361,6 +375,7 @@ def test_every_command_that_informs_gives_json(served: Daemon) -> None:
     for name, error in ELSEWHERE.items():
         device = ["eth9"] if name in ("domif-getlink", "domifstat") else []
         device = ["--source", "agent"] if name == "domifaddr" else device
+        device = ["root"] if name == "get-user-sshkeys" else device
         words = [] if name in ("nodesevinfo", "sysinfo") else ["web", *device]
         done = served.guest("--json", name, *words, check=False)
         if name == "sysinfo" and done.returncode == 0:  # a host with firmware tables that we may read
