@@ -10,6 +10,9 @@ from tests.support.daemon import Daemon
 from tests.support.terminal import Terminal
 from tests.support.tiny import tiny_xml
 
+#: How long a guest may take to its login prompt where the machine has much else to do, in seconds.
+_BOOT_DEADLINE = 180.0
+
 
 class TinyConsole:
     """The shell of a tiny guest, on its serial console."""
@@ -18,7 +21,7 @@ class TinyConsole:
         self.terminal = Terminal("virsh", "-c", daemon.uri, "console", "--force", name)
         self.terminal.expect("Escape character")
         self.terminal.type("\n")
-        self.terminal.expect("login:")
+        self.terminal.expect("login:", _BOOT_DEADLINE)
         self.terminal.type("root\n")
         self.terminal.expect("#")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import assigning, network_switches
 from guesthouse.drivers.domain.network_wiring import connected
-from guesthouse.errors import UnsupportedConfigError
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.host import sriov
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.interface.assigned import as_hostdev
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 async def take(driver: Guests, run: Run, interface: Interface) -> None:
-    """Tell the card of the host what the guest's shall be, and give it to the guest.
+    """Give a card of the host to the guest, and tell it which address and VLAN it has there.
 
     Raises `UnsupportedConfigError` for what is no virtual function, and what `assigning.take` raises.
     """
@@ -37,13 +37,21 @@ async def take(driver: Guests, run: Run, interface: Interface) -> None:
     vlan = end.vlan.tags[0].id if end.vlan is not None else 0
     try:
         function = await driver.in_thread(sriov.virtual_function, device.label)
-        await driver.in_thread(sriov.configure, function, interface.mac_text, vlan)
     except OSError as error:
         raise UnsupportedConfigError(
             "Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
             hint=f"{error.strerror}; other PCI devices are assigned with <hostdev>",
         ) from error
     await assigning.take(driver, run, device)
+    try:
+        await driver.in_thread(sriov.configure, function, interface.mac_text, vlan)
+    except OSError as error:
+        assigning.give_back(driver, [device])
+        raise LibvirtError(
+            f"Cannot set address and VLAN of virtual function {function.number} of '{function.card}': {error.strerror}",
+            code=Code.SYSTEM_ERROR,
+            domain=Origin.NONE,
+        ) from error
     if interface.source is not None:
         interface.source.taken = device.source.taken
 

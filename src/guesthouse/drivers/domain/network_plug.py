@@ -54,6 +54,7 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
     """
     if interface.is_assigned:
         await network_assigning.take(driver, run, interface)
+        run.plugged.add(interface.name)
     if not interface.uses_tap:
         return Wiring()
     if interface.filter is not None:
@@ -75,9 +76,11 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
             await driver.in_thread(_open, run, interface, end, _mark(driver, run), wiring)
         await _furnish(run, interface, end)
     except BaseException:
+        made = bool(wiring.taps)
         wiring.close()
-        await _dismantle(driver, run, interface)
+        await _dismantle(driver, run, interface, made=made)
         raise
+    run.plugged.add(interface.name)
     return wiring
 
 
@@ -121,24 +124,27 @@ def release(driver: Guests, run: Run) -> None:
 
 async def unplug(driver: Guests, run: Run, interface: Interface) -> None:
     """Remove what outlives QEMU, once it has let go of the card. Failures are logged."""
+    if not run.booted and interface.name not in run.plugged:
+        return  # a start that failed did not come to it: what has its names is somebody else's
+    run.plugged.discard(interface.name)
     device = interface.host_device
     if interface.type == "ethernet" and interface.down_script and device is not None:
         with _logged(f"domain '{run.live.name}': {device}"):
             await _run_script(interface.down_script, device)
     if interface.is_assigned:
         await network_assigning.give_back(driver, interface)
-    await _dismantle(driver, run, interface)
+    await _dismantle(driver, run, interface, made=True)
 
 
-async def _dismantle(driver: Guests, run: Run, interface: Interface) -> None:
-    """Remove what was made; also where only a part of it was."""
+async def _dismantle(driver: Guests, run: Run, interface: Interface, *, made: bool) -> None:
+    """Remove what was made; also where only a part of it was. `made` says that the device is ours."""
     device = interface.host_device
     source = interface.source
     port = source.portid if source is not None else None
     if interface.uses_tap and device is not None:
         end = connected(interface)
         with _logged(f"domain '{run.live.name}': {device}"):
-            if end.switch:
+            if end.switch and made:
                 await network_switches.detach(end, device)
             await driver.in_thread(remove_macvtap, device, _mark(driver, run))
         if not _stays(interface):

@@ -200,7 +200,7 @@ async def _finish_off(
             process.signal(signal.SIGKILL)
             await process.wait(_DEATH_DEADLINE)
         process.close()
-    await network_plug.unplug_all(driver, Run(live, where))
+    await network_plug.unplug_all(driver, Run(live, where, booted=True))
     assigning.give_back(driver, live.devices.hostdevs)
     driver.store.clean(where)
     if not guest.persistent:

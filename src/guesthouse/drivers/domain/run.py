@@ -94,8 +94,9 @@ class Run:
     `agent_patience` is how many seconds clients want to wait for its agent, None for what each command may take.
 
     `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
-    alias; `wirings` are the open ends of network cards until QEMU has them, by alias. `next_layer` is the number of the
-    next image that a drive gets, 0 before it is known.
+    alias; `wirings` are the open ends of network cards until QEMU has them, by alias; `plugged` are the aliases of
+    those whose host's side is there (of a guest that runs, all). `next_layer` is the number of the next image that a
+    drive gets, 0 before it is known.
     """
 
     live: Domain
@@ -125,6 +126,7 @@ class Run:
     advised_nodes: frozenset[int] | None = None
     ports: list[int] = field(default_factory=list)
     wirings: dict[str, Wiring] = field(default_factory=dict)
+    plugged: set[str] = field(default_factory=set)
     helpers: dict[str, Helper] = field(default_factory=dict)
     change: Change | None = None
     unplugs: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
