@@ -68,7 +68,7 @@ def run_domiftune(context: Context, args: Arguments) -> None:
     flags = (CONFIG if args.has("config") else 0) | (LIVE if args.has("live") else 0)
     found = context.domain(args.need("domain"))
     device = args.need("interface")
-    values = _inbound(args) | _outbound(args)
+    values = inbound(args) | outbound(args)
     if values:
         with context.during("Unable to set interface parameters"):
             interfaces.set_parameters(found, device, values, flags)
@@ -82,7 +82,8 @@ def run_domiftune(context: Context, args: Arguments) -> None:
         context.print(f"{one.field:<15}: {shown(one)}\n")
 
 
-def _inbound(args: Arguments) -> dict[str, int]:
+def inbound(args: Arguments) -> dict[str, int]:
+    """The parameters that `--inbound` sets. Raises CommandError in virsh's words."""
     rate = _rate(args, "inbound")
     if not rate:
         return {}
@@ -91,7 +92,8 @@ def _inbound(args: Arguments) -> dict[str, int]:
     return _named("inbound", rate)
 
 
-def _outbound(args: Arguments) -> dict[str, int]:
+def outbound(args: Arguments) -> dict[str, int]:
+    """The parameters that `--outbound` sets. Raises CommandError in virsh's words."""
     rate = _rate(args, "outbound")
     if not rate:
         return {}
