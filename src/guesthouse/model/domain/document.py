@@ -32,7 +32,11 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
     Raises `LibvirtError` with libvirt's codes: not well formed (35), a wrong value (27), something that Guesthouse does
     not support (67).
     """
-    node = parse_document(xml, "domain", "domain_definition")
+    return read_domain(parse_document(xml, "domain", "domain_definition"), Reading(validate=validate), live=live)
+
+
+def read_domain(node: etree._Element, reading: Reading, *, live: bool = False) -> Domain:
+    """As `parse_domain`, for an element of another document, such as a snapshot."""
     for path, code, text in _NEEDED:
         if node.find(path) is None:
             raise LibvirtError(text, code=code, domain=Origin.DOMAIN)
@@ -40,7 +44,6 @@ def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Dom
         _drop_aliases(node)
         _drop_labels(node)
     _tidy_metadata(node)
-    reading = Reading(validate=validate)
     pass_through = qemu_namespace.take(node, reading)
     domain = read(Domain, node, reading)
     domain.pass_through = pass_through
