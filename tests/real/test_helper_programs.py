@@ -183,6 +183,8 @@ def test_the_next_daemon_takes_helpers_up_and_ends_strays(tmp_path: Path) -> Non
     async def story(bench: Bench) -> None:
         known = await bench.start(HelperProgram("known", ("sleep", "60"), restart=True))
         stray = await bench.start(HelperProgram("stray", ("sleep", "60")))
+        # What /proc tells of a program is there a moment after it was started.
+        await until(lambda: helper_traces.command_of(stray) == ("sleep", "60"))
         traces = tuple(helper.trace for name, helper in bench.run.helpers.items() if name == "known")
         helpers.let_go(bench.run)
         helpers.take_up(bench.driver, bench.guest, bench.run, traces)
