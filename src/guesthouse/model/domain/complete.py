@@ -22,7 +22,7 @@ from guesthouse.model.domain import (
     seclabel,
 )
 from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, virtio_serial, virtio_transport, zpci
-from guesthouse.model.domain.context import definition_context
+from guesthouse.model.domain.context import definition_context, follow
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices import memory_slots
@@ -52,13 +52,13 @@ def complete(domain: Domain, qemu: QemuCapabilities, *, defaults: Defaults, kept
     boot_order.complete(domain)
     _complete_devices(domain, ctx, defaults)
     virtio_serial.assign(domain, ctx)
-    ctx = definition_context(domain, qemu, defaults)
+    follow(ctx, domain)
     virtio_transport.assign(domain, ctx, family)
     _assign_pci(domain, ctx, family)
     usb.assign(domain, ctx, complete=defaults.new)
     domain.devices.mirror_console()
     memory_slots.assign_slots(domain.devices.memories, ctx.memory)
-    ctx = definition_context(domain, qemu, defaults)
+    follow(ctx, domain)
     checks.check(domain, ctx)
 
 

@@ -37,6 +37,14 @@ def definition_context(domain: Domain, qemu: QemuCapabilities, defaults: Default
     )
 
 
+def follow(ctx: DeviceContext, domain: Domain) -> None:
+    """Bring the context up to date after devices were added to the definition that it is about."""
+    ctx.acpi = domain.features is not None and domain.features.acpi
+    ctx.controllers = domain.devices.controller_table()
+    ctx.audio_ids = _audio_ids(domain)
+    ctx.redirection_filter = domain.devices.redirection_filter()
+
+
 def launch_context(domain: Domain, launch: LaunchContext) -> DeviceContext:
     """The context in which a guest is started, or a device is plugged into it. Aliases must be assigned."""
     memory = memory_at_launch(domain, launch)

@@ -85,6 +85,19 @@ class _Plug:
         self.device.address = self.address  # type: ignore[attr-defined] # what has a PCI connection has an address
 
 
+#: So many conventional devices fit behind one bridge.
+_BRIDGE_SLOTS: Final = slots.LAST_SLOT
+_PLAIN_NEEDS: Final = (slots.PCIE | slots.AUTOASSIGN, slots.PCI | slots.AUTOASSIGN)
+
+
+def _is_plain(waiting: list[_Plug]) -> bool:
+    """Whether none of these has a wish of its own, and all conventional ones fit behind one bridge."""
+    conventional = sum(1 for plug in waiting if plug.needs == _PLAIN_NEEDS[1])
+    return conventional <= _BRIDGE_SLOTS and all(
+        plug.needs in _PLAIN_NEEDS and plug.usb2_function is None for plug in waiting
+    )
+
+
 def _place(address: PciAddress) -> Place:
     if address.domain:
         raise XmlError(
@@ -199,6 +212,9 @@ class _Assignment:
         highest = max((controller.index or 0 for controller in self._pci_controllers()), default=0)
         buses = self._slots(plugs, growing=True)
         self._place_chipset(buses, plugs)
+        waiting = [plug for plug in plugs if plug.open]
+        if self._express and len(buses.buses) == 1 and _is_plain(waiting):
+            return self._count_ports(buses, waiting)
         if not self._express and not all(bus.full for bus in buses.buses):
             # One slot stays free for a bridge, should the guest ever need more room.
             buses.reserve_next(slots.PCI | slots.AUTOASSIGN)
@@ -220,6 +236,32 @@ class _Assignment:
         )
         usb2 = any(plug.usb2_function is not None for plug, _place in found)
         return [*found, *added] if self._express and alike and not usb2 else None
+
+    def _count_ports(self, buses: Slots, waiting: list[_Plug]) -> list[tuple[_Plug, Place]] | None:
+        """`_count` for most guests, without looking for places: there is nothing but the root bus yet.
+
+        Every Express device takes a port of its own, the first conventional one brings a bridge on a port.
+        """
+        models: list[str] = []
+        for plug in waiting:
+            if plug.needs & slots.PCIE:
+                models.append("pcie-root-port")
+            elif "pcie-to-pci-bridge" not in models:
+                models += ["pcie-root-port", "pcie-to-pci-bridge"]
+        if not models:
+            return []
+        models.append("pcie-root-port")  # free, for a device that is plugged in later
+        added: list[tuple[_Plug, Place]] = []
+        for index, model in enumerate(models, 1):
+            controller = controllers.ensure(self._devices, "pci", index, model)
+            if controller is None:
+                raise InternalError(f"there is a PCI controller with index='{index}' already")
+            if "pcie-to-pci-bridge" not in models:
+                needs = slots.CONTROLLER_NEEDS[model]
+                added.append((_Plug(controller, needs), buses.reserve_next(needs)))
+        if "pcie-to-pci-bridge" in models:
+            return None
+        return [*((plug, Place(index, 0)) for index, plug in enumerate(waiting, 1)), *added]
 
     def _slots(self, plugs: list[_Plug], *, growing: bool) -> Slots:
         """The buses of the controllers that there are, with all given addresses taken."""

@@ -7,7 +7,9 @@ Source: https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms (`
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+import operator
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import element, leaf, many, opt_leaf
@@ -43,13 +45,14 @@ class Limits:
 
     def parsed(self) -> None:
         """Zero is no limit."""
-        for name in _NUMBERS:
-            setattr(self, name, getattr(self, name) or None)
+        if 0 in _values(self):
+            for name in _NUMBERS:
+                setattr(self, name, getattr(self, name) or None)
 
     @property
     def any(self) -> bool:
         """Whether there is a limit at all."""
-        return any(self.value(name) for name in _NUMBERS)
+        return any(_values(self))
 
     def check(self) -> None:
         """A total excludes the limits of one direction; a group needs limits, and QEMU has a highest one.
@@ -61,7 +64,7 @@ class Limits:
                 raise XmlError(f"total and read/write {what} cannot be set at the same time")
         if self.group_name is not None and not self.any:
             raise UnsupportedConfigError("group_name can be configured only together with settings")
-        if any(self.value(name) > _HIGHEST for name in _NUMBERS if not name.endswith("_length")):
+        if any(value and value > _HIGHEST for value in _bounded(self)):
             raise LibvirtError(
                 f"block I/O throttle limit must be no more than {_HIGHEST} using QEMU",
                 code=Code.ARGUMENT_UNSUPPORTED,
@@ -187,3 +190,7 @@ def share_limits(tunings: list[IoTune]) -> None:
 
 
 _NUMBERS: Final = tuple(field.name for field in dataclasses.fields(IoTune) if field.name != "group_name")
+_Values: TypeAlias = Callable[[Limits], tuple[int | None, ...]]
+_values: Final[_Values] = operator.attrgetter(*_NUMBERS)
+#: Those that QEMU bounds.
+_bounded: Final[_Values] = operator.attrgetter(*(name for name in _NUMBERS if not name.endswith("_length")))
