@@ -226,7 +226,7 @@ def test_macvtap(namespace: Namespace, daemon: Daemon) -> None:
     for pid in daemon.guest_processes():
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: namespace.devices() == rest)
-    assert namespace.run("cat /sys/class/net/ve0/address").strip() == own
+    eventually(lambda: namespace.run("cat /sys/class/net/ve0/address").strip() == own)
 
     daemon.virsh("start", "direct")
     daemon.kill()
@@ -235,7 +235,7 @@ def test_macvtap(namespace: Namespace, daemon: Daemon) -> None:
     assert any(name.startswith("macvtap") for name in namespace.devices())
     daemon.start()
     eventually(lambda: namespace.devices() == rest)
-    assert namespace.run("cat /sys/class/net/ve0/address").strip() == own
+    eventually(lambda: namespace.run("cat /sys/class/net/ve0/address").strip() == own)
 
     namespace.run(
         "ip link add link ve0 name macvtap77 type macvtap && ip link add link ve0 name macvtap78 type macvtap"

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from guesthouse.drivers.domain import network_switches, network_tune
-from guesthouse.drivers.domain.network_plug import set_up_port
+from guesthouse.drivers.domain.network_devices import set_up_port
 from guesthouse.drivers.domain.network_wiring import Connected, connected
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import Code, LibvirtError, OperationUnsupportedError, Origin, UnsupportedConfigError
