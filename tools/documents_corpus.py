@@ -36,6 +36,7 @@ FOLDERS: Final[dict[str, str]] = {
     "qemudomaincheckpointxml2xmlin": "qemudomaincheckpointxml2xmlout",
     "qemudomaincheckpointxml2xmlout": "",
     "domainbackupxml2xmlin": "domainbackupxml2xmlout",
+    "domainbackupxml2xmlout": "",
     "storagepoolxml2xmlin": "storagepoolxml2xmlout",
     "storagevolxml2xmlin": "storagevolxml2xmlout",
     "vircaps2xmldata": "",

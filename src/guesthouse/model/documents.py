@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from guesthouse.errors import UnsupportedConfigError
+from guesthouse.model.backup import format_backup, parse_backup
 from guesthouse.model.binding import Style, write
+from guesthouse.model.checkpoint import format_checkpoint, parse_checkpoint
 from guesthouse.model.cpu_definition import parse_cpu
 from guesthouse.model.domain.device_document import FIELDS, parse_device
 from guesthouse.model.domain.document import format_domain, parse_domain
@@ -23,6 +25,7 @@ from guesthouse.model.nwfilter.filter import format_nwfilter, parse_nwfilter
 from guesthouse.model.nwfilter_binding import format_nwfilter_binding, parse_nwfilter_binding
 from guesthouse.model.pool import format_pool, parse_pool
 from guesthouse.model.secret import format_secret, parse_secret
+from guesthouse.model.snapshot import format_snapshot, parse_snapshot
 from guesthouse.model.volume import format_volume, parse_volume
 from guesthouse.model.xmltext import Lines, parse_any
 
@@ -48,6 +51,12 @@ def _write(item: object) -> str:
     return lines.text()
 
 
+def _is_whole(text: str) -> bool:
+    """Whether a snapshot or a checkpoint is one that is there, not one that is asked for."""
+    root = parse_any(text, "document")
+    return root.find("creationTime") is not None and (root.tag != "domainsnapshot" or root.find("state") is not None)
+
+
 #: Root element to the kind.
 KINDS: Final[dict[str, DocumentKind]] = {
     "domain": _kind(
@@ -61,6 +70,19 @@ KINDS: Final[dict[str, DocumentKind]] = {
     ),
     "device": _kind("nodedev", lambda text: parse_node_device(text, validate=True), format_node_device),
     "secret": _kind("secret", lambda text: parse_secret(text, validate=True), format_secret),
+    "domainsnapshot": _kind(
+        "domainsnapshot",
+        lambda text: parse_snapshot(text, redefine=_is_whole(text), validate=True),
+        lambda snapshot: format_snapshot(snapshot, secure=True, files=True),
+    ),
+    "domaincheckpoint": _kind(
+        "domaincheckpoint",
+        lambda text: parse_checkpoint(text, redefine=_is_whole(text), validate=True),
+        lambda checkpoint: format_checkpoint(checkpoint, secure=True),
+    ),
+    "domainbackup": _kind(
+        "domainbackup", parse_backup, lambda backup: format_backup(backup, status=bool(backup.private))
+    ),
     "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), _write),
     "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),
     "volume": _kind("storagevol", lambda text: parse_volume(text, validate=True), format_volume),
