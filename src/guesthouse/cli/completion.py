@@ -13,6 +13,8 @@ from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guesthouse.cli.context import Context
     from guesthouse.cli.grammar import Command, Option
 
@@ -79,14 +81,28 @@ def _values(context: Context, option: Option, begun: str) -> list[str]:
         return _paths(begun)
     if option.complete == "command":
         return sorted(name for name in _names(ours=context.ours) if name.startswith(begun))
-    if option.complete == "domain":
+    if option.complete in _OBJECTS:
         try:
-            names = [domain.name for domain in context.connection.domains()]
+            names = _OBJECTS[option.complete](context)
         except (CommandError, LibvirtError):
             return []
     else:
         names = option.complete.split()
     return sorted(name for name in names if name.startswith(begun))
+
+
+def _domains(context: Context) -> list[str]:
+    return [domain.name for domain in context.connection.domains()]
+
+
+def _secrets(context: Context) -> list[str]:
+    from guesthouse.client.secret import secrets
+
+    return [secret.uuid for secret in secrets(context.connection)]
+
+
+#: What an option may say it completes with, to what asks the daemon for it.
+_OBJECTS: dict[str, Callable[[Context], list[str]]] = {"domain": _domains, "secret": _secrets}
 
 
 def _paths(begun: str) -> list[str]:

@@ -165,6 +165,15 @@ MODULES: dict[str, tuple[str, ...]] = {
         "qemu-monitor-command",
         "qemu-monitor-event",
     ),
+    "secret_definition": (
+        "secret-define",
+        "secret-dumpxml",
+        "secret-edit",
+        "secret-list",
+        "secret-undefine",
+    ),
+    "secret_event": ("secret-event",),
+    "secret_value": ("secret-get-value", "secret-set-value"),
     "shell_itself": (
         "cd",
         "echo",

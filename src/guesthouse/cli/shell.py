@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from guesthouse.cli.context import Context
 
+#: Commands whose lines are not kept.
+CONFIDENTIAL = ("secret-set-value", "set-user-password")
+
 
 def interact(context: Context) -> int:
     """Run the shell; returns the exit code."""
@@ -81,10 +84,18 @@ def _terminal(context: Context) -> Callable[[str], str | None]:
     from guesthouse.cli.completer import ShellCompleter
 
     path = history_file(context.settings.environment, context.settings.program)
+
+    class Discreet(FileHistory):
+        """A history without the lines that may have a password in them."""
+
+        def store_string(self, string: str) -> None:
+            if not any(command in string for command in CONFIDENTIAL):
+                super().store_string(string)
+
     history: History
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        history = FileHistory(path)
+        history = Discreet(path)
     except OSError:
         history = InMemoryHistory()
     session: PromptSession[str] = PromptSession(

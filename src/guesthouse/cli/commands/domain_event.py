@@ -253,63 +253,35 @@ def _watch(context: Context, args: Arguments, numbers: list[int], timeout: int |
 
 def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[int, str]:
     """Print events until enough have come; returns their number and why it ended, if not for that."""
-    import signal
-    from time import monotonic
-
+    from guesthouse.cli.hearing import hear
     from guesthouse.client.events import read
+    from guesthouse.client.hearing import heard
 
-    connection = context.connection
-    deadline = None if timeout is None else monotonic() + timeout
-    count = 0
-    # As virsh: a shell starts what runs in the background with the interrupt ignored, and here it is the way out.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        while True:
-            left = None if deadline is None else max(deadline - monotonic(), 0.0)
-            message = connection.next_message(left)
-            if message is None:
-                return count, "event loop timed out\n"
-            event = read(connection, message)
-            if event is None:
-                continue
-            _print(context, args, event)
-            count += 1
-            if not args.has("loop"):
-                return count, ""
-    except KeyboardInterrupt:
-        return count, "event loop interrupted\n"
-    finally:
-        signal.signal(signal.SIGINT, before)
+    events = heard(context.connection, read, timeout)
+    return hear(events, lambda event: _print(context, args, event), loop=args.has("loop"))
 
 
 def _print(context: Context, args: Arguments, event: DomainEvent) -> None:
-    import sys
+    from guesthouse.cli.hearing import now
 
     if args.has("json"):
         _print_json(context, event)
     else:
         stamp = f"{now()}: " if args.has("timestamp") else ""
         context.print(stamp + text(event))
-    sys.stdout.flush()
 
 
 def _print_json(context: Context, event: DomainEvent) -> None:
     """One event as one line, with the protocol's names for what it says."""
     import json
 
+    from guesthouse.cli.hearing import now
+
     plain = {name: value for name, value in event.fields.items() if value is None or isinstance(value, int | str)}
     entry = {"time": now(), "event": NAMES[event.number], "domain": event.domain.name, "uuid": event.domain.uuid}
     if event.number == 0:
         plain["text"] = _lifecycle(event.fields)[2:-1]
     context.print(json.dumps({**entry, "details": plain}, ensure_ascii=False) + "\n")
-
-
-def now() -> str:
-    """The time as virsh stamps events: in UTC, to the millisecond."""
-    from time import gmtime, strftime, time
-
-    now = time()
-    return f"{strftime('%Y-%m-%d %H:%M:%S', gmtime(now))}.{int(now * 1000) % 1000:03d}+0000"
 
 
 COMMANDS = (

@@ -81,47 +81,25 @@ def run_monitor_event(context: Context, args: Arguments) -> None:
 
 def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[int, str]:
     """Print events until enough have come; returns their number, and why it ended if not for that."""
-    import signal
-    from time import monotonic
-
+    from guesthouse.cli.hearing import hear
+    from guesthouse.client.hearing import heard
     from guesthouse.client.monitor_events import read
 
-    deadline = None if timeout is None else monotonic() + timeout
-    count = 0
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        while True:
-            left = None if deadline is None else max(deadline - monotonic(), 0.0)
-            message = context.connection.next_message(left)
-            if message is None:
-                return count, "event loop timed out\n"
-            event = read(message)
-            if event is None:
-                continue
-            _print_event(context, args, event)
-            count += 1
-            if not args.has("loop"):
-                return count, ""
-    except KeyboardInterrupt:
-        return count, "event loop interrupted\n"
-    finally:
-        signal.signal(signal.SIGINT, before)
+    events = heard(context.connection, lambda _, message: read(message), timeout)
+    return hear(events, lambda event: _print_event(context, args, event), loop=args.has("loop"))
 
 
 def _print_event(context: Context, args: Arguments, event: MonitorEvent) -> None:
-    import sys
-
     details = event.details or "(null)"
     if args.has("pretty") and (known := _loaded(details)) is not None:
         details = _json(known, pretty=True)
     if args.has("timestamp"):
-        from guesthouse.cli.commands.domain_event import now
+        from guesthouse.cli.hearing import now
 
         context.print(f"{now()}: event {event.name} for domain '{event.domain}': {details}\n")
     else:
         moment = f"{event.seconds}.{event.microseconds:06d}"
         context.print(f"event {event.name} at {moment} for domain '{event.domain}': {details}\n")
-    sys.stdout.flush()
 
 
 def _json(value: object, *, pretty: bool) -> str:
