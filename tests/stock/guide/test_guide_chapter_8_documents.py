@@ -53,7 +53,8 @@ class Row:
 
     `refused` is what the printed text itself is answered with; it works with `changes` (what is printed, what is
     meant). The document then holds it, or `kept` where libvirt writes it another way. `objects` are in QEMU's command
-    line; `unstartable` is what asking for that is answered with instead. With `starts`, QEMU is started.
+    line; `unstartable` is what asking for that is answered with instead. With `starts`, QEMU is started; where it takes
+    `hardware` that the host does not have, a start says `lacks`.
     """
 
     section: str
@@ -66,6 +67,8 @@ class Row:
     objects: tuple[dict[str, object], ...] = ()
     unstartable: str = ""
     starts: bool = False
+    hardware: Path | None = None
+    lacks: str = ""
     arch: str = "x86_64"
     needs: tuple[Path, ...] = ()
 
@@ -289,7 +292,10 @@ ROWS = [
         refused="Opening and ending tag mismatch: maxphysaddr line",
         starts=True,
     ),
-    Row("8.7", "a PCI device", PCI, kept=PCI_KEPT, objects=PCI_OBJECTS),
+    Row(
+        "8.7", "a PCI device", PCI, kept=PCI_KEPT, objects=PCI_OBJECTS,
+        hardware=Path("/sys/bus/pci/devices/0000:03:07.0"), lacks="Device 0000:03:07.0 not found",
+    ),
     Row(
         "8.7", "a PCI device, unmanaged", PCI, changes=(("managed='yes'", "managed='no'"),),
         kept=PCI_KEPT.replace("'yes'", "'no'"), objects=PCI_OBJECTS,
@@ -327,6 +333,7 @@ ROWS = [
             {"driver": "zpci", "uid": 7, "fid": 3, "target": "net0"},
             {"driver": "virtio-net-pci", "id": "net0", "bus": "pci.1", "addr": "0x1"},
         ),
+        hardware=Path("/sys/class/net/virbr0"), lacks="Cannot get interface MTU on 'virbr0': No such device",
         arch="s390x",
     ),
     Row(
@@ -350,8 +357,9 @@ ROWS = [
        <product id='2221'/>
       </source>
     </hostdev>""",
-        changes=(("'0557'", "'0x0557'"), ("'2221'", "'0x2221'")),
+        changes=(("'0557'", "'0x0557'"), ("'2221'", "'0x2221'"), (" startupPolicy='optional'", "")),
         objects=({"driver": "usb-host", "id": "hostdev0"},),
+        hardware=Path("/dev/bus/usb"), lacks="Did not find USB device 557:2221",
     ),
     Row(
         "8.9.3", "a virtual function", VF,
@@ -360,6 +368,8 @@ ROWS = [
         kept="<interface type='hostdev'><source>"
         "<address type='pci' domain='0x0000' bus='0x0b' slot='0x10' function='0x0'/></source></interface>",
         objects=({"driver": "vfio-pci", "host": "0000:0b:10.0"},),
+        hardware=Path("/sys/bus/pci/devices/0000:0b:10.0"),
+        lacks="Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
     ),
     Row(
         "8.9.4.2", "a function of the pool",
@@ -369,6 +379,8 @@ ROWS = [
         changes=(("'passthrough'>", "'passthrough'/>"),),
         refused="Opening and ending tag mismatch: source line",
         objects=({"-": "-netdev", "type": "tap"},),
+        hardware=Path("/sys/class/net/eth0/device/sriov_numvfs"),
+        lacks="Network not found: no network with matching name 'passthrough'",
     ),
     Row(
         "8.10", "a device with its address in the guest",
@@ -493,6 +505,8 @@ ROWS = [
         objects=(
             {"driver": "vfio-ap", "sysfsdev": "/sys/bus/mdev/devices/24f952b3-03d1-4df2-9967-0d5f7d63d5f2"},
         ),
+        hardware=Path("/sys/bus/mdev/devices/24f952b3-03d1-4df2-9967-0d5f7d63d5f2"),
+        lacks="mediated device '24f952b3-03d1-4df2-9967-0d5f7d63d5f2' not found",
         arch="s390x",
     ),
 ]  # fmt: skip
@@ -535,6 +549,8 @@ def test_a_printed_fragment_works(house: Daemon, program: str, row: Row) -> None
     else:
         objects = reader.objects()
         assert not lacking(objects, row.objects), objects
+    if row.hardware is not None and not row.hardware.exists():
+        assert row.lacks in reader.types(f"virsh start {NAME}", check=False)
     if row.starts and program == "virsh":
         told = reader.types(f"virsh 'start {NAME} --paused; domstate {NAME}; destroy {NAME}'")
         assert "paused" in told
