@@ -110,9 +110,9 @@ def test_formats_that_are_not_there(daemon: Daemon, target: Path) -> None:
 def test_a_place_that_is_none(daemon: Daemon, target: Path) -> None:
     absent = target.parent / "absent/dump"
     refused = daemon.virsh("dump", GUEST, str(absent), check=False)
-    assert f"failed to create '{absent}': No such file or directory" in refused.stderr
+    assert f"Failed to create file '{absent}': No such file or directory" in refused.stderr
     full = daemon.virsh("dump", GUEST, "/dev/full", "--memory-only", check=False)
-    assert "failed to create '/dev/full': No space left on device" in full.stderr
+    assert "Failed to create file '/dev/full': No space left on device" in full.stderr
     assert state(daemon) == "running (unpaused)"
 
 

@@ -146,4 +146,4 @@ def _is_plain(target: Path) -> bool:
 
 
 def _refused(target: Path, reason: str) -> LibvirtError:
-    return LibvirtError(f"failed to create '{target}': {reason}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU)
+    return LibvirtError(f"Failed to create file '{target}': {reason}", code=Code.SYSTEM_ERROR, domain=Origin.QEMU)

@@ -83,6 +83,12 @@ def present(guest: Guest) -> Agent:
     return run.agent
 
 
+def check_running(guest: Guest) -> None:
+    """Raise `OperationInvalidError` for a guest that is off, where libvirt asks for the agent before the state."""
+    if not guest.active:
+        raise OperationInvalidError("domain is not running")
+
+
 async def ask(
     guest: Guest, command: str, arguments: Mapping[str, Sendable] | None = None, *, deadline: float = DEFAULT_DEADLINE
 ) -> Json:

@@ -46,6 +46,7 @@ async def thaw(guest: Guest) -> int:
 
 async def trim(guest: Guest, minimum: int) -> None:
     """Have free blocks given back, in pieces of at least `minimum` bytes."""
+    agent.check_running(guest)
     await _writing(guest, "guest-fstrim", {"minimum": minimum})
 
 
@@ -72,6 +73,7 @@ async def set_password(guest: Guest, user: str, password: str, *, hashed: bool) 
 
 async def ssh_keys(guest: Guest, user: str) -> list[str]:
     """The keys with which a user of the guest may log in."""
+    agent.check_running(guest)
     answer = as_object(await agent.ask(guest, "guest-ssh-get-authorized-keys", {"username": user}), "the keys")
     keys = answer.get("keys")
     if not isinstance(keys, list):
@@ -81,6 +83,7 @@ async def ssh_keys(guest: Guest, user: str) -> list[str]:
 
 async def set_ssh_keys(guest: Guest, user: str, keys: Sequence[str], *, append: bool, remove: bool) -> None:
     """Set, add or remove keys. Raises `LibvirtError` where that is contradictory."""
+    agent.check_running(guest)
     arguments: dict[str, Sendable] = {"username": user, "keys": list(keys)}
     if remove:
         await agent.ask(guest, "guest-ssh-remove-authorized-keys", arguments)

@@ -26,6 +26,7 @@ class GuestVcpu:
 
 async def read(guest: Guest) -> list[GuestVcpu]:
     """All that the guest has. Raises what the agent raises."""
+    agent.check_running(guest)
     answer = await agent.present(guest).execute("guest-get-vcpus")
     return [
         GuestVcpu(
@@ -48,6 +49,7 @@ def described(known: Sequence[GuestVcpu]) -> dict[str, str]:
 
 async def set_count(guest: Guest, count: int) -> None:
     """Have so many on. Raises `InvalidArgumentError` for more than there are, or fewer than have to stay."""
+    agent.check_running(guest)
     agent.present(guest)
     online = guest.current.vcpu.online
     if count > online:

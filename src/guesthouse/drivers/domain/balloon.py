@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.changing import changing
 from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, InvalidArgumentError, OperationInvalidError, Origin
 from guesthouse.model.binding import new
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.memballoon import Memballoon
 from guesthouse.model.domain.memory import CurrentMemory
+from guesthouse.qemu.json_value import Sendable
 from guesthouse.qemu.monitor import QmpError
 
 if TYPE_CHECKING:
@@ -49,6 +51,21 @@ def _most(domain: Domain) -> int:
 
 def _set_current(domain: Domain, kib: int) -> None:
     domain.current_memory = new(CurrentMemory, kib=kib)
+
+
+def at_start(run: Run) -> list[tuple[str, dict[str, Sendable]]]:
+    """What tells a new guest to leave what its definition does not give it (`<currentMemory>`).
+
+    Until its balloon has moved it has all, and that is what is shown.
+    """
+    live = run.live
+    wanted = live.current_memory
+    balloon = live.devices.memballoon
+    if wanted is None or wanted.kib == live.memory.kib or balloon is None or not balloon.present:
+        return []
+    orders: list[tuple[str, dict[str, Sendable]]] = [("balloon", {"value": wanted.kib * 1024})]
+    run.balloon_kib = wanted.kib = _most(live)
+    return orders
 
 
 async def set_maximum(driver: Guests, guest: Guest, kib: int, impact: int) -> None:

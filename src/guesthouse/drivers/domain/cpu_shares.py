@@ -78,7 +78,7 @@ def _values(group: Group, live: Domain) -> dict[str, int]:
     values["global_period"], values["global_quota"] = limits.bandwidth(group)
     for which, part in _examples(live):
         found = group.part(part) if part else None
-        period, quota = limits.bandwidth(found) if found is not None and found.exists() else (0, 0)
+        period, quota = limits.bandwidth(found if found is not None and found.exists() else group)
         values[f"{which}_period"], values[f"{which}_quota"] = period, quota
     return values
 

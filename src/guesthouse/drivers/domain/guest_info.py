@@ -43,6 +43,7 @@ async def read(guest: Guest, types: int) -> list[Param]:
     unknown = types & ~sum(_CATEGORIES)
     if unknown:
         raise InvalidArgumentError(f"unsupported guest information types '0x{unknown:x}'", domain=Origin.QEMU)
+    agent.check_running(guest)
     live = guest.live().live
     params: list[Param] = []
     for bit, (command, describe) in _CATEGORIES.items():

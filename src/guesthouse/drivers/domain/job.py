@@ -67,7 +67,7 @@ class Job:
 
     def __init__(self) -> None:
         self.current: Work | None = None
-        #: The last job that could be watched.
+        #: The last job that could be watched, and did not fail.
         self.last: Work | None = None
         self._taken = False
         self._queue: list[asyncio.Future[None]] = []  # short, and an empty deque is not small
@@ -95,9 +95,9 @@ class Job:
         finally:
             self.current = None
             if work.type_:
-                self.last = work
                 succeeded = sys.exc_info()[0] is None
                 work.conclude(COMPLETED if succeeded else CANCELLED if work.aborted else FAILED)
+                self.last = self.last if work.type_ == FAILED else work
             self._pass_on()
 
     def abort(self) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.api import Caller
 from guesthouse.drivers.domain import (
     agent,
+    balloon,
     cpu_questions,
     devices,
     disk_descriptors,
@@ -188,7 +189,7 @@ async def _greet(driver: Guests, run: Run, ctx: DeviceContext, *, paused: bool) 
     ]
     asked = cpu_report.is_wanted(run.live)
     questions = [*devices.questions(run.live), *(cpu_questions.QUESTIONS if asked else ())]
-    last = [*orders, *_actions(run.live), *([] if paused else [("cont", None)])]
+    last = [*orders, *balloon.at_start(run), *_actions(run.live), *([] if paused else [("cont", None)])]
     tuned = tuning.is_wanted(run.live)
     apart = tuned or run.live.vcpus is not None or cpu_report.can_refuse(run.live)
     answers = await run.talk().pipeline(questions if apart else [*questions, *last])
