@@ -52,7 +52,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     )
     xml = tiny_xml(GUEST, agent=True, devices=devices, extra=SETTINGS)
     path = daemon.root / "guest.xml"
-    path.write_text(xml.replace("<vcpu>1</vcpu>", "<vcpu current='2'>4</vcpu>"))
+    xml = xml.replace("<vcpu>1</vcpu>", "<vcpu current='2'>4</vcpu>")
+    path.write_text(xml.replace("<vcpu", "<currentMemory unit='MiB'>176</currentMemory><vcpu", 1))
     daemon.virsh("define", str(path))
     daemon.virsh("start", GUEST)
     yield daemon
@@ -330,6 +331,9 @@ def test_the_balloon_grows_and_shrinks(agent: Daemon) -> None:
     def total() -> int:
         return int(inside(agent, "/proc/meminfo").split("MemTotal:")[1].split()[0])
 
+    wait_for(lambda: "Used memory:    180224 KiB" in agent.virsh("dominfo", GUEST).stdout)  # as it is defined
+    agent.virsh("setmem", GUEST, "192M")
+    wait_for(lambda: "Used memory:    196608 KiB" in agent.virsh("dominfo", GUEST).stdout)
     before = total()
     agent.virsh("setmem", GUEST, "150M")
     wait_for(lambda: total() < before - 30000)
