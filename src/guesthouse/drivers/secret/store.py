@@ -5,7 +5,8 @@
     CONFIG/secrets/UUID.base64    its value as libvirt keeps it, in plain text; read, sealed and removed
 
 Where both values are there, libvirt's is the newer one: we remove it whenever we write ours. The definition says
-whether there is a secret: it is written last and removed first, and a sealed value without one is swept at start.
+whether there is a secret: it is written last and removed first. A value without one is kept, since its definition may
+be on its way back; only a new secret with that UUID takes its place.
 
 Every function blocks for the time that the daemon's own directories need; the driver runs them in a thread.
 
@@ -65,9 +66,9 @@ class SecretStore:
         with _reporting(f"cannot create config directory '{self._folder}'"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             sweep_temporaries(self._folder)
-            for path in self._folder.glob(f"*{_SEALED}"):
-                if not path.with_suffix(_DEFINITION).exists():
-                    remove(path)
+        for path in sorted(self._folder.glob(f"*{_SEALED}")):
+            if not path.with_suffix(_DEFINITION).exists():
+                log.warning("'%s' is the value of a secret that is not defined", path)
 
     def read_all(self) -> list[SecretFiles]:
         """All secrets. What cannot be read is logged, and left where it is."""
