@@ -26,7 +26,7 @@ from guesthouse.model.nwfilter_binding import format_nwfilter_binding, parse_nwf
 from guesthouse.model.pool import format_pool, parse_pool
 from guesthouse.model.secret import format_secret, parse_secret
 from guesthouse.model.snapshot import format_snapshot, parse_snapshot
-from guesthouse.model.volume import format_volume, parse_volume
+from guesthouse.model.volume import Volume, complete_volume, format_volume, parse_volume
 from guesthouse.model.xmltext import Lines, parse_any
 
 T = TypeVar("T")
@@ -57,6 +57,12 @@ def _is_whole(text: str) -> bool:
     return root.find("creationTime") is not None and (root.tag != "domainsnapshot" or root.find("state") is not None)
 
 
+def _write_volume(volume: Volume) -> str:
+    """A volume as a pool shows it; which type of pool it is for does not stand in the document."""
+    formatted = volume.target is not None and volume.target.format is not None
+    return format_volume(complete_volume(volume, "logical" if volume.type == "block" and not formatted else "dir"))
+
+
 #: Root element to the kind.
 KINDS: Final[dict[str, DocumentKind]] = {
     "domain": _kind(
@@ -85,7 +91,7 @@ KINDS: Final[dict[str, DocumentKind]] = {
     ),
     "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), _write),
     "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),
-    "volume": _kind("storagevol", lambda text: parse_volume(text, validate=True), format_volume),
+    "volume": _kind("storagevol", lambda text: parse_volume(text, validate=True), _write_volume),
     **{tag: _kind("device", parse_device, _write) for tag in FIELDS},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from guesthouse.drivers.storage.supported import supported_pool
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.model.pool import format_pool, measure, parse_pool
 
@@ -56,11 +57,16 @@ TARGET = "<target><path>/x</path></target>"
             "attribute 'type' in element 'pool': 'foo'",
         ),
         ("<pool type='logical'><name>p</name></pool>", Code.CONFIG_UNSUPPORTED, "type 'logical' is not supported"),
-        (f"<pool type='dir'><name>p</name><features/>{TARGET}</pool>", Code.CONFIG_UNSUPPORTED, "element 'features'"),
+        (
+            f"<pool type='dir'><name>p</name>{TARGET}<features><cow state='no'/></features></pool>",
+            Code.CONFIG_UNSUPPORTED,
+            "element 'features' in 'pool' is not supported",
+        ),
+        (f"<pool type='dir'><name>p</name><feature/>{TARGET}</pool>", Code.CONFIG_UNSUPPORTED, "element 'feature'"),
         ("<volume/>", Code.XML_ERROR, "expecting root element of .pool., not .volume."),
     ],
 )
 def test_what_is_wrong(xml: str, code: int, text: str) -> None:
     with pytest.raises(LibvirtError, match=text.replace("<", ".")) as caught:
-        parse_pool(xml)
+        supported_pool(xml)
     assert caught.value.code == code

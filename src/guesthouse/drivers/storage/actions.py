@@ -6,10 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.storage.registry import StoragePool
+from guesthouse.drivers.storage.supported import supported_pool
 from guesthouse.errors import LibvirtError, OperationInvalidError, Origin
 from guesthouse.host.child import check
 from guesthouse.model.binding import new
-from guesthouse.model.pool import Permissions, format_pool, measure, parse_pool
+from guesthouse.model.pool import Permissions, format_pool, measure
 from guesthouse.qemu.directory import Contents, survey
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _DIRECTORY_DEADLINE = 10.0
 
 async def define(driver: StorageDriver, xml: str, *, validate: bool = False) -> StoragePool:
     """Define a pool, or change the definition of one; an active one goes on with its old definition until it stops."""
-    definition = parse_pool(xml, validate=validate)
+    definition = supported_pool(xml, validate=validate)
     async with driver.definitions:
         known = driver.registry.check_free(definition)
         await driver.in_thread(driver.store.write_definition, definition.name, format_pool(definition))
@@ -41,7 +42,7 @@ async def define(driver: StorageDriver, xml: str, *, validate: bool = False) -> 
 
 async def create_transient(driver: StorageDriver, xml: str, *, build: bool = False) -> StoragePool:
     """Make and start a pool that is forgotten when it stops."""
-    definition = parse_pool(xml)
+    definition = supported_pool(xml)
     async with driver.definitions:
         known = driver.registry.check_free(definition)
         if known is not None and known.active:
@@ -150,7 +151,7 @@ async def _resume(driver: StorageDriver, pool: StoragePool) -> None:
 
 def _read(name: str, text: str) -> StoragePool | None:
     try:
-        definition = parse_pool(text)
+        definition = supported_pool(text)
     except LibvirtError as error:
         log.error("the definition of storage pool '%s' is not usable: %s", name, error.message)
         return None

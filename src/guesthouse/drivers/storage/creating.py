@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from guesthouse.drivers.storage.registry import StoragePool
+from guesthouse.drivers.storage.supported import supported_volume
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.host.child import check
 from guesthouse.host.files import temporary_name
 from guesthouse.model.pool import Permissions, measure
-from guesthouse.model.volume import Volume, parse_volume
+from guesthouse.model.volume import Volume
 from guesthouse.qemu import images
 from guesthouse.qemu.directory import Entry, survey
 
@@ -38,7 +39,7 @@ _SHORT_DEADLINE = 10.0
 async def create(pool: StoragePool, xml: str, flags: int) -> Entry:
     """Make a volume. Raises error 90 where there is one of its name, `UnsupportedConfigError` for its format."""
     pool.need(active=True)
-    volume = parse_volume(xml, validate=bool(flags & VALIDATE))
+    volume = supported_volume(xml, validate=bool(flags & VALIDATE))
     format_ = _format(volume)
     size = None if volume.capacity is None else volume.capacity.bytes_
     backing = volume.backing
@@ -58,7 +59,7 @@ async def create(pool: StoragePool, xml: str, flags: int) -> Entry:
 async def copy(pool: StoragePool, xml: str, source_pool: StoragePool, source: Entry, flags: int) -> Entry:
     """Make a volume with the content of another. It is never smaller than that one. Raises as `create`."""
     pool.need(active=True)
-    volume = parse_volume(xml, validate=bool(flags & VALIDATE))
+    volume = supported_volume(xml, validate=bool(flags & VALIDATE))
     format_ = _format(volume, source.format)
     argv = [images.QEMU_IMG, "convert", "-q", "-f", source.format, "-O", format_]
     for name, value in _options(volume, format_, flags, copying=True).items():

@@ -6,16 +6,22 @@ Format: https://libvirt.org/formatnetwork.html
 from __future__ import annotations
 
 import uuid as _uuid
+from typing import Final
 
 from lxml import etree
 
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.model.binding import Reading, Style, clone, new, read, write
-from guesthouse.model.network import dnsmasq_options
 from guesthouse.model.network.checks import check
 from guesthouse.model.network.definition import Bridge, Network
 from guesthouse.model.noticed import noticed_by
+from guesthouse.model.xml_extension import Extension
 from guesthouse.model.xmltext import Lines, parse_document
+
+#: Lines for dnsmasq's configuration.
+DNSMASQ: Final = Extension(
+    "dnsmasq", "http://libvirt.org/schemas/network/dnsmasq/1.0", "options", ("value",), first=True
+)
 
 
 def parse_network(xml: str, *, validate: bool = False) -> Network:
@@ -32,9 +38,9 @@ def read_network(node: etree._Element, reading: Reading) -> Network:
     """As `parse_network`, for an element of another document, such as a status file."""
     if not (node.findtext("name") or "").strip():
         raise LibvirtError("", code=Code.NO_NAME, domain=Origin.NETWORK)
-    options = dnsmasq_options.take(node, reading)
+    options = DNSMASQ.take(node, reading)
     network = read(Network, node, reading)
-    network.options = tuple(options)
+    network.options = tuple(value for (value,) in options)
     check(network)
     _complete(network)
     return network
@@ -68,6 +74,5 @@ def format_network(network: Network, *, live: bool = False) -> str:
         network.connections = None
     lines = Lines()
     write(network, lines, Style(live=live))
-    if network.options:
-        dnsmasq_options.add(list(network.options), lines)
+    DNSMASQ.add(tuple((value,) for value in network.options), lines)
     return lines.text()
