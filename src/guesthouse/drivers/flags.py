@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from guesthouse.errors import InvalidArgumentError, Origin
+from guesthouse.drivers.api import Caller
+from guesthouse.errors import InvalidArgumentError, Origin, ReadOnlyError
 
 #: Bits of `virDomainModificationImpact`: which definition a call is about.
 LIVE: Final = 1
@@ -30,3 +31,9 @@ def exclusive(flags: int, one: int, other: int, names: tuple[str, str], *, origi
         raise InvalidArgumentError(
             f"Flags '{names[0]}' and '{names[1]}' are mutually exclusive", domain=origin, bare=True
         )
+
+
+def need_write(caller: Caller, function: str) -> None:
+    """Refuse a read-only client what only some flags of a call forbid it. `function` is that of libvirt's API."""
+    if caller.readonly:
+        raise ReadOnlyError(f"read only access prevents {function}")

@@ -288,5 +288,5 @@ TABLE: dict[Procedure, Handler[ConnectDriver]] = {
     node.NODE_GET_CPU_MAP: read(get_cpu_map),
     node.NODE_GET_SECURITY_MODEL: read(get_security_model),
     node.NODE_GET_MEMORY_PARAMETERS: read(get_memory_parameters),
-    node.NODE_GET_SEV_INFO: read(get_sev_info),
+    node.NODE_GET_SEV_INFO: write(get_sev_info),
 }

@@ -61,8 +61,10 @@ async def _set_time(driver: Guests, _: Caller, args: rpc.DomainSetTimeArgs) -> N
     await agent.set_time(guest, args.seconds, args.nseconds, from_rtc=bool(args.flags & _SYNC))
 
 
-async def _interface_addresses(driver: Guests, _: Caller, args: rpc.DomainInterfaceAddressesArgs) -> Struct:
+async def _interface_addresses(driver: Guests, caller: Caller, args: rpc.DomainInterfaceAddressesArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainInterfaceAddresses")
+    if args.source == _SOURCE_AGENT:
+        flags.need_write(caller, "virDomainInterfaceAddresses")
     guest = find(driver, args.dom)
     guest.live()
     if args.source > _SOURCE_ARP:
@@ -173,8 +175,8 @@ async def _pm_suspend(driver: Guests, _: Caller, args: domain_devices.DomainPmSu
 
 
 TABLE: dict[Procedure, Handler[Guests]] = {
-    rpc.DOMAIN_GET_HOSTNAME: read(_hostname),
-    rpc.DOMAIN_GET_TIME: read(_get_time),
+    rpc.DOMAIN_GET_HOSTNAME: write(_hostname),
+    rpc.DOMAIN_GET_TIME: write(_get_time),
     rpc.DOMAIN_INTERFACE_ADDRESSES: read(_interface_addresses),
     rpc.DOMAIN_SET_TIME: write(_set_time),
     rpc.DOMAIN_FSFREEZE: write(_freeze),

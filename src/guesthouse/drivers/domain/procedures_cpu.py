@@ -33,8 +33,10 @@ def _max_vcpus(driver: Guests, _: Caller, args: rpc.DomainGetMaxVcpusArgs) -> St
     return rpc.DomainGetMaxVcpusRet(guest.current.vcpu.maximum)
 
 
-def _vcpus_flags(driver: Guests, _: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Reply | Awaitable[Reply]:
+def _vcpus_flags(driver: Guests, caller: Caller, args: rpc.DomainGetVcpusFlagsArgs) -> Reply | Awaitable[Reply]:
     flags.check(args.flags, _IMPACT | _MAXIMUM | _GUEST, "qemuDomainGetVcpusFlags")
+    if args.flags & _GUEST:
+        flags.need_write(caller, "virDomainGetVcpusFlags")
     guest = find(driver, args.dom)
     vcpu = metadata.one_definition(guest, args.flags & _IMPACT).vcpu
     if args.flags & _GUEST and not guest.active:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
-from guesthouse.drivers.api import Caller, Handler, read, write
+from guesthouse.drivers.api import Caller, Handler, write
 from guesthouse.drivers.domain import graphics, keys, lifecycle, screenshot
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.procedures_wire import find
@@ -82,7 +82,7 @@ TABLE: dict[Procedure, Handler[Guests]] = {
     rpc.DOMAIN_SEND_PROCESS_SIGNAL: write(_send_signal),
     rpc.DOMAIN_INJECT_NMI: write(_inject_nmi),
     rpc.DOMAIN_PM_WAKEUP: write(_wakeup),
-    rpc.DOMAIN_SCREENSHOT: read(_screenshot),
+    rpc.DOMAIN_SCREENSHOT: write(_screenshot),
     rpc.DOMAIN_OPEN_GRAPHICS: write(_open_graphics),
     rpc.DOMAIN_OPEN_GRAPHICS_FD: write(_open_graphics_fd),
 }

@@ -35,8 +35,8 @@ def _get_info(driver: Guests, _: Caller, args: rpc.DomainGetInfoArgs) -> Struct:
 
 
 def _get_xml(driver: Guests, caller: Caller, args: rpc.DomainGetXmlDescArgs) -> Struct:
-    if args.flags & xml.SECURE and caller.readonly:
-        raise ReadOnlyError("read only access prevents virDomainGetXMLDesc")
+    if caller.readonly and args.flags & (xml.SECURE | xml.MIGRATABLE):
+        raise ReadOnlyError("virDomainGetXMLDesc with secure flag")
     return rpc.DomainGetXmlDescRet(xml.describe(driver, find(driver, args.dom), args.flags))
 
 
