@@ -86,7 +86,7 @@ async def _plug(run: Run, number: int) -> None:
     try:
         run.live.iothread_ids = run.live.iothread_ids or new(model.IothreadIds)  # so that QEMU is asked for them
         tid = (await tuning.threads(run)).iothreads[number]
-        await DISK.run(tuning.place_iothread, await tuning.ready(run), run.live, number, tid)
+        await DISK.run(tuning.place_iothread, await tuning.ready(run), run, number, tid)
     except BaseException:
         with contextlib.suppress(LibvirtError):
             await run.talk().execute("object-del", {"id": name})

@@ -153,7 +153,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
         _still_wanted(run)
 
     with as_wanted:
-        as_wanted.enter_context(tuning.policy(driver, run.live))  # until QEMU is spawned: nothing waits before
+        as_wanted.enter_context(tuning.policy(driver, run))  # until QEMU is spawned: nothing waits before
         launched = await launch(
             command.argv,
             monitor_path=run.where.monitor,

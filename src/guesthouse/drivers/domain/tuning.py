@@ -120,12 +120,13 @@ def check(driver: Guests, domain: Domain) -> None:
         raise UnsupportedConfigError(f"NUMA tuning is not available {reason}", hint="use another mode in <numatune>")
 
 
-def policy(driver: Guests, domain: Domain) -> contextlib.AbstractContextManager[None]:
+def policy(driver: Guests, run: Run) -> contextlib.AbstractContextManager[None]:
     """The memory policy under which QEMU is to be spawned; none where control groups see to it."""
-    wanted = domain.numatune.policy() if domain.numatune is not None else None
-    if wanted is None or not wanted[1]:
+    wanted = run.live.numatune.policy() if run.live.numatune is not None else None
+    mode, nodes = wanted if wanted is not None else ("", frozenset())
+    nodes = nodes or run.advised_nodes or nodes
+    if not nodes:
         return contextlib.nullcontext()
-    mode, nodes = wanted
     grouped = driver.housing.hierarchies is not None and driver.housing.hierarchies.group("/").has("cpuset")
     if grouped and mode in ("strict", "restrictive"):
         return contextlib.nullcontext()
@@ -156,7 +157,7 @@ async def ready(run: Run) -> Group | None:
 async def settle(run: Run) -> None:
     """Apply everything. Raises what the kernel says against it, or why the group could not be made."""
     group = await housing.settled(run)
-    await DISK.run(_apply, group, run.live, await threads(run), processors.online())
+    await DISK.run(_apply, group, run, await threads(run), processors.online())
 
 
 async def sort_threads(run: Run) -> None:
@@ -168,33 +169,34 @@ async def sort_threads(run: Run) -> None:
             log.debug("the threads of domain '%s' stay where they are: %s", run.live.name, error)
 
 
-def _apply(group: Group | None, live: Domain, found: Threads, online: frozenset[int]) -> None:
+def _apply(group: Group | None, run: Run, found: Threads, online: frozenset[int]) -> None:
+    live = run.live
     if group is not None:
         _limit_guest(group, live)
     tune = live.cputune
     for tid in found.emulator:
-        _place(group, live, EMULATOR, tid, online)
+        _place(group, run, EMULATOR, tid, online)
     for number, tid in found.vcpus.items():
-        _place(group, live, f"vcpu{number}", tid, online)
+        _place(group, run, f"vcpu{number}", tid, online)
     for number, tid in found.iothreads.items():
-        _place(group, live, f"iothread{number}", tid, online)
+        _place(group, run, f"iothread{number}", tid, online)
     if tune is not None:
         for tid, word, priority in _schedulers(tune, found):
             scheduling.set_scheduler(tid, word, priority)
 
 
-def place_vcpu(group: Group | None, live: Domain, number: int, tid: int) -> None:
+def place_vcpu(group: Group | None, run: Run, number: int, tid: int) -> None:
     """Treat a processor that was plugged in as the others. Blocks; use a thread."""
-    _place(group, live, f"vcpu{number}", tid, processors.online())
-    if live.cputune is not None:
-        for sched in live.cputune.vcpuscheds:
+    _place(group, run, f"vcpu{number}", tid, processors.online())
+    if run.live.cputune is not None:
+        for sched in run.live.cputune.vcpuscheds:
             if number in sched.numbers:
                 scheduling.set_scheduler(tid, sched.scheduler, sched.priority)
 
 
-def place_iothread(group: Group | None, live: Domain, number: int, tid: int) -> None:
+def place_iothread(group: Group | None, run: Run, number: int, tid: int) -> None:
     """Treat an I/O thread that was added as the others. Blocks; use a thread."""
-    _place(group, live, f"iothread{number}", tid, processors.online())
+    _place(group, run, f"iothread{number}", tid, processors.online())
 
 
 def drop_part(group: Group | None, name: str) -> None:
@@ -276,13 +278,16 @@ def bandwidth_of(live: Domain, part: str) -> tuple[int | None, int | None]:
     return tune.period, tune.quota
 
 
-def _nodes_of(live: Domain, part: str) -> frozenset[int] | None:
+def _nodes_of(run: Run, part: str) -> frozenset[int] | None:
     """The host's memory nodes of a part's threads, where control groups enforce them."""
-    tune = live.numatune
+    live, tune = run.live, run.live.numatune
     found = tune.policy() if tune is not None else None
-    if tune is None or found is None or not found[1] or found[0] not in ("strict", "restrictive"):
+    if tune is None or found is None or found[0] not in ("strict", "restrictive"):
         return None
     mode, nodes = found
+    nodes = nodes or run.advised_nodes or nodes
+    if not nodes:
+        return None
     if mode == "strict":  # QEMU's own threads make the memory of all of the guest's nodes
         return nodes.union(*(node.nodes for node in tune.memnodes))
     numa = live.cpu.numa if live.cpu is not None else None
@@ -293,8 +298,9 @@ def _nodes_of(live: Domain, part: str) -> frozenset[int] | None:
     return nodes
 
 
-def _place(group: Group | None, live: Domain, part: str, tid: int, online: frozenset[int]) -> None:
+def _place(group: Group | None, run: Run, part: str, tid: int, online: frozenset[int]) -> None:
     """Put one thread into its part, with what holds for that, and on its processors."""
+    live = run.live
     pin = pin_of(live, part)
     if group is not None and (group.has("cpu") or group.has("cpuset")):
         made = group.create_part(part)
@@ -302,7 +308,7 @@ def _place(group: Group | None, live: Domain, part: str, tid: int, online: froze
         if made.has("cpuset"):
             if pin is not None:
                 limits.set_cpus(made, format_cpuset(pin))
-            if (nodes := _nodes_of(live, part)) is not None:
+            if (nodes := _nodes_of(run, part)) is not None:
                 limits.set_mems(made, format_cpuset(nodes))
         if made.has("cpu"):
             limits.set_bandwidth(made, *bandwidth_of(live, part))

@@ -150,7 +150,7 @@ async def look(driver: Guests, guest: Guest, run: Run) -> None:
     group = housing.present(run)
     now = dict(zip(run.readings.vcpu_numbers, run.readings.vcpu_threads, strict=True))
     for number in now.keys() - before:
-        await DISK.run(tuning.place_vcpu, group, run.live, number, now[number])
+        await DISK.run(tuning.place_vcpu, group, run, number, now[number])
     for number in before - now.keys():
         await DISK.run(tuning.drop_part, group, f"vcpu{number}")
 
