@@ -3,8 +3,11 @@
     python -m tools.documents_corpus FOLDER [WORD...] [--show]
 
 FOLDER holds folders of documents, such as libvirt's tests: NAMExml2xmlin with the documents, and NAMExml2xmlout with
-what is printed of them; where that folder is missing, documents are compared with themselves. Words select folders or documents
-by parts of their names. UUIDs that are made up where a document has none are not compared.
+what is printed of them; where that folder is missing, documents are compared with themselves. Words select folders or
+documents by parts of their names.
+
+Not compared is what is made up where a document has none: UUIDs, and of snapshots, checkpoints and backups the name,
+the time, the parent, the guest, and what becomes of disks that it does not say anything about.
 """
 
 from __future__ import annotations
@@ -43,7 +46,12 @@ FOLDERS: Final[dict[str, str]] = {
     "domaincapsdata": "",
     "storagepoolcapsschemadata": "",
     "sysinfodata": "",
-    "genericxml2xmlindata": "",
+}
+
+#: Folders of results whose other documents are read too: those that describe what is there.
+_READ_TOO: Final = {
+    "qemudomainsnapshotxml2xmlout": "qemudomainsnapshotxml2xmlin",
+    "qemudomaincheckpointxml2xmlout": "qemudomaincheckpointxml2xmlin",
 }
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -67,6 +75,31 @@ def _lines(text: str, known: set[str]) -> list[str]:
     return [line.rstrip() for line in body.replace('"', "'").splitlines() if line.strip()]
 
 
+#: What the making of a snapshot, a checkpoint or a backup adds to a document, where that says nothing about it.
+_MADE: Final = (
+    ("<parent>", r"<parent>\s*<name>[^<]*</name>\s*</parent>"),
+    ("<name>", r"<name>\d+</name>"),
+    ("<creationTime>", r"<creationTime>\d+</creationTime>"),
+    ("<domain>", r"<domain>\s*<uuid>[^<]*</uuid>\s*</domain>"),
+    ("<disks>", r"<disks>.*</disks>"),
+    ("bitmap=", r" bitmap='[^']*'( size='\d+')?"),
+    ("size=", r" size='\d+'"),
+    ("backupmode=", r" backupmode='[^']*'"),
+    (" incremental=", r" incremental='[^']*'"),
+    ("backup='no'", r"<disk name='[^']*' backup='no'/>"),
+)
+
+
+def _without_made(text: str, wanted: str) -> str:
+    """What was recorded, without what is not in the document."""
+    if not re.search("<domain(snapshot|checkpoint|backup)", text):
+        return wanted
+    for sign, made in _MADE:
+        if sign not in text:
+            wanted = re.sub(made, "", wanted, flags=re.DOTALL)
+    return wanted
+
+
 def judge(document: Path, result: Path, count: Count) -> None:
     """Read and print one document, and compare."""
     text = document.read_text()
@@ -87,7 +120,7 @@ def judge(document: Path, result: Path, count: Count) -> None:
     if not result.exists():
         return
     count.compared += 1
-    wanted = _lines(result.read_text(), known)
+    wanted = _lines(_without_made(text, result.read_text()), known)
     ours = _lines(printed, known)
     if wanted == ours:
         count.equal += 1
@@ -98,6 +131,8 @@ def judge(document: Path, result: Path, count: Count) -> None:
 
 def _documents(folder: Path, words: list[str]) -> Iterator[Path]:
     for path in sorted(folder.glob("*.xml")):
+        if folder.name in _READ_TOO and (folder.parent / _READ_TOO[folder.name] / path.name).exists():
+            continue
         if not words or any(word in path.name or word in folder.name for word in words):
             yield path
 
@@ -116,9 +151,8 @@ def main() -> int:
         if options.show:
             print(*count.findings, sep="\n")
         if count.documents:
-            print(
-                f"{name}: {count.documents} documents, {count.read} read, {count.equal} of {count.compared} printed equal"
-            )
+            figures = f"{count.read} read, {count.equal} of {count.compared} printed equal"
+            print(f"{name}: {count.documents} documents, {figures}")
     return 0
 
 

@@ -46,7 +46,7 @@ class Extension:
     def _values(self, option: etree._Element, reading: Reading) -> Option:
         for name in option.keys():  # noqa: SIM118 - an element is no mapping: `in option` are its children
             if str(name) not in self.attributes:
-                raise reading.refuse(option, f"attribute '{name}'")
+                raise reading.refuse(option, f"attribute '{name!s}'")
         values = [option.get(name) for name in self.attributes]
         if None in values:
             missing = self.attributes[values.index(None)]

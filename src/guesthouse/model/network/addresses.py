@@ -101,4 +101,4 @@ class NetworkIp:
 
 def _is_mask(netmask: str) -> bool:
     inverse = int(ipaddress.ip_address(netmask)) ^ (2**_IPV4_BITS - 1)
-    return inverse & (inverse + 1) == 0
+    return not inverse & (inverse + 1)

@@ -95,7 +95,7 @@ def parse_nwfilter(xml: str, *, validate: bool = False) -> Filter:
         node = parse_document(xml, "filter", "nwfilter_definition")
         for name in node.keys():  # noqa: SIM118 - an element is no mapping: `in node` are its children
             if str(name) not in _OWN:
-                raise reading.refuse(node, f"attribute '{name}'")
+                raise reading.refuse(node, f"attribute '{name!s}'")
         if not node.get("name"):
             raise InternalError("filter has no name", domain=Origin.NWFILTER)
         chain, priority = _chain(node)

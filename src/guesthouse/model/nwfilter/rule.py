@@ -96,7 +96,7 @@ def read_rule(node: etree._Element, reading: Reading) -> Rule:
     """
     for name in node.keys():  # noqa: SIM118 - an element is no mapping: `in node` are its children
         if str(name) not in _OWN:
-            raise reading.refuse(node, f"attribute '{name}'")
+            raise reading.refuse(node, f"attribute '{name!s}'")
     rule = Rule(_required(node, "action", ACTIONS), _required(node, "direction", DIRECTIONS), _priority(node))
     rule.stateful = str(node.get("statematch", "true")).lower() not in ("0", "false")
     for child in node:
@@ -127,7 +127,7 @@ def _read_protocol(rule: Rule, node: etree._Element, attributes: Mapping[str, Ki
         except ValueError:
             raise InternalError(
                 f"{name} has illegal value {text[:200]}",
-                hint=f"it takes {attributes[name].name}; element '{node.tag}', line {node.sourceline}",
+                hint=f"it takes {attributes[name].name} in element '{node.tag}'; line {node.sourceline}",
             ) from None
 
 
