@@ -129,6 +129,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "update-device",
         "update-memory-device",
     ),
+    "domain_processors": ("cpu-stats",),
+    "domain_security": ("domdisplay-reload", "domlaunchsecinfo", "domsetlaunchsecstate"),
     "domain_watching": ("domblkthreshold", "domdirtyrate-calc"),
     "domain_vcpu": (
         "schedinfo",

@@ -383,6 +383,45 @@ class Domain:
         args = family.DomainStartDirtyRateCalcArgs(self.handle, seconds, mode)
         self.connection.call(family.DOMAIN_START_DIRTY_RATE_CALC, args)
 
+    def processor_stats(self, start: int, count: int) -> list[TypedParam]:
+        """Processor time: of all processors together (start -1), or of `count` from `start` on, one after the other."""
+        from guesthouse.rpc.procedures import domain_stats as family
+
+        def ask(room: int, processors: int) -> family.DomainGetCpuStatsRet:
+            args = family.DomainGetCpuStatsArgs(self.handle, room, start, processors, STRING_OKAY)
+            return self.connection.ask(family.DomainGetCpuStatsRet, family.DOMAIN_GET_CPU_STATS, args)
+
+        return ask(ask(0, 1).nparams, count).params
+
+    def processor_count(self) -> int:
+        """How many processors of the host there are to tell times of."""
+        from guesthouse.rpc.procedures import domain_stats as family
+
+        args = family.DomainGetCpuStatsArgs(self.handle, 0, 0, 0, 0)
+        return self.connection.ask(family.DomainGetCpuStatsRet, family.DOMAIN_GET_CPU_STATS, args).nparams
+
+    def reload_certificates(self, kind: int) -> None:
+        """Have its displays read their certificates again (`virDomainGraphicsReloadType`)."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        self.connection.call(family.DOMAIN_GRAPHICS_RELOAD, family.DomainGraphicsReloadArgs(self.handle, kind, 0))
+
+    def launch_security(self) -> list[TypedParam]:
+        """What the processor says of its encrypted memory."""
+        from guesthouse.rpc.procedures import domain_tuning as family
+
+        args = family.DomainGetLaunchSecurityInfoArgs(self.handle, STRING_OKAY)
+        return self.connection.ask(
+            family.DomainGetLaunchSecurityInfoRet, family.DOMAIN_GET_LAUNCH_SECURITY_INFO, args
+        ).params
+
+    def set_launch_secret(self, params: list[TypedParam]) -> None:
+        """Put a secret into its memory before it runs."""
+        from guesthouse.rpc.procedures import domain_tuning as family
+
+        args = family.DomainSetLaunchSecurityStateArgs(self.handle, params, 0)
+        self.connection.call(family.DOMAIN_SET_LAUNCH_SECURITY_STATE, args)
+
     def plan(self, document: str) -> list[PlannedChange]:
         """What becomes of each difference between the guest and this definition; only Guesthouse can tell."""
         from guesthouse.rpc.procedures import guesthouse as family

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InternalError, LibvirtError, Origin, UnsupportedConfigError
+from guesthouse.errors import InternalError, InvalidArgumentError, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.domain.devices.graphics import Graphics
 from guesthouse.model.domain.host_settings import HostSettings
 from guesthouse.qemu.json_value import Sendable
@@ -71,3 +71,22 @@ def _protocol(displays: Sequence[Graphics], index: int) -> str:
             f"Can only open VNC, SPICE or D-Bus p2p graphics backends, not {kind}", domain=Origin.QEMU
         )
     return _PROTOCOLS[kind]
+
+
+#: `virDomainGraphicsReloadType`: any display that has certificates, or VNC's.
+_ANY, _VNC = range(2)
+
+
+async def reload_certificates(guest: Guest, kind: int) -> None:
+    """Have QEMU read the certificates of its VNC display again. Raises libvirt's refusals."""
+    if kind not in (_ANY, _VNC):
+        raise InvalidArgumentError(f"type must be less than {_VNC + 1}", domain=Origin.QEMU)
+    guest.live()
+    async with modifying(guest):
+        run = guest.live()
+        displays = [one for one in run.live.devices.graphics if one.type == "vnc"]
+        if not displays:
+            if kind == _VNC:
+                raise InvalidArgumentError("No VNC graphics device found in the guest", domain=Origin.QEMU)
+            return
+        await run.talk().execute("display-reload", {"type": "vnc", "tls-certs": True})

@@ -77,7 +77,13 @@ def _open_graphics_fd(driver: Guests, caller: Caller, args: rpc.DomainOpenGraphi
     return graphics.hand_over(guest, args.idx, theirs, skip=bool(args.flags & _SKIP_AUTHENTICATION))
 
 
+async def _graphics_reload(driver: Guests, _: Caller, args: rpc.DomainGraphicsReloadArgs) -> None:
+    flags.check(args.flags, 0, "qemuDomainGraphicsReload")
+    await graphics.reload_certificates(find(driver, args.dom), args.type)
+
+
 TABLE: dict[Procedure, Handler[Guests]] = {
+    rpc.DOMAIN_GRAPHICS_RELOAD: write(_graphics_reload),
     rpc.DOMAIN_SEND_KEY: write(_send_key),
     rpc.DOMAIN_SEND_PROCESS_SIGNAL: write(_send_signal),
     rpc.DOMAIN_INJECT_NMI: write(_inject_nmi),

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, Reply, read, write
-from guesthouse.drivers.domain import block_info, devices, facts, filters, polling
+from guesthouse.drivers.domain import block_info, devices, filters, polling, processor_figures
 from guesthouse.drivers.domain.balloon import set_period
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.procedures_wire import counted, find, handle_bytes, uint
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.statistics import block, groups, memory
-from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, OperationInvalidError, Origin
+from guesthouse.errors import InvalidArgumentError, NoSuchDomainError, Origin
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain as basic
 from guesthouse.rpc.procedures import domain_stats as rpc
 from guesthouse.rpc.procedures import domain_tuning as tuning
-from guesthouse.rpc.types import Encoded, TypedParam, llong_param, ullong_param
+from guesthouse.rpc.types import Encoded, TypedParam, llong_param
 from guesthouse.rpc.xdr import Struct
 
 if TYPE_CHECKING:
@@ -106,17 +106,18 @@ def _cpu_stats(driver: Guests, _: Caller, args: rpc.DomainGetCpuStatsArgs) -> St
     flags.check(args.flags, _STRINGS, "qemuDomainGetCPUStats")
     guest = find(driver, args.dom)
     guest.live()
-    if args.start_cpu != -1:
-        raise OperationInvalidError("cgroup CPUACCT controller is not mounted")
-    user, system = facts.cpu_times(guest)
-    params = [
-        ullong_param("cpu_time", user + system),
-        ullong_param("user_time", user),
-        ullong_param("system_time", system),
-    ]
+    if args.start_cpu == -1:
+        params = [TypedParam(*param) for param in processor_figures.total(guest)]
+        if not args.nparams:
+            return rpc.DomainGetCpuStatsRet([], len(params))
+        return rpc.DomainGetCpuStatsRet(params[: args.nparams], min(len(params), args.nparams))
+    found = processor_figures.per_processor(guest.live())
+    if not args.ncpus:
+        return rpc.DomainGetCpuStatsRet([], len(found))
     if not args.nparams:
-        return rpc.DomainGetCpuStatsRet([], len(params))
-    return rpc.DomainGetCpuStatsRet(params[: args.nparams], min(len(params), args.nparams))
+        return rpc.DomainGetCpuStatsRet([], processor_figures.PER_PROCESSOR)
+    chosen = processor_figures.chosen(found, args.start_cpu, args.ncpus)
+    return rpc.DomainGetCpuStatsRet([TypedParam(*param) for param in chosen], processor_figures.PER_PROCESSOR)
 
 
 async def _memory_stats(driver: Guests, _: Caller, args: rpc.DomainMemoryStatsArgs) -> Struct:
