@@ -150,7 +150,7 @@ def test_every_shell_has_a_completion(shell: str) -> None:
 
 def test_completion() -> None:
     context = Context(Settings("guest", {}))
-    assert candidates(context, [], "doms") == ["domstate", "domstats"]
+    assert candidates(context, [], "doms") == ["domsetlaunchsecstate", "domstate", "domstats"]
     assert candidates(context, ["list"], "--state-s") == ["--state-shutoff"]
     assert "--all" not in candidates(context, ["list", "--all"], "--")
     assert candidates(context, ["completion"], "z") == ["zsh"]
