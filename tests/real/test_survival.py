@@ -88,6 +88,9 @@ def check(daemon: Daemon) -> None:
     for link in (root / "etc/qemu/autostart").iterdir():
         assert link.exists(), f"{link} leads nowhere"
     assert not [path for path in root.rglob("*.tmp") if path.exists()]
+    lasting = {f".TRANSIENT-{name}" for name in active & {"blue", "blue-renamed"}}
+    wait_until(lambda: {path.suffix for path in root.parent.glob("disk.img.*")} == lasting, 10)
+    wait_until(lambda: len(list((root / "lib/qemu/ram").glob("*"))) == len(lasting), 10)
     for name in active:
         daemon.python(
             "dom = conn.lookupByName(sys.argv[2])\n"
@@ -95,6 +98,14 @@ def check(daemon: Daemon) -> None:
             "dom.suspend(); assert dom.state()[0] == 3; dom.resume(); assert dom.state()[0] == 1",
             name,
         )
+
+
+def lasting_xml(folder: Path, name: str) -> str:
+    """A guest that has files outside its directories: an image on top of a transient disk's, and its memory."""
+    (folder / "disk.img").write_bytes(bytes(1 << 20))
+    disk = f"""<disk type='file'><driver name='qemu' type='raw'/><source file='{folder}/disk.img'/>
+      <target dev='vda' bus='virtio'/><transient/></disk>"""
+    return tiny_xml(name, memory=64, extra="<memoryBacking><source type='file'/></memoryBacking>", devices=disk)
 
 
 def wait_until(condition: object, seconds: float) -> None:
@@ -115,7 +126,8 @@ def test_killed_at_any_moment(short_path: Path) -> None:
     files = []
     for name in ("red", "green", "blue"):
         path = short_path / f"{name}.xml"
-        path.write_text(tiny_xml(name, memory=64).replace("<vcpu>", f"<uuid>{uuid_of(name)}</uuid><vcpu>"))
+        xml = lasting_xml(short_path, name) if name == "blue" else tiny_xml(name, memory=64)
+        path.write_text(xml.replace("<vcpu>", f"<uuid>{uuid_of(name)}</uuid><vcpu>"))
         files.append(f"{name}={path}")
     try:
         daemon.start()
@@ -160,12 +172,13 @@ def test_end_while_nobody_looks(short_path: Path) -> None:
     daemon = Daemon(short_path / "root")
     try:
         daemon.start()
-        (short_path / "kept.xml").write_text(tiny_xml("kept", memory=64))
+        (short_path / "kept.xml").write_text(lasting_xml(short_path, "kept"))
         (short_path / "fleeting.xml").write_text(tiny_xml("fleeting", memory=64))
         daemon.virsh("define", str(short_path / "kept.xml"))
         daemon.virsh("start", "kept")
         daemon.virsh("create", str(short_path / "fleeting.xml"))
         pids = daemon.guest_processes()
+        assert (short_path / "disk.img.TRANSIENT-kept").stat().st_mode & 0o777 == 0o600
         daemon.kill()
         for pid in pids:
             os.kill(pid, 9)

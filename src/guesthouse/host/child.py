@@ -63,6 +63,7 @@ async def run(
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     pass_fds: Sequence[int] = (),
+    umask: int = 0o002,
 ) -> Finished:
     """Run a program to its end, with `data` on its input, at most `deadline` seconds.
 
@@ -77,7 +78,14 @@ async def run(
         errors, errors_end = _Pipe.open(loop, cleanup, output_limit)
         try:
             process = spawn(
-                argv, pass_fds=pass_fds, env=env, cwd=cwd, stdin_fd=stdin, stdout_fd=output_end, log_fd=errors_end
+                argv,
+                pass_fds=pass_fds,
+                env=env,
+                cwd=cwd,
+                stdin_fd=stdin,
+                stdout_fd=output_end,
+                log_fd=errors_end,
+                umask=umask,
             )
         except OSError as error:
             raise ChildError(f"Cannot run '{argv[0]}': {error.strerror}", hint="is it installed?") from error

@@ -18,7 +18,7 @@ import pwd
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import disk_overlays
+from guesthouse.drivers.domain import disk_overlays, statusfile
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, LibvirtError
@@ -61,11 +61,21 @@ async def prepare(driver: Guests, guest: Guest, run: Run) -> None:
     for disk in kept:
         if disk.empty and disk.driver is not None:
             disk.driver.type = None  # an empty drive has no format
-    await prepare_disks(driver, guest, kept)
+
+    def note() -> None:
+        guest.changed()
+        statusfile.write(driver, guest, run)
+
+    await prepare_disks(driver, guest, kept, note)
 
 
-async def prepare_disks(driver: Guests, guest: Guest, disks: Iterable[Disk]) -> None:
-    """Prepare disks that are there, also those that are plugged in later. Raises as `prepare`."""
+async def prepare_disks(
+    driver: Guests, guest: Guest, disks: Iterable[Disk], note: Callable[[], None] = lambda: None
+) -> None:
+    """Prepare disks that are there, also those that are plugged in later. Raises as `prepare`.
+
+    `note` writes down what the guest has, before anything is made that the next daemon would have to remove.
+    """
     for disk in disks:
         disk.resolve(driver.volume)
     await _look(disks)
@@ -74,7 +84,7 @@ async def prepare_disks(driver: Guests, guest: Guest, disks: Iterable[Disk]) -> 
             if source.protocol == "nfs" and source.identity is not None:
                 await driver.in_thread(_number_users, source)
         if disk.transient is not None:
-            await disk_overlays.make(guest.name, disk)
+            await disk_overlays.make(guest.name, disk, note)
 
 
 def take_up(driver: Guests, live: Domain) -> None:

@@ -5,6 +5,7 @@
     `advise`    ask numad, for guests that leave their place to it
     `make`      the guest's directories
     `remove`    them, when it is gone
+    `sweep`     those of nobody, when the daemon starts
 
 Sources: https://libvirt.org/formatdomain.html#memory-backing, numad(8), proc_mounts(5), the kernel's
 `hugetlbpage.rst` and `resctrl.rst`.
@@ -12,6 +13,7 @@ Sources: https://libvirt.org/formatdomain.html#memory-backing, numad(8), proc_mo
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -183,10 +185,23 @@ def make_directory(directory: str) -> None:
 
 
 def remove(driver: Guests, run: Run) -> None:
-    """Remove the guest's directories, if it has any. Does nothing the second time."""
+    """Remove the guest's directories, if it has any, in the background: giving back much memory takes its time."""
     if not _matters(run.live):
         return
     known = settings(driver.settings.defaults.settings, driver.places.guest_lib)
     short = run.where.private.name.removeprefix("domain-")
-    for directory in (known.memory_backing_dir, *(f"{mount}/libvirt/qemu" for _size, mount in known.hugetlbfs_mount)):
-        shutil.rmtree(f"{directory}/{short}", ignore_errors=True)
+    places = (known.memory_backing_dir, *(f"{mount}/libvirt/qemu" for _size, mount in known.hugetlbfs_mount))
+    driver.farewell(asyncio.to_thread(_remove, [Path(place) / short for place in places]))
+
+
+def _remove(directories: list[Path]) -> None:
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def sweep(lib: Path, kept: set[str]) -> None:
+    """Remove what starts that were cut off have left in the driver's own directory; `kept` are the runs' short names.
+
+    Huge pages are not looked through: other daemons have theirs in the same place.
+    """
+    _remove([place for place in (lib / "ram").glob("[0-9]*-*") if place.name not in kept])

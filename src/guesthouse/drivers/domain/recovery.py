@@ -98,6 +98,8 @@ async def recover(driver: Guests) -> None:
     await network_plug.sweep(driver)
     await helpers.end_strays(driver, kept - {guest.run.where.private for guest in driver.registry if guest.run})
     driver.store.sweep_runs(kept)
+    short_names = {path.name.removeprefix("domain-") for path in kept}
+    await asyncio.to_thread(memory_places.sweep, driver.places.guest_lib, short_names)
 
 
 def let_go(driver: Guests) -> None:
@@ -200,10 +202,12 @@ async def _finish_off(
             process.signal(signal.SIGKILL)
             await process.wait(_DEATH_DEADLINE)
         process.close()
-    await network_plug.unplug_all(driver, Run(live, where, booted=True))
+    run = Run(live, where, booted=True)
+    await network_plug.unplug_all(driver, run)
     assigning.give_back(driver, live.devices.hostdevs)
-    driver.store.clean(where)
+    stopping.remove_files(driver, run)
     if not guest.persistent:
+        stopping.remove_state(driver, live)
         return
     guest.state = State.PAUSED if status.phase == STARTING else status.state
     if status.phase == STARTING:

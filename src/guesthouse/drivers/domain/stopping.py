@@ -29,6 +29,7 @@ from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import REASONS, Cause, State
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host.procfs import stat_fields
+from guesthouse.model.domain.definition import Domain
 from guesthouse.qemu.guest_log import GuestLog
 
 if TYPE_CHECKING:
@@ -127,11 +128,9 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
     release(run)
     network_plug.release(driver, run)
     driver.ports.release(run.ports)
-    disk_overlays.remove(driver, run)
     housing.release(driver, run)
     _note_in_log(driver, guest, cause)
-    memory_places.remove(driver, run)
-    driver.store.clean(run.where)
+    remove_files(driver, run)
     if cause is not Cause.DESTROY:
         driver.events.lifecycle(guest, *notices)
     guest.run = None
@@ -140,8 +139,20 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
         driver.events.lifecycle(guest, *notices)
     if not guest.persistent:
         driver.registry.remove(guest)
-        for path in tpm_state.to_remove(driver.places, run.live):
-            driver.background(driver.in_thread(driver.store.remove_state, path))
+        remove_state(driver, run.live)
+
+
+def remove_files(driver: Guests, run: Run) -> None:
+    """Remove the files of a run that is over: overlays and memory, its directories, at last its status file."""
+    disk_overlays.remove(driver, run)
+    memory_places.remove(driver, run)
+    driver.store.clean(run.where)
+
+
+def remove_state(driver: Guests, live: Domain) -> None:
+    """Remove what a transient guest that is gone would have remembered, in the background."""
+    for path in tpm_state.to_remove(driver.places, live):
+        driver.farewell(driver.in_thread(driver.store.remove_state, path))
 
 
 def release(run: Run) -> None:
