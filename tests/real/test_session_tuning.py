@@ -31,6 +31,7 @@ def user(short_path: Path) -> Iterator[User]:
         ("<memtune><hard_limit>500000</hard_limit></memtune>", "Memory tuning is not available in session mode"),
         ("<blkiotune><weight>300</weight></blkiotune>", "Block I/O tuning is not available in session mode"),
         ("<cputune><shares>300</shares></cputune>", "CPU tuning is not available in session mode"),
+        ("<resource><partition>/shop</partition></resource>", "Resource partitions are not available in session mode"),
         ("<numatune><memory mode='restrictive' nodeset='0'/></numatune>", "NUMA tuning is not available in session"),
     ],
 )

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -375,3 +376,23 @@ def test_the_next_daemon_finds_the_group_again(agent: Daemon) -> None:
     assert setting(agent, "cpu", "cpu.shares") == "700"
     agent.virsh("vcpupin", GUEST, "1", "0", "--live")
     assert threads(agent)["CPU 1/TCG"] == "0"
+
+
+def test_the_group_of_a_guest_that_ended_meanwhile_goes(daemon: Daemon) -> None:
+    (pid,) = daemon.guest_processes()
+    daemon.kill()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+    assert groups(daemon)
+    daemon.start()
+    wait_for(lambda: not groups(daemon))
+    assert daemon.virsh("domstate", GUEST).stdout == "shut off\n\n"
+
+
+def test_a_partition_that_is_not_there_is_an_error(daemon: Daemon) -> None:
+    path = daemon.root / "astray.xml"
+    path.write_text(tiny_xml("astray", extra="<resource><partition>/none/such</partition></resource>"))
+    refused = daemon.virsh("create", str(path), check=False)
+    assert "none.partition/such.partition: No such file or directory" in refused.stderr
+    assert "astray" not in daemon.virsh("list", "--all", "--name").stdout
+    assert not daemon.guest_processes()

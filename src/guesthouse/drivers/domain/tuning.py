@@ -86,12 +86,18 @@ def _limits_time(domain: Domain) -> bool:
     return domain.cputune is not None and domain.cputune.limits_time
 
 
+def _has_partition(domain: Domain) -> bool:
+    """Whether the definition puts the guest somewhere of its own in the tree of control groups."""
+    return domain.resource is not None and domain.resource.partition not in (None, housing.PARTITION)
+
+
 def is_wanted(domain: Domain) -> bool:
     """Whether the guest must not run before its settings are applied."""
     return (
         domain.cputune is not None
         or domain.vcpu.allowed is not None
         or domain.numatune is not None
+        or _has_partition(domain)
         or _limits_memory(domain)
         or _limits_disks(domain)
     )
@@ -106,6 +112,8 @@ def check(driver: Guests, domain: Domain) -> None:
     else:
         missing = {"memory", "blkio", "cpu", "cpuset"}
     reason = "on this host" if where.privileged else "in session mode"
+    if where.hierarchies is None and _has_partition(domain):
+        raise UnsupportedConfigError(f"Resource partitions are not available {reason}", hint="remove <resource>")
     memory = "Memory cgroup is" if where.privileged else "Memory tuning is"
     if "memory" in missing and _limits_memory(domain):
         raise UnsupportedConfigError(f"{memory} not available {reason}", hint="remove <memtune>")
