@@ -16,7 +16,6 @@ from guesthouse.model.binding import (
     one,
     opt,
     opt_leaf,
-    raw,
     read,
     write,
 )
@@ -116,6 +115,29 @@ class BackupDisks:
     disks: list[BackupDisk] = many(BackupDisk)
 
 
+@element("secret")
+class KeySecret:
+    """QEMU's object with the passphrase of the server's key."""
+
+    type: str = default(one_of("tlskey"), "tlskey")
+    alias: str = attr(TEXT)
+
+
+@element("objects", omit_empty=True)
+class BackupObjects:
+    """What was made in QEMU for the job."""
+
+    secret: KeySecret | None = one(KeySecret)
+    tls_alias: str | None = opt(TEXT, "alias", within="TLSx509")
+
+
+@element("privateData", omit_empty=True)
+class BackupState:
+    """What only a status file has of a job."""
+
+    objects: BackupObjects | None = one(BackupObjects)
+
+
 @element("domainbackup")
 class Backup:
     """A job. `private` is what libvirt's status files keep of a running one."""
@@ -124,7 +146,7 @@ class Backup:
     incremental: str | None = opt_leaf(TEXT)
     server: BackupServer | None = one(BackupServer)
     disks: BackupDisks | None = one(BackupDisks)
-    private: list[str] = raw("privateData")
+    private: BackupState | None = one(BackupState)
 
 
 def parse_backup(xml: str, *, validate: bool = True) -> Backup:

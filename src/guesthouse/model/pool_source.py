@@ -40,12 +40,20 @@ class FreeExtent:
     end: int = attr(ULL)
 
 
-@element("device", drops=("freeExtent",))
+@element("device")
 class PoolDevice:
-    """A device of the host, or a target of an iSCSI server. `part_separator` puts a `p` before partitions' numbers."""
+    """A device of the host, or a target of an iSCSI server. `part_separator` puts a `p` before partitions' numbers.
+
+    What is free is shown of a disk, and void on input.
+    """
 
     path: str = attr(TEXT)
     part_separator: bool | None = opt(YES_NO)
+    free_extents: list[FreeExtent] = many(FreeExtent)
+
+    def parsed(self) -> None:
+        """Drop what is void."""
+        self.free_extents = []
 
 
 class Adapter:

@@ -20,11 +20,11 @@ from guesthouse.model.binding import (
     one,
     opt,
     opt_leaf,
-    raw,
     read,
     unbound,
     write,
 )
+from guesthouse.model.domain.cpu import Cpu
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.disk.driver import FORMAT, MetadataCache
 from guesthouse.model.domain.devices.disk.source import STORAGE_TYPE, PlainSource
@@ -116,6 +116,14 @@ class RevertDisks:
     disks: list[SnapshotDisk] = many(SnapshotDisk)
 
 
+@element("cookie", omit_empty=True)
+class SaveCookie:
+    """What keeps a saved state compatible: the guest's real processor, and how it was connected."""
+
+    cpu: Cpu | None = one(Cpu)
+    slirp_helper: bool = flag("slirpHelper")
+
+
 @element("domainsnapshot", two_lines=True)
 class Snapshot:
     """A snapshot. What is below `description` and not a request, such as `state`, is only in a redefinition.
@@ -133,7 +141,7 @@ class Snapshot:
     memory: MemoryState | None = one(MemoryState)
     disks: SnapshotDisks | None = one(SnapshotDisks)
     revert_disks: RevertDisks | None = one(RevertDisks)
-    cookie: list[str] = raw("cookie")
+    cookie: SaveCookie | None = one(SaveCookie)
     active: int | None = opt_leaf(INT)
     domain: Domain | None = unbound(None)
     inactive_domain: Domain | None = unbound(None)
@@ -183,7 +191,7 @@ def _check_whole(snapshot: Snapshot) -> None:
 def _keep_request(snapshot: Snapshot) -> None:
     """Drop what describes a snapshot that is there."""
     snapshot.state = snapshot.parent = snapshot.creation_time = snapshot.revert_disks = snapshot.active = None
-    snapshot.cookie = []
+    snapshot.cookie = None
     for disk in snapshot.disks.disks if snapshot.disks is not None else ():
         disk.delete_in_progress = False
 
@@ -193,7 +201,7 @@ def format_snapshot(snapshot: Snapshot, *, secure: bool = False, files: bool = F
     style = Style(secure=secure)
     active = snapshot.active if files else None
     head, tail = Lines(), Lines()
-    write(replace(snapshot, cookie=[], active=None), head, style)
+    write(replace(snapshot, cookie=None, active=None), head, style)
     write(new(Snapshot, cookie=snapshot.cookie, active=active), tail, style)
     closing = head.lines.pop()
     head.indent = "  "
