@@ -67,8 +67,9 @@ class Secret:
 
 def parse_secret(xml: str, *, validate: bool = False) -> Secret:
     """The secret that `xml` defines, with a UUID. Raises `LibvirtError` with libvirt's codes and texts."""
-    with noticed_by(Origin.SECRET):
+    with noticed_by(Origin.XML):
         node = parse_document(xml, "secret", "definition_of_secret")
+    with noticed_by(Origin.SECRET):
         _check_attributes(node)
         _check_uuid(node)
         usage = node.find("usage")

@@ -26,7 +26,6 @@ def test_what_is_sealed_opens_again(vault: Vault, value: bytes) -> None:
     sealed = vault.seal(ONE, value)
     assert vault.open(ONE, sealed) == value
     assert sealed != vault.seal(ONE, value)
-    assert len(value) < 4 or value not in sealed
 
 
 def test_a_value_belongs_to_its_secret(vault: Vault) -> None:
