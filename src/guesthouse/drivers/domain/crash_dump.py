@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import dump, power
+from guesthouse.drivers.domain.dump_producers import JOB
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.job import DUMP, UNBOUNDED
 from guesthouse.drivers.domain.run import Run
@@ -62,7 +63,7 @@ async def _dump(driver: Guests, guest: Guest, run: Run) -> bool:
     target = _place(driver, run)
     try:
         await asyncio.to_thread(target.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
-        async with guest.job.hold("domain core dump", abortable=True, type_=UNBOUNDED, operation=DUMP) as work:
+        async with guest.job.hold(JOB, abortable=True, type_=UNBOUNDED, operation=DUMP) as work:
             await dump.write(run, target, dump.Wish(memory_only=True), work)
     except (LibvirtError, OSError) as error:
         log.error("domain '%s': Dump failed: %s", guest.name, error)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import power, stopping
+from guesthouse.drivers.domain.dump_producers import FORMATS, JOB, Machine, Memory, Producer
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.job import DUMP, UNBOUNDED, Work
 from guesthouse.drivers.domain.run import Run
@@ -36,26 +37,13 @@ from guesthouse.errors import (
 )
 from guesthouse.host.files import remove, temporary_name, write_atomic
 from guesthouse.host.sink import Sink, clean_up
-from guesthouse.qemu.json_value import JsonObject, as_object, text_of
+from guesthouse.qemu.json_value import as_object
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
 
-#: `virDomainCoreDumpFormat`, and QEMU's `DumpGuestMemoryFormat`.
-FORMATS: Final = (
-    "elf",
-    "kdump-zlib",
-    "kdump-lzo",
-    "kdump-snappy",
-    "win-dmp",
-    "kdump-raw-zlib",
-    "kdump-raw-lzo",
-    "kdump-raw-snappy",
-)
-
-_JOB: Final = "domain core dump"
 _POLL: Final = 0.02
 _POLL_MOST: Final = 0.25
 
@@ -64,7 +52,6 @@ STALL_DEADLINE: Final = 600.0
 _END_DEADLINE: Final = 15.0
 _FLUSH_DEADLINE: Final = 3600.0
 
-_UNLIMITED: Final = 2**63 - 2**20
 _NOTE: Final = "unfinished-dump"
 _REASON: Final = REASONS[State.PAUSED].index("dump")
 
@@ -91,7 +78,7 @@ async def dump(driver: Guests, guest: Guest, target: Path, wish: Wish) -> None:
     and what went wrong. The guest then is as it was.
     """
     guest.live()
-    async with guest.job.hold(_JOB, abortable=True, type_=UNBOUNDED, operation=DUMP) as work:
+    async with guest.job.hold(JOB, abortable=True, type_=UNBOUNDED, operation=DUMP) as work:
         if guest.removed:
             raise NoSuchDomainError(f"no domain with matching uuid '{guest.uuid_text}' ({guest.name})")
         run = guest.live()
@@ -160,7 +147,7 @@ async def write(run: Run, target: Path, wish: Wish, work: Work) -> None:
         return
     sink, descriptor = await Sink.open(target, direct=wish.direct)
     note = run.where.private / _NOTE
-    producer: Producer = _Memory(run, wish.format) if wish.memory_only else _Machine(run)
+    producer: Producer = Memory(run, wish.format) if wish.memory_only else Machine(run)
     try:
         write_atomic(note, sink.note, durable=False)
         try:
@@ -173,6 +160,8 @@ async def write(run: Run, target: Path, wish: Wish, work: Work) -> None:
         await asyncio.shield(_give_up(producer, sink))
         raise
     finally:
+        with contextlib.suppress(LibvirtError):
+            await asyncio.shield(producer.settle())
         with contextlib.suppress(OSError):
             remove(note)
 
@@ -184,7 +173,7 @@ async def _write_seekable(run: Run, target: Path, wish: Wish, work: Work) -> Non
     note = run.where.private / _NOTE
     write_atomic(note, b"\n" + os.fsencode(temporary), durable=False)
     descriptor = await asyncio.to_thread(os.open, temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    producer = _Memory(run, wish.format)
+    producer = Memory(run, wish.format)
     try:
         await producer.start(descriptor)
         await _watch(producer, work, None)
@@ -226,110 +215,9 @@ async def _watch(producer: Producer, work: Work, sink: Sink | None) -> None:
         if done != last:
             last, since = done, loop.time()
         elif loop.time() - since > STALL_DEADLINE:
-            raise OperationFailedError(f"{_JOB} job: stands still for {STALL_DEADLINE:g} seconds")
+            raise OperationFailedError(f"{JOB} job: stands still for {STALL_DEADLINE:g} seconds")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, _POLL_MOST)
-
-
-class Producer:
-    """What makes the stream: QEMU, in one of two ways."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    async def start(self, descriptor: int) -> None:
-        """Begin to write to a descriptor, which QEMU gets a copy of."""
-        raise NotImplementedError
-
-    async def look(self) -> tuple[str, dict[str, int]]:
-        """`active`, `completed` or `failed`, and the progress under the names of GET_JOB_STATS."""
-        raise NotImplementedError
-
-    async def cancel(self) -> None:
-        """Ask QEMU to stop; where it cannot be asked, the end of the pipe stops it."""
-
-    def reason(self) -> str:
-        """Why it failed."""
-        return f"{_JOB} job: unexpectedly failed"
-
-
-class _Memory(Producer):
-    """The guest's memory alone."""
-
-    def __init__(self, run: Run, format_: str) -> None:
-        super().__init__(run)
-        self._format = format_
-
-    async def start(self, descriptor: int) -> None:
-        monitor = self.run.talk()
-        self.run.dump_error = ""
-        await monitor.execute("getfd", {"fdname": "dump"}, fd=descriptor)
-        arguments: JsonObject = {"paging": False, "protocol": "fd:dump", "detach": True}
-        if self._format != FORMATS[0]:
-            arguments["format"] = self._format
-        try:
-            await monitor.execute("dump-guest-memory", arguments)
-        except LibvirtError:
-            with contextlib.suppress(LibvirtError):  # QEMU may have taken it already
-                await monitor.execute("closefd", {"fdname": "dump"})
-            raise
-
-    async def look(self) -> tuple[str, dict[str, int]]:
-        answer = as_object(await self.run.talk().execute("query-dump"), "the reply of query-dump")
-        total, done = _number(answer, "total"), _number(answer, "completed")
-        progress = {"memory_total": total, "memory_processed": done, "memory_remaining": max(total - done, 0)}
-        return text_of(answer, "status"), progress
-
-    def reason(self) -> str:
-        said = self.run.dump_error
-        return f"memory-only dump failed: {said}" if said else "memory-only dump failed for unknown reason"
-
-
-class _Machine(Producer):
-    """Memory and devices, as a migration to a file."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        self._said = ""
-
-    async def start(self, descriptor: int) -> None:
-        monitor = self.run.talk()
-        await monitor.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
-        await monitor.execute("getfd", {"fdname": "migrate"}, fd=descriptor)
-        try:
-            await monitor.execute("migrate", {"uri": "fd:migrate"})
-        except LibvirtError:
-            with contextlib.suppress(LibvirtError):
-                await monitor.execute("closefd", {"fdname": "migrate"})
-            raise
-
-    async def look(self) -> tuple[str, dict[str, int]]:
-        answer = as_object(await self.run.talk().execute("query-migrate"), "the reply of query-migrate")
-        ram = answer.get("ram")
-        ram = ram if isinstance(ram, dict) else {}
-        progress = {
-            "memory_total": _number(ram, "total"),
-            "memory_processed": _number(ram, "transferred"),
-            "memory_remaining": _number(ram, "remaining"),
-            "memory_constant": _number(ram, "duplicate"),
-            "memory_normal": _number(ram, "normal"),
-            "memory_normal_bytes": _number(ram, "normal-bytes"),
-        }
-        self._said = text_of(answer, "error-desc")
-        status = text_of(answer, "status")
-        ended = {"completed": "completed", "failed": "failed", "cancelled": "failed", "": "failed", "none": "failed"}
-        return ended.get(status, "active"), progress
-
-    async def cancel(self) -> None:
-        await self.run.talk().execute("migrate_cancel")
-
-    def reason(self) -> str:
-        return f"{_JOB} job: {self._said or 'unexpectedly failed'}"
-
-
-def _number(answer: JsonObject, name: str) -> int:
-    found = answer.get(name)
-    return found if isinstance(found, int) else 0
 
 
 async def recover(driver: Guests, guest: Guest, run: Run) -> None:
@@ -342,7 +230,7 @@ async def recover(driver: Guests, guest: Guest, run: Run) -> None:
         return
     with contextlib.suppress(LibvirtError):
         await run.talk().execute("migrate_cancel")
-    producer = _Memory(run, FORMATS[0])
+    producer = Memory(run, FORMATS[0])
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STALL_DEADLINE):
             while (await producer.look())[0] == "active":  # noqa: ASYNC110 - QEMU is who knows
