@@ -12,9 +12,10 @@ from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.device_document import DeviceElement, element_of, format_device, parse_device
 from guesthouse.model.domain.device_matching import find, find_alias
+from guesthouse.model.domain.devices.address import CcwAddress
 from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.domain.plugging import Plugged, plug_into_definition, plug_into_guest
-from tests.support.capabilities import qemu_capabilities
+from tests.support.capabilities import host_defaults, other_capabilities, qemu_capabilities
 
 DEFAULTS = Defaults()
 QEMU = qemu_capabilities()
@@ -74,6 +75,30 @@ def test_missing_scsi_controllers_come_along_and_are_alike() -> None:
     ]
     assert plugged.device.name == "scsi2-0-0-0"
     assert plugged.added[-1] is plugged.device
+
+
+def test_mainframes_number_what_comes_in_the_channel_subsystem() -> None:
+    qemu = other_capabilities("s390x")
+    live = parse_domain(
+        "<domain type='qemu'><name>g</name><memory>65536</memory><os><type arch='s390x'>hvm</type></os>"
+        "<devices><memballoon model='none'/><interface type='user'/></devices></domain>"
+    )
+    complete(live, qemu, defaults=host_defaults())
+    assign_aliases(live, qemu)
+    wanted = parse_device("<disk type='file'><source file='/x'/><target dev='sda' bus='scsi'/></disk>")
+    plugged = plug_into_guest(live, wanted, qemu, host_defaults())
+    assert "<address type='drive'" in shown(plugged)
+    address = plugged.controllers[0].address
+    assert isinstance(address, CcwAddress)
+    assert (address.cssid, address.ssid, address.devno) == (0xFE, 0, 1)
+
+
+def test_a_controller_is_known_by_its_number() -> None:
+    live = running(PORTS + "<controller type='scsi' index='0' model='virtio-scsi'/>")
+    nameless = parse_device("<controller type='scsi' model='virtio-scsi'/>")
+    with pytest.raises(LibvirtError, match="controller scsi:-1 not found"):
+        find(live, nameless, live=True)
+    assert find(live, parse_device("<controller type='scsi' index='0'/>"), live=True).name == "scsi0"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def _disk(wanted: Device, candidate: Device) -> bool:
 
 def _controller(wanted: Device, candidate: Device) -> bool:
     one, other = cast(Controller, wanted), cast(Controller, candidate)
-    return (one.type, one.index or 0) == (other.type, other.index or 0)
+    return one.index is not None and (one.type, one.index) == (other.type, other.index or 0)
 
 
 def _rng(wanted: Device, candidate: Device) -> bool:
@@ -197,7 +197,7 @@ def _disk_text(text: str) -> Callable[[DeviceElement], str]:
 
 def _controller_text(wanted: DeviceElement) -> str:
     device = cast(Controller, wanted.device)
-    return f"controller {device.type}:{device.index or 0} not found"
+    return f"controller {device.type}:{-1 if device.index is None else device.index} not found"
 
 
 def _model_text(text: str) -> Callable[[DeviceElement], str]:

@@ -17,7 +17,7 @@ from typing import Final, cast
 from guesthouse.errors import InternalError, OperationInvalidError, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import clone, new
 from guesthouse.model.domain import controllers
-from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, virtio_serial
+from guesthouse.model.domain.addresses import drive, hostdev_units, pci, usb, virtio_serial, virtio_transport, zpci
 from guesthouse.model.domain.complete import complete
 from guesthouse.model.domain.context import definition_context
 from guesthouse.model.domain.defaults import Defaults
@@ -33,7 +33,7 @@ from guesthouse.model.domain.devices.memory import MemoryDevice
 from guesthouse.model.domain.devices.serial import Serial, SerialTarget
 from guesthouse.model.domain.devices.serial_console import Console
 from guesthouse.model.domain.document import copy
-from guesthouse.model.domain.machines import family_of
+from guesthouse.model.domain.machines import CCW, family_of
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 
 #: Kinds of controllers that may be added to a running guest because a device needs them.
@@ -156,9 +156,7 @@ def plug_into_guest(live: Domain, wanted: DeviceElement, qemu: QemuCapabilities,
     ctx = definition_context(domain, qemu, defaults)
     for controller in added:
         controller.defaults(ctx)
-    family = family_of(domain.os.arch, domain.os.machine)
-    if family.root:
-        pci.plug(domain, ctx, family, (*added, device))
+    _place_in_slot(domain, (*added, device), ctx)
     if device.connection(ctx).bus == "usb":
         usb.assign(domain, ctx)
         if len(domain.devices.hubs) != hubs:
@@ -288,6 +286,17 @@ def _place_on_bus(domain: Domain, device: Device, ctx: DeviceContext) -> None:
     elif bus == "virtio-serial":
         virtio_serial.add_controllers(domain, ctx)
         virtio_serial.assign(domain, ctx)
+
+
+def _place_in_slot(domain: Domain, added: tuple[Device, ...], ctx: DeviceContext) -> None:
+    """Numbers in the channel subsystem, and addresses on PCI for what has none."""
+    family = family_of(domain.os.arch, domain.os.machine)
+    if family.transport == CCW:
+        virtio_transport.assign(domain, ctx, family)
+    if family.root:
+        pci.plug(domain, ctx, family, added)
+    if family.transport == CCW and ctx.qemu.has_device("zpci"):
+        zpci.assign(domain)
 
 
 def _check_controllers(domain: Domain, device: Device, added: list[Controller]) -> None:
