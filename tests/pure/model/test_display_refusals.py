@@ -59,7 +59,7 @@ REFUSED: list[tuple[str, int, str]] = [
     ("<smartcard mode='passthrough'/>", XML_ERROR, "character device type"),
     ("<smartcard mode='host-certificates'><certificate>a</certificate></smartcard>", XML_ERROR, "exactly three"),
     ("<smartcard mode='host'><certificate>a</certificate></smartcard>", XML_ERROR, "no certificates"),
-    ("<smartcard mode='host' type='pty'/>", XML_ERROR, "no character device"),
+    ("<smartcard mode='host'><source path='/x'/></smartcard>", XML_ERROR, "no character device"),
     ("<smartcard mode='host'><address type='ccid' slot='1'/></smartcard>", UNSUPPORTED, "multiple smartcard"),
     ("<smartcard mode='host'/>" * 2, UNSUPPORTED, "multiple smartcard"),
     ("<redirdev bus='usb' type='spicevmc'/>", UNSUPPORTED, "USB is disabled"),

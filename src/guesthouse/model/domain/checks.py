@@ -31,6 +31,8 @@ def check(domain: Domain, ctx: DeviceContext) -> None:
     _check_processors(domain, ctx)
     processors.check(domain)
     guest_memory.check(domain, ctx.memory)
+    if domain.memtune is not None:
+        domain.memtune.check()
     machine_features.check(domain.features, ctx)
     ps2 = domain.features.ps2 if domain.features is not None else None
     if ps2 is False and any(item.bus == "ps2" for item in domain.devices.inputs):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.binding import content, default, element, one
 from guesthouse.model.domain.memory import Amount
 from guesthouse.model.kinds import TEXT, ULL
@@ -63,6 +64,11 @@ class Memtune:
     soft: SoftLimit | None = one(SoftLimit, show=_limits)
     min_guarantee: MinGuarantee | None = one(MinGuarantee, show=_promises)
     swap_hard: SwapHardLimit | None = one(SwapHardLimit, show=_limits)
+
+    def check(self) -> None:
+        """Raise `UnsupportedConfigError` for a promise, which nobody can keep."""
+        if self.min_guarantee is not None and _promises(self.min_guarantee):
+            raise UnsupportedConfigError("Parameter 'min_guarantee' not supported by QEMU.")
 
     @property
     def hard_limit(self) -> int | None:

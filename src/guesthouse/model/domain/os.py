@@ -163,7 +163,7 @@ class Bios:
 class SmbiosMode:
     """Where the guest's SMBIOS tables come from."""
 
-    mode: str = attr(one_of("emulate", "host", "sysinfo"))
+    mode: str = attr(one_of("none", "emulate", "host", "sysinfo"))
 
 
 @element("os")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from guesthouse.errors import XmlError
+from guesthouse.errors import UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain import controllers
 from guesthouse.model.domain.definition import Domain
@@ -79,7 +79,11 @@ def assign(domain: Domain) -> None:
             disk.address = new(DriveAddress, controller=controller, bus=bus, unit=unit)
         address = disk.address
         if not isinstance(address, DriveAddress):
-            raise XmlError(f"unexpected address type for {disk.bus} disk '{disk.target.dev}'", hint="use type='drive'")
+            raise UnsupportedConfigError(
+                f"Invalid address type '{address.type}' for the disk '{disk.target.dev}' "
+                f"with the bus type '{disk.bus}'",
+                hint="use type='drive'",
+            )
         key = (disk.bus, address.controller, address.bus, address.target, address.unit)
         if key in taken:
             raise XmlError(

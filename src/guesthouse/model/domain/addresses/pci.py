@@ -218,7 +218,7 @@ class _Assignment:
         if not self._express and not all(bus.full for bus in buses.buses):
             # One slot stays free for a bridge, should the guest ever need more room.
             buses.reserve_next(slots.PCI | slots.AUTOASSIGN)
-        found = [(plug, buses.reserve_next(plug.needs, plug.usb2_function)) for plug in plugs if plug.open]
+        found = [(plug, self._reserve(buses, plugs, plug)) for plug in plugs if plug.open]
         if highest == 0 and self._express and len(buses.buses) > 1:
             # Whoever leaves the ports to us gets a free one, for a device that is plugged in later.
             buses.reserve_next(slots.PCIE | slots.AUTOASSIGN)
@@ -369,26 +369,23 @@ class _Assignment:
 
     def _place_rest(self, buses: Slots, plugs: list[_Plug]) -> None:
         for plug in plugs:
-            if plug.open and plug.usb2_function is not None:
-                self._place_usb2(buses, plugs, plug)
-            elif plug.open:
-                plug.put(buses.reserve_next(plug.needs))
+            if plug.open:
+                place = self._reserve(buses, plugs, plug)
+                plug.put(place, multifunction=True if plug.usb2_function == 0 else None)
 
-    def _place_usb2(self, buses: Slots, plugs: list[_Plug], plug: _Plug) -> None:
-        """All parts of a USB 2 controller share a slot."""
-        device = cast(Controller, plug.device)
-        function = plug.usb2_function or 0
-        multifunction = True if function == 0 else None
+    @staticmethod
+    def _reserve(buses: Slots, plugs: list[_Plug], plug: _Plug) -> Place:
+        """The next place for a device; all parts of a USB 2 controller share a slot."""
+        if plug.usb2_function is None:
+            return buses.reserve_next(plug.needs)
+        index = cast(Controller, plug.device).index
         for other in plugs:
-            part = other.device
-            if isinstance(part, Controller) and part.model in _USB2_FUNCTIONS and part.index == device.index:
-                address = other.address
-                if address is not None:
-                    place = Place(address.bus or 0, address.slot or 0, function)
-                    buses.reserve(place, plug.needs)
-                    plug.put(place, multifunction=multifunction)
-                    return
-        plug.put(buses.reserve_next(plug.needs, function), multifunction=multifunction)
+            part, address = other.device, other.address
+            if isinstance(part, Controller) and part.model in _USB2_FUNCTIONS and part.index == index and address:
+                place = Place(address.bus or 0, address.slot or 0, plug.usb2_function)
+                buses.reserve(place, plug.needs)
+                return place
+        return buses.reserve_next(plug.needs, plug.usb2_function)
 
     @staticmethod
     def _mark_functions(plugs: list[_Plug]) -> None:

@@ -102,6 +102,11 @@ class Input(Device):
             raise UnsupportedConfigError("can't use ps2 input devices with this machine", hint="use bus='usb'")
         if self.model is not None and self.bus != "virtio":
             raise UnsupportedConfigError("only USB and virtio input devices can have a model: bus must be 'virtio'")
+        if self.model not in (None, "virtio"):
+            raise UnsupportedConfigError(
+                f"virtio (non-)transitional models are not supported for input type={self.type}",
+                hint="use model='virtio'",
+            )
         if self.driver is not None and self.bus != "virtio":
             raise UnsupportedConfigError("driver options of input devices are only supported with bus='virtio'")
 

@@ -53,7 +53,8 @@ class Smartcard(CharacterDevice):
         elif self.certificates or self.database is not None:
             raise XmlError(f"smartcard mode '{self.mode}' takes no certificates and no database")
         if self.mode != "passthrough":
-            if self.type is not None or self.sources or self.protocol is not None or self.log_file is not None:
+            self.type = None  # virt-install gives every card one
+            if self.sources or self.protocol is not None or self.log_file is not None:
                 raise XmlError(f"smartcard mode '{self.mode}' takes no character device")
             return
         if self.type is None:

@@ -55,8 +55,11 @@ class Vsock(Device):
         return virtio_connection(self.model)
 
     def defaults(self, ctx: DeviceContext) -> None:
-        """A plain virtio device."""
+        """A plain virtio device; without an id of its own it takes a free one."""
         self.model = self.model or "virtio"
+        cid = self.cid = self.cid or new(Cid)
+        if cid.auto is None:
+            cid.auto = cid.address is None
 
     def check(self, ctx: DeviceContext) -> None:
         """The id can be a guest's."""
