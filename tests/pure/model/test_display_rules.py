@@ -201,12 +201,12 @@ def test_one_form_for_what_can_be_said_in_two(text: str, written: str) -> None:
 
 def test_a_bus_for_the_guest_alone() -> None:
     graphics, ctx = display("<graphics type='dbus'/>")
-    ctx.channel_dir = "/run/libvirt/qemu/channel/1-a&b"
-    ctx.short_name = "1-a&b"
+    ctx.channel_dir = "/run/libvirt/qemu/channel/1-a&b;c"
+    ctx.short_name = "1-a&b;c"
     graphics.prepare(ctx)
     [bus] = graphics.helpers(ctx)
-    assert graphics.own_bus == bus.ready == "/run/libvirt/qemu/dbus/1-a&b-dbus.sock"
-    assert words(graphics, ctx) == "dbus,addr=unix:path=/run/libvirt/qemu/dbus/1-a&b-dbus.sock"
+    assert graphics.own_bus == bus.ready == "/run/libvirt/qemu/dbus/1-a&b;c-dbus.sock"
+    assert words(graphics, ctx) == "dbus,addr=unix:path=/run/libvirt/qemu/dbus/1-a%26b%3bc-dbus.sock"
     assert bus.argv[0] == "dbus-daemon"
     own, ctx = display("<graphics type='dbus' address='unix:path=/mine'/>")
     own.prepare(ctx)

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 #: The buses that are made for a guest where its definition names none: they end with the guest.
 _GENERATED: Final = re.compile(r"unix:path=.*/dbus/[0-9-][^/]*-dbus\.sock")
+#: Bytes of a path that an address cannot have as they are (D-Bus Specification, "Server Addresses").
+_TO_ESCAPE: Final = re.compile(rb"[^-0-9A-Za-z_/.\\*]")
+_ESCAPED: Final = re.compile(rb"%([0-9a-f]{2})")
 _BUS: Final = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
   "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>org.libvirt.qemu</type>
-  <listen>unix:path={path}</listen>
+  <listen>{address}</listen>
   <policy context='default'>
     <allow send_destination='*' eavesdrop='true'/>
     <allow eavesdrop='true'/>
@@ -39,7 +42,13 @@ def own_bus(graphics: Graphics) -> str | None:
     """The socket of the bus that is made for the guest; None where the definition says what clients connect to."""
     if graphics.bus is None or not _GENERATED.fullmatch(graphics.bus):
         return None
-    return graphics.bus.removeprefix("unix:path=")
+    path = graphics.bus.removeprefix("unix:path=").encode()
+    return _ESCAPED.sub(lambda match: bytes((int(match[1], 16),)), path).decode("utf-8", "surrogateescape")
+
+
+def _address_of(path: str) -> str:
+    """The address of a socket: guests' names may have characters that part the words of an address."""
+    return "unix:path=" + _TO_ESCAPE.sub(lambda match: b"%%%02x" % ord(match[0]), path.encode()).decode()
 
 
 def _gl_words(graphics: Graphics) -> list[str]:
@@ -121,14 +130,14 @@ class DbusKind(GraphicsKind):
         """The bus is in a directory of all guests' buses, where libvirt has it."""
         if not graphics.p2p and graphics.bus is None:
             directory = PurePosixPath(ctx.channel_dir).parent.parent / "dbus"
-            graphics.bus = f"unix:path={directory}/{ctx.short_name}-dbus.sock"
+            graphics.bus = _address_of(f"{directory}/{ctx.short_name}-dbus.sock")
 
     def helpers(self, graphics: Graphics, ctx: DeviceContext) -> list[HelperProgram]:
         """A bus for this guest alone, unless the definition names one."""
         path = own_bus(graphics)
         if path is None:
             return []
-        settings = SecretText(_BUS.format(path=escape(path)).encode())
+        settings = SecretText(_BUS.format(address=escape(graphics.bus or "")).encode())
         return [
             HelperProgram(
                 "dbus",
