@@ -38,6 +38,7 @@ from guesthouse.drivers.domain import (
     storage_refusal,
     surroundings,
     tuning,
+    tuning_checks,
     vcpu_plugging,
 )
 from guesthouse.drivers.domain.guest import Guest
@@ -83,7 +84,7 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
         raise OperationInvalidError("domain is already running")
     binary = find_emulator(definition, driver.settings.defaults)
     caps = await driver.emulators.capabilities(binary)
-    tuning.check(driver, definition)
+    tuning_checks.check(driver, definition)
     memory_places.check(definition)
     seclabel.check_start(definition.seclabels)
     run = _begin(driver, guest, definition, caps)
@@ -153,7 +154,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
         _still_wanted(run)
 
     with as_wanted:
-        as_wanted.enter_context(tuning.policy(driver, run))  # until QEMU is spawned: nothing waits before
+        as_wanted.enter_context(tuning_checks.policy(driver, run))  # until QEMU is spawned: nothing waits before
         launched = await launch(
             command.argv,
             monitor_path=run.where.monitor,
@@ -190,7 +191,7 @@ async def _greet(driver: Guests, run: Run, ctx: DeviceContext, *, paused: bool) 
     asked = cpu_report.is_wanted(run.live)
     questions = [*devices.questions(run.live), *(cpu_questions.QUESTIONS if asked else ())]
     last = [*orders, *balloon.at_start(run), *_actions(run.live), *([] if paused else [("cont", None)])]
-    tuned = tuning.is_wanted(run.live)
+    tuned = tuning_checks.is_wanted(run.live)
     apart = tuned or run.live.vcpus is not None or cpu_report.can_refuse(run.live)
     answers = await run.talk().pipeline(questions if apart else [*questions, *last])
     if asked:
