@@ -6,6 +6,8 @@ import asyncio
 import base64
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -332,3 +334,26 @@ def test_the_daemons_maker(tmp_path: Path) -> None:
     driver = create(Places.under(tmp_path))
     asyncio.run(driver.start())
     assert (tmp_path / "etc/secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_where_the_key_is() -> None:
+    assert Places.system().secrets_key == Path("/var/lib/libvirt/secrets/guesthouse.key")
+    session = Places.session({"HOME": "/home/x"})
+    assert session.secrets_key == Path("/home/x/.config/libvirt/secrets/guesthouse.key")
+
+
+def test_taking_up_sealed_values_needs_no_cipher(tmp_path: Path) -> None:
+    """The library would make every start of the daemon slower."""
+    driver = started(tmp_path)
+    run(actions.define(driver, xml()))
+    run(actions.set_value(driver, raw(ONE), VALUE))
+    script = f"""
+import asyncio, pathlib, sys
+from guesthouse.drivers.secret.driver import create
+from guesthouse.places import Places
+driver = create(Places.under(pathlib.Path({str(tmp_path)!r})))
+asyncio.run(driver.start())
+print(len(driver.registry), "cryptography" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "1 False\n"

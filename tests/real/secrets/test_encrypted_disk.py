@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import OPENING, SYSTEM_PYTHON, Daemon, need
-from tests.support.tiny_console import console, define
+from tests.support.tiny_console import console, define, eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -44,9 +44,9 @@ def define_secret(daemon: Daemon, uuid: str, words: str, usage: str) -> None:
     daemon.virsh("secret-define", str(path))
 
 
-def encrypted(folder: Path) -> Path:
+def encrypted(folder: Path, name: str = "luks.img") -> Path:
     """An image that `VALUE` opens."""
-    image, passphrase = folder / "luks.img", folder / "passphrase"
+    image, passphrase = folder / name, folder / "passphrase"
     passphrase.write_bytes(VALUE)
     argv = ["qemu-img", "create", "-q", "--object", f"secret,id=s,file={passphrase}", "-f", "luks"]
     subprocess.run([*argv, "-o", "key-secret=s,iter-time=10", str(image), "11M"], check=True, timeout=60)
@@ -98,6 +98,10 @@ def test_a_guest_starts_with_the_secret(loud: Daemon, short_path: Path) -> None:
         assert shell.run("cat /sys/block/vda/size").split()[-1] == str(11 * 2048)
         shell.run("echo hello >/dev/vda; sync")
         assert "hello" in shell.run("head -c 5 /dev/vda")
+        another = disk.replace("vda", "vdb").format(encrypted(short_path, "other.img"), f"usage='{image}'")
+        (short_path / "disk.xml").write_text(another)
+        loud.virsh("attach-device", "tiny", str(short_path / "disk.xml"))
+        eventually(lambda: "vdb" in shell.run("ls /sys/block"))
     assert b"hello" not in image.read_bytes()
     loud.virsh("dumpxml", "tiny", "--security-info")
     for value in (VALUE, WRONG):
