@@ -33,13 +33,11 @@ CONTROLLERS: Final = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer"
 THREAD_CONTROLLERS: Final = ("cpu", "cpuacct", "cpuset")
 
 #: What a controller is called in version 2. `cpuacct`, `devices` and `freezer` are always there.
-_SECOND: Final = {"cpu": "cpu", "cpuset": "cpuset", "memory": "memory", "blkio": "io"}
-_IMPLICIT: Final = ("cpuacct", "devices", "freezer")
+SECOND: Final = {"cpu": "cpu", "cpuset": "cpuset", "memory": "memory", "blkio": "io"}
+IMPLICIT: Final = ("cpuacct", "devices", "freezer")
 
 #: Where the parts of a scope of systemd's lie.
 NESTED: Final = "libvirt"
-
-_FIXED_PARTITIONS: Final = ("machine", "system", "user")
 
 
 class CgroupError(LibvirtError):
@@ -93,8 +91,8 @@ def _second_controllers(place: Path, first: Mapping[str, Path]) -> frozenset[str
         named = set((place / "cgroup.controllers").read_text().split())
     except OSError:
         return frozenset()
-    found = {name for name, word in _SECOND.items() if word in named and name not in first}
-    return frozenset(found | {name for name in _IMPLICIT if found and name not in first})
+    found = {name for name, word in SECOND.items() if word in named and name not in first}
+    return frozenset(found | {name for name in IMPLICIT if found and name not in first})
 
 
 class Group:
@@ -153,7 +151,7 @@ class Group:
                     _write(folder / name, (folder.parent / name).read_text().strip())
         if self.second is not None:
             _make(self.second)
-            passed = {name for name in self.second_controllers if name in _IMPLICIT or _enable(self.second, name)}
+            passed = {name for name in self.second_controllers if name in IMPLICIT or _enable(self.second, name)}
             self.second_controllers = frozenset(passed)
 
     def add(self, pid: int) -> None:
@@ -180,7 +178,7 @@ class Group:
         for member in members:
             below.add(int(member))
         if below.second is not None:
-            for controller in self.second_controllers & set(THREAD_CONTROLLERS) - set(_IMPLICIT):
+            for controller in self.second_controllers & set(THREAD_CONTROLLERS) - set(IMPLICIT):
                 _enable(below.second, controller)
         self.nested = NESTED
 
@@ -194,7 +192,7 @@ class Group:
             _make(second)
             _write(second / "cgroup.type", "threaded")
             for controller in part.second_controllers:
-                if controller not in _IMPLICIT:
+                if controller not in IMPLICIT:
                     _enable(second, controller)
         return part
 
@@ -239,7 +237,7 @@ def _make(folder: Path) -> bool:
 def _enable(folder: Path, controller: str) -> bool:
     """Have the parent of a folder of version 2 pass a controller on."""
     with contextlib.suppress(CgroupError):
-        _write(folder.parent / "cgroup.subtree_control", f"+{_SECOND[controller]}")
+        _write(folder.parent / "cgroup.subtree_control", f"+{SECOND[controller]}")
         return True
     return False
 
@@ -255,87 +253,3 @@ def _write(path: Path, value: str) -> None:
         if error.errno == errno.EINVAL:
             raise CgroupError(f"Invalid value '{value}' for '{path.name}': {error.strerror}") from error
         raise CgroupError(f"Unable to write to '{path}': {error.strerror}") from error
-
-
-def partition_folder(partition: str) -> str:
-    """The folder of a resource partition without systemd: `/machine`, `/machine/web.partition`.
-
-    libvirt's rule: each part gets a suffix, except a first one of `machine`, `system` and `user`, or one that has one.
-    """
-    words = partition.strip("/").split("/")
-    return "/" + "/".join(
-        word if "." in word or (not at and word in _FIXED_PARTITIONS) else f"{word}.partition"
-        for at, word in enumerate(words)
-    )
-
-
-def partition_slice(partition: str) -> str:
-    """The slice of a resource partition under systemd: `machine.slice`, `machine-web.slice`."""
-    return "-".join(map(unit_escaped, partition.strip("/").split("/"))) + ".slice"
-
-
-def unit_escaped(text: str) -> str:
-    r"""A text as part of the name of a unit of systemd's: what may not stand there as `\xNN`."""
-    return "".join(
-        char if char.isascii() and (char.isalnum() or char in ":_" or (char == "." and at)) else _hex(char)
-        for at, char in enumerate(text)
-    )
-
-
-def _hex(char: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in char.encode())
-
-
-def prepare_partition(hierarchies: Hierarchies, partition: str) -> None:
-    """Make `/machine`; every other partition is the administrator's, and must be there. Raises `CgroupError`."""
-    group = hierarchies.group(partition_folder(partition))
-    if partition == "/machine":
-        group.create()
-        return
-    missing = next((folder for folder in group.folders if not folder.is_dir()), None)
-    if missing is not None:
-        raise CgroupError(f"Failed to create controller {missing}: No such file or directory")
-
-
-def of_process(hierarchies: Hierarchies, pid: int, name: str) -> Group | None:
-    """The group called `name` that a running process is in, or None. `name` is the last part of its path.
-
-    The process itself is in the part `emulator`: that is taken off.
-    """
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    first: dict[str, Path] = {}
-    second: Path | None = None
-    nested = False
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        words = [word for word in path.split("/") if word]
-        if name not in words:
-            continue
-        at = words.index(name)
-        nested = nested or NESTED in words[at + 1 :]
-        relative = "/".join(words[: at + 1])
-        if controllers:
-            known = [one for one in controllers.split(",") if one in hierarchies.first]
-            first |= {one: hierarchies.first[one] / relative for one in known}
-        elif hierarchies.second is not None and hierarchies.second_controllers:
-            second = hierarchies.second / relative
-    if not first and second is None:
-        return None
-    group = Group(first, second, _passed_on(second, hierarchies))
-    group.nested = NESTED if nested else ""
-    return group
-
-
-def _passed_on(folder: Path | None, hierarchies: Hierarchies) -> frozenset[str]:
-    """The controllers of version 2 that reach a group."""
-    if folder is None:
-        return frozenset()
-    try:
-        words = set((folder / "cgroup.controllers").read_text().split())
-    except OSError:
-        return frozenset()
-    known = hierarchies.second_controllers
-    return frozenset(name for name in known if _SECOND.get(name, "") in words or name in _IMPLICIT)

@@ -8,7 +8,8 @@ import pytest
 
 from guesthouse.errors import InvalidArgumentError, LibvirtError
 from guesthouse.host import cgroup_limits as limits
-from guesthouse.host.cgroups import CgroupError, Group, Hierarchies, partition_folder, partition_slice, unit_escaped
+from guesthouse.host.cgroup_places import partition_folder, partition_slice, unit_escaped
+from guesthouse.host.cgroups import CgroupError, Group, Hierarchies
 
 
 def mountinfo(path: Path, *mounts: tuple[Path, str, str]) -> Path:
@@ -165,3 +166,17 @@ def test_partitions_are_called_as_libvirt_calls_them(partition: str, folder: str
 def test_names_of_units_are_escaped() -> None:
     assert unit_escaped("qemu-3-web 1") == r"qemu\x2d3\x2dweb\x201"
     assert unit_escaped(".x") == r"\x2ex"
+
+
+def test_what_is_in_a_scope_moves_to_the_part_that_holds_all(second: Hierarchies, tmp_path: Path) -> None:
+    """Where systemd made the scope: a group of version 2 with members can pass nothing on."""
+    folder = tmp_path / "fs/machine.slice/machine-qemu.scope"
+    scope = with_files(second.group("/machine.slice/machine-qemu.scope"), cgroup__procs="4711\n")
+    (folder / "libvirt").mkdir()
+    for place in (folder, folder / "libvirt"):
+        (place / "cgroup.subtree_control").write_text("")
+    (folder / "libvirt/cgroup.procs").write_text("")
+    scope.nest()
+    assert (folder / "libvirt/cgroup.procs").read_text() == "4711"
+    assert (folder / "cgroup.subtree_control").read_text() in ("+cpu", "+cpuset")
+    assert scope.part("vcpu1").second == folder / "libvirt/vcpu1"

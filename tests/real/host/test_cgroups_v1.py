@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from guesthouse.host import cgroup_limits as limits
-from guesthouse.host import cgroups
+from guesthouse.host import cgroup_places, cgroups
 
 NAME = f"qemu-embed-{os.getpid():08d}-1-test.libvirt-qemu"
 
@@ -27,7 +27,7 @@ def group(process: subprocess.Popen[bytes]) -> Iterator[cgroups.Group]:
     hierarchies = cgroups.Hierarchies.read()
     if os.geteuid() or not hierarchies.first.get("cpu"):
         pytest.skip("needs root and control groups of version 1")
-    cgroups.prepare_partition(hierarchies, "/machine")
+    cgroup_places.prepare_partition(hierarchies, "/machine")
     made = hierarchies.group(f"/machine/{NAME}")
     made.create()
     made.add(process.pid)
@@ -44,7 +44,7 @@ def test_a_process_lives_in_a_group_with_parts(process: subprocess.Popen[bytes],
     placed = Path(f"/proc/{process.pid}/cgroup").read_text()
     assert f"memory:/machine/{NAME}\n" in placed
     assert f"cpu:/machine/{NAME}/emulator\n" in placed
-    found = cgroups.of_process(cgroups.Hierarchies.read(), process.pid, NAME)
+    found = cgroup_places.of_process(cgroups.Hierarchies.read(), process.pid, NAME)
     assert found is not None
     assert found.first == group.first
     assert not group.remove()  # as long as somebody is in it

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError, OperationFailedError
-from guesthouse.host import cgroups
+from guesthouse.host import cgroup_places
 from guesthouse.host.cgroups import CgroupError, Group, Hierarchies
 from guesthouse.host.child import run as run_child
 from guesthouse.host.threads import DISK
@@ -67,7 +67,7 @@ class Housing:
     def folder(self, id_: int, name: str) -> str:
         """The last part of the group's path."""
         machine = self.machine(id_, name)
-        return f"machine-{cgroups.unit_escaped(machine)}.scope" if self.systemd else f"{machine}.libvirt-qemu"
+        return f"machine-{cgroup_places.unit_escaped(machine)}.scope" if self.systemd else f"{machine}.libvirt-qemu"
 
     def is_ours(self, folder: str) -> bool:
         """Whether a folder of the partition is of a guest of this daemon."""
@@ -126,8 +126,8 @@ async def _make(housing: Housing, hierarchies: Hierarchies, run: Run) -> Group:
 
 
 def _make_here(hierarchies: Hierarchies, where: str, name: str, pid: int) -> Group:
-    cgroups.prepare_partition(hierarchies, where)
-    group = hierarchies.group(f"{cgroups.partition_folder(where)}/{name}")
+    cgroup_places.prepare_partition(hierarchies, where)
+    group = hierarchies.group(f"{cgroup_places.partition_folder(where)}/{name}")
     try:
         group.create()
         # QEMU's first thread is in the part before it has made others, which follow it there.
@@ -143,7 +143,7 @@ async def _scope(housing: Housing, hierarchies: Hierarchies, run: Run, id_: int)
     """Have systemd make a scope for the process, and take over what is below it."""
     unit = housing.folder(id_, run.live.name)
     properties = [
-        *["PIDs", "au", "1", str(run.pid), "Slice", "s", cgroups.partition_slice(partition(run))],
+        *["PIDs", "au", "1", str(run.pid), "Slice", "s", cgroup_places.partition_slice(partition(run))],
         *["Delegate", "b", "true", "Description", "s", f"Virtual Machine {housing.machine(id_, run.live.name)}"],
     ]
     finished = await run_child(
@@ -158,7 +158,7 @@ async def _scope(housing: Housing, hierarchies: Hierarchies, run: Run, id_: int)
         said = finished.errors.decode("utf-8", "replace").strip()
         raise OperationFailedError(f"systemd did not make the scope '{unit}': {said[-500:] or finished.exit}")
     async with asyncio.timeout(_SCOPE_DEADLINE):
-        while (group := cgroups.of_process(hierarchies, run.pid, unit)) is None:  # noqa: ASYNC110 - a file of /proc
+        while (group := cgroup_places.of_process(hierarchies, run.pid, unit)) is None:  # noqa: ASYNC110 - a file of /proc
             await asyncio.sleep(0.002)
     await DISK.run(_furnish, group, run.pid)
     return group
@@ -210,7 +210,7 @@ def recover(driver: Guests, run: Run) -> None:
     housing = driver.housing
     if housing.hierarchies is None or run.live.id is None:
         return
-    group = cgroups.of_process(housing.hierarchies, run.pid, housing.folder(run.live.id, run.live.name))
+    group = cgroup_places.of_process(housing.hierarchies, run.pid, housing.folder(run.live.id, run.live.name))
     if group is not None:
         run.house = asyncio.get_running_loop().create_task(_known(group))
 
@@ -224,11 +224,11 @@ def sweep(driver: Guests) -> None:
     housing = driver.housing
     if housing.hierarchies is None or housing.systemd:
         return
-    parent = housing.hierarchies.group(cgroups.partition_folder(PARTITION))
+    parent = housing.hierarchies.group(cgroup_places.partition_folder(PARTITION))
     names = {entry.name for folder in parent.folders if folder.is_dir() for entry in folder.iterdir() if entry.is_dir()}
     for name in sorted(names):
         if housing.is_ours(name):
             try:
-                housing.hierarchies.group(f"{cgroups.partition_folder(PARTITION)}/{name}").remove()
+                housing.hierarchies.group(f"{cgroup_places.partition_folder(PARTITION)}/{name}").remove()
             except CgroupError as error:
                 log.warning("%s", error.message)
