@@ -20,6 +20,7 @@ from guesthouse import __version__
 from guesthouse.cli.registry import commands
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures import TABLE as DOMAIN_TABLE
+from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE
 from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.model.binding import accepted_names, children_of
 from guesthouse.model.domain.definition import Domain
@@ -128,7 +129,7 @@ def table(title: str, intro: str, second: str, rows: list[Row], since: dict[str,
 
 def page() -> str:
     """The whole page."""
-    answered, since = {*BUILTIN_TABLE, *CONNECT_TABLE, *DOMAIN_TABLE, *STORAGE_TABLE}, known_since()
+    answered, since = {*BUILTIN_TABLE, *CONNECT_TABLE, *DOMAIN_TABLE, *SECRET_TABLE, *STORAGE_TABLE}, known_since()
     unanswered = "A call that is not there yet is answered with code 3, as libvirt's drivers do."
     sections = [
         "# What works\n\nThis page is written by `./dev support` from the program's own tables; do not edit it.",
