@@ -45,7 +45,8 @@ FOLDERS: Final[dict[str, str]] = {
     "vircaps2xmldata": "",
     "domaincapsdata": "",
     "storagepoolcapsschemadata": "",
-    "sysinfodata": "",
+    "capabilityschemadata": "",
+    "qemucaps2xmloutdata": "",
 }
 
 #: Folders of results whose other documents are read too: those that describe what is there.

@@ -14,7 +14,7 @@ from guesthouse.errors import UnsupportedConfigError
 from guesthouse.model.backup import format_backup, parse_backup
 from guesthouse.model.binding import Style, write
 from guesthouse.model.checkpoint import format_checkpoint, parse_checkpoint
-from guesthouse.model.cpu_definition import parse_cpu
+from guesthouse.model.cpu_definition import format_cpu, parse_cpu
 from guesthouse.model.domain.device_document import FIELDS, parse_device
 from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.interface import FORMS, format_interface, parse_interface
@@ -24,6 +24,7 @@ from guesthouse.model.nodedev.device import format_node_device, parse_node_devic
 from guesthouse.model.nwfilter.filter import format_nwfilter, parse_nwfilter
 from guesthouse.model.nwfilter_binding import format_nwfilter_binding, parse_nwfilter_binding
 from guesthouse.model.pool import format_pool, parse_pool
+from guesthouse.model.reports import check_report
 from guesthouse.model.secret import format_secret, parse_secret
 from guesthouse.model.snapshot import format_snapshot, parse_snapshot
 from guesthouse.model.volume import Volume, complete_volume, format_volume, parse_volume
@@ -63,6 +64,10 @@ def _write_volume(volume: Volume) -> str:
     return format_volume(complete_volume(volume, "logical" if volume.type == "block" and not formatted else "dir"))
 
 
+def _report(name: str) -> DocumentKind:
+    return _kind(name, lambda text: check_report(text, validate=True), str)
+
+
 #: Root element to the kind.
 KINDS: Final[dict[str, DocumentKind]] = {
     "domain": _kind(
@@ -89,10 +94,15 @@ KINDS: Final[dict[str, DocumentKind]] = {
     "domainbackup": _kind(
         "domainbackup", parse_backup, lambda backup: format_backup(backup, status=backup.private is not None)
     ),
-    "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), _write),
+    "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), format_cpu),
     "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),
     "volume": _kind("storagevol", lambda text: parse_volume(text, validate=True), _write_volume),
-    **{tag: _kind("device", parse_device, _write) for tag in FIELDS},
+    "capabilities": _report("capability"),
+    "domainCapabilities": _report("domaincaps"),
+    "storagepoolCapabilities": _report("storagepoolcaps"),
+    "sources": _report("storagepoolsources"),
+    "sysinfo": _report("sysinfo"),
+    **{tag: _kind("device", parse_device, lambda element: _write(element.device)) for tag in FIELDS},
 }
 
 
