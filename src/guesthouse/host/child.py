@@ -105,9 +105,11 @@ async def run(
         return Finished(process.poll() or Exit(), bytes(output.content), bytes(errors.content))
 
 
-async def check(argv: Sequence[str], *, deadline: float, env: Mapping[str, str] | None = None) -> bytes:
+async def check(
+    argv: Sequence[str], *, deadline: float, env: Mapping[str, str] | None = None, umask: int = 0o002
+) -> bytes:
     """Run a program that must end well and return its output. Raises `ChildError` with its last words otherwise."""
-    finished = await run(argv, deadline=deadline, env=env)
+    finished = await run(argv, deadline=deadline, env=env, umask=umask)
     if not finished.ok:
         said = f": {finished.error_text[-1024:]}" if finished.errors.strip() else ""
         raise ChildError(f"Child process ({' '.join(argv)}) unexpected {finished.exit}{said}")

@@ -85,7 +85,7 @@ async def create(
     options: dict[str, str] | None = None,
     deadline: float = HEADER_DEADLINE,
 ) -> None:
-    """Make an image of `size` bytes, or of its backing image's size with None. The caller sees to who may read it.
+    """Make an image of `size` bytes, or of its backing image's size with None. Nobody else may read it.
 
     `options` are those of the format (`compat`, `preallocation`…). Raises `ImageError`, `ChildError`.
     """
@@ -97,7 +97,7 @@ async def create(
     for name, value in (options or {}).items():
         argv += ["-o", f"{name}={_escape(value)}"]
     argv += [_plain(path), *([] if size is None else [str(size)])]
-    finished = await run(argv, deadline=deadline, env=_ENVIRONMENT)
+    finished = await run(argv, deadline=deadline, env=_ENVIRONMENT, umask=0o077)
     if not finished.ok:
         raise ImageError(f"cannot create image '{path}': {_complaint(finished.error_text)}")
 

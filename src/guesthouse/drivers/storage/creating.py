@@ -65,7 +65,8 @@ async def copy(pool: StoragePool, xml: str, source_pool: StoragePool, source: En
     for name, value in _options(volume, format_, flags, copying=True).items():
         argv += ["-o", f"{name}={value}"]
     with _reserved(pool, volume.name) as place:
-        await check([*argv, os.path.join(source_pool.path, source.name), str(place.temporary)], deadline=_COPY_DEADLINE)
+        words = [*argv, os.path.join(source_pool.path, source.name), str(place.temporary)]
+        await check(words, deadline=_COPY_DEADLINE, umask=0o077)
         if volume.capacity is not None and volume.capacity.bytes_ > source.capacity:
             size = str(volume.capacity.bytes_)
             await check(
@@ -91,9 +92,10 @@ class _Place:
 
     def settle(self, mode: int) -> None:
         """Give the image its name; raises FileExistsError where that is taken. Blocks."""
-        os.chmod(self.temporary, mode)
-        descriptor = os.open(self.temporary, os.O_RDONLY | os.O_CLOEXEC)
+        # Others may write in a pool's directory too: what they put in the image's place is not followed.
+        descriptor = os.open(self.temporary, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -140,7 +142,7 @@ async def _finish(pool: StoragePool, volume: Volume, place: _Place) -> Entry:
 
 async def _give_away(wanted: Permissions, path: Path) -> None:
     if owner := wanted.chown_argument:
-        await check(["chown", owner, "--", str(path)], deadline=_SHORT_DEADLINE)
+        await check(["chown", "--no-dereference", owner, "--", str(path)], deadline=_SHORT_DEADLINE)
 
 
 def _format(volume: Volume, default: str = "raw") -> str:
