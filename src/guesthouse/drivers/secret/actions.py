@@ -92,6 +92,8 @@ async def get_value(driver: SecretDriver, uuid: bytes) -> bytes:
     secret = driver.registry.with_uuid(uuid)
     if secret.definition.private:
         raise InvalidSecretError("secret is private")
+    if driver.vault.ready:
+        return value_of(driver, secret)
     return await driver.in_thread(value_of, driver, secret)
 
 

@@ -18,6 +18,7 @@ import binascii
 import logging
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 KEY_SIZE: Final = 32
 _NONCE_SIZE: Final = 12
+_LIBRARY: Final = "cryptography.hazmat.primitives.ciphers.aead"
 _MARK: Final = b"guesthouse-secret-1 "
 
 
@@ -44,6 +46,11 @@ class Vault:
     def has_key(self) -> bool:
         """Whether there is a key: a vault without one has never sealed anything, or has lost it."""
         return self._key is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the library is loaded, so that `open` is a matter of microseconds."""
+        return _LIBRARY in sys.modules
 
     def load(self) -> None:
         """Read the key, if it is there and not read already. What is wrong with it is told by the calls that need it.
