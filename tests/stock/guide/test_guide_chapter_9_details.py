@@ -22,12 +22,15 @@ import pytest
 from tests.support.daemon import SYSTEM_PYTHON, Daemon, need
 from tests.support.guide import NAME, PROGRAMS, Reader, lacking, missing
 from tests.support.tiny import tiny_xml
+from tests.support.tiny_console import eventually
 
 pytestmark = [pytest.mark.stock, pytest.mark.timeout(120)]
 
 RUNNING = "running"
 #: A guest with the older chipset, which has neither SATA nor a watchdog of its own.
 OLD = "old"
+#: Until the guest's driver tells of its memory.
+BOOTED = 45.0
 VIRT_MANAGER = Path("/usr/share/virt-manager/virtManager")
 PROGRAM = Path(__file__).parents[2] / "support/details_view.py"
 
@@ -180,11 +183,18 @@ def test_a_guest_is_renamed_and_started_with_the_host(view: DetailsView, reader:
 
 def test_performance_is_shown(view: DetailsView) -> None:
     """9.1.2: the charts of a running guest."""
-    view(RUNNING, call="stats_memory")
-    assert view(RUNNING, call="stats_memory") == 192 * 1024
-    assert isinstance(view(RUNNING, call="cpu_time"), int | float)
-    for chart in ("guest_cpu_time_percentage", "disk_read_rate", "disk_write_rate", "network_rx_rate"):
-        assert isinstance(view(RUNNING, call=chart), int | float), chart
+    charts: dict[str, float] = {}
+
+    def all_show_something() -> bool:
+        for chart in ("cpu_time", "stats_memory", "guest_cpu_time_percentage"):
+            figure = view(RUNNING, call=chart)
+            assert isinstance(figure, int | float)
+            charts[chart] = max(figure, charts.get(chart, 0))
+        return min(charts.values()) > 0
+
+    eventually(all_show_something, BOOTED)  # what of the memory is used, the guest itself tells
+    assert charts["stats_memory"] < 192 * 1024
+    assert charts["guest_cpu_time_percentage"] <= 100
 
 
 def test_a_running_guest_is_changed(view: DetailsView, reader: Reader) -> None:
