@@ -24,7 +24,7 @@ LIVE, CONFIG, BOTH = 1, 2, 3
 def _comes(image: str) -> list[str]:
     return [
         f"<disk type='file'><source file='{image}'/><target dev='vdb'/></disk>",
-        f"<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='{image}.b'/>"
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image}.b'/>"
         "<target dev='sdb' bus='scsi'/><shareable/><serial>S1</serial></disk>",
         f"<disk type='file'><source file='{image}.j'/><target dev='sdj' bus='scsi'/><readonly/>"
         "<address type='drive' controller='1' unit='3'/></disk>",

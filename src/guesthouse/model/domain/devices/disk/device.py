@@ -222,8 +222,10 @@ class Disk(Device):
             self.driver.type = "fat" if kind == "dir" else "raw"
 
     def prepare(self, ctx: DeviceContext) -> None:
-        """Find the volume, if that was not done before, and open files; say whether lines to servers are encrypted."""
+        """Find the volume, if that was not done before, and open files; say what the host chooses for the run."""
         self.resolve(ctx.volume)
+        if self.driver is not None:
+            self.driver.cache = self.cache
         for image in self.layers():
             if image.source.fdgroup is not None:
                 image.source.handed = ctx.handed(image.source.fdgroup)
