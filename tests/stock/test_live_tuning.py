@@ -320,9 +320,13 @@ def test_processors_are_plugged_and_unplugged(agent: Daemon) -> None:
     shown = agent.virsh("dumpxml", GUEST).stdout
     assert "<vcpu id='0' enabled='yes' hotpluggable='no' order='1'/>" in shown
     assert "<vcpu id='3' enabled='yes' hotpluggable='yes' order='4'/>" in shown
-    agent.virsh("setvcpu", GUEST, "3", "--disable", "--live")
+    agent.virsh("setvcpu", GUEST, "2", "--disable", "--live")
+    numbers = [line.split()[1] for line in agent.virsh("vcpuinfo", GUEST).stdout.splitlines() if "VCPU:" in line]
+    assert numbers == ["0", "1", "3"]
+    again = agent.virsh("setvcpu", GUEST, "2", "--enable", "--live", check=False)
+    assert "QEMU cannot plug in a vcpu again after it was unplugged, without KVM" in again.stderr
     agent.guest("setvcpus", GUEST, "2", "--live")
-    assert "CPU 2/TCG" not in threads(agent)
+    assert not {"CPU 2/TCG", "CPU 3/TCG"} & set(threads(agent))
     assert inside(agent, "/sys/devices/system/cpu/present") == "0-1"
     stays = agent.virsh("setvcpus", GUEST, "1", "--live", check=False)
     assert "failed to find appropriate hotpluggable vcpus" in stays.stderr

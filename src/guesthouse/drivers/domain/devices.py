@@ -42,6 +42,7 @@ def learn_processors(run: Run, answer: Json) -> None:
     )
     run.readings.vcpu_numbers = [number for number, _ in found]
     run.readings.vcpu_threads = [thread for _, thread in found]
+    run.readings.vcpus_made = max(run.readings.vcpus_made, len(found))
 
 
 def learn_terminals(live: Domain, answer: Json) -> None:

@@ -99,7 +99,7 @@ def _vcpus(driver: Guests, _: Caller, args: rpc.DomainGetVcpusArgs) -> Struct:
     threads = facts.threads(guest.run)[: max(args.maxinfo, 0)]
     info = [
         rpc.VcpuInfo(number, facts.VCPU_RUNNING, thread.cpu_time, thread.processor)
-        for number, thread in enumerate(threads)
+        for number, thread in zip(guest.run.readings.vcpu_numbers, threads, strict=False)
     ]
     maps = b"".join(processors.bitmap(processors.affinity(thread), args.maplen) for thread in threads)
     return rpc.DomainGetVcpusRet(info, maps)

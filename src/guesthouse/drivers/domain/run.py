@@ -53,7 +53,8 @@ class Readings:
     node name, `iothreads` by QEMU's id. `dirty_rate` is QEMU's last word on that. `counter_kinds` names the counters
     of the accelerator, `guest_counters` and `processor_counters` have their values. `answered` is when QEMU last
     answered (monotonic seconds), `overdue` whether it owes an answer.
-    `vcpu_threads` are the threads of the processors that are online, `vcpu_numbers` those processors' numbers.
+    `vcpu_threads` are the threads of the processors that are online, `vcpu_numbers` those processors' numbers;
+    `vcpus_made` is how many there have been, those that were unplugged included, as far as this daemon knows.
     """
 
     known: bool = False
@@ -71,6 +72,7 @@ class Readings:
     overdue: bool = False
     vcpu_threads: list[int] = field(default_factory=list)
     vcpu_numbers: list[int] = field(default_factory=list)
+    vcpus_made: int = 0
 
     def age(self, now: float) -> int | None:
         """How old they are, in milliseconds, where QEMU owes an answer; None where they are fresh or there are none."""

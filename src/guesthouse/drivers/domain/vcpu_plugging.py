@@ -101,7 +101,17 @@ def for_count(known: Sequence[Entity], count: int) -> list[Entity]:
 
 
 async def plug(run: Run, wanted: Sequence[Entity]) -> None:
-    """Plug processors in, in this order."""
+    """Plug processors in, in this order.
+
+    Raises `OperationUnsupportedError` where QEMU would not survive it: without KVM it counts processors that were
+    unplugged among those that it can have at most, and ends when they are more.
+    """
+    coming = sum(entity.count for entity in wanted)
+    if run.live.type != "kvm" and run.readings.vcpus_made + coming > run.live.vcpu.maximum:
+        raise OperationUnsupportedError(
+            "QEMU cannot plug in a vcpu again after it was unplugged, without KVM", hint="restart the guest"
+        )
+    run.readings.vcpus_made += coming
     for entity in wanted:
         arguments = {"driver": entity.driver, "id": f"vcpu{entity.first}", **entity.props}
         await run.talk().execute("device_add", arguments)
