@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -194,3 +195,18 @@ def test_a_watchdog_dumps_and_lets_go_on(daemon: Daemon) -> None:
     (dump, *_) = dumps(daemon, "bitten")
     assert b"CORE" in notes(dump)
     daemon.virsh("destroy", "bitten")
+
+
+def test_an_interrupt_aborts_a_dump_that_is_watched(daemon: Daemon, target: Path) -> None:
+    start_sector(daemon, "idle", bytes.fromhex("f4 ebfd"), "", "")
+    os.mkfifo(target)
+    command = [str(BIN / "guest"), "-c", daemon.uri, "dump", "idle", str(target), "--verbose", "--memory-only"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as dumping:
+        wait_for(lambda: "Operation:        Dump" in daemon.virsh("domjobinfo", "idle").stdout)
+        time.sleep(1)
+        dumping.send_signal(signal.SIGINT)
+        _, errors = dumping.communicate(timeout=20)
+    assert "Dump: [ " in errors
+    assert errors.endswith("error: operation aborted: domain core dump job: canceled by client\n")
+    assert daemon.virsh("domstate", "idle").stdout == "running\n\n"
+    daemon.virsh("destroy", "idle")
