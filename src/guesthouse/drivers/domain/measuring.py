@@ -43,7 +43,7 @@ async def start_dirty_rate(guest: Guest, seconds: int, mode: int) -> None:
 async def set_threshold(guest: Guest, device: str, threshold: int) -> None:
     """Have an event sent when the guest writes beyond `threshold` bytes of an image; 0 for no event any more.
 
-    `device` is a disk's target, or that with the index of an image of its chain (`vda[2]`). Raises
+    `device` is a disk's target, or that with the index of an image of its chain (`vda[2]`; 0 is the topmost). Raises
     `OperationInvalidError` for an unknown one.
     """
     guest.live()
@@ -52,7 +52,7 @@ async def set_threshold(guest: Guest, device: str, threshold: int) -> None:
         found = _LAYER.fullmatch(device)
         disk = devices.disk_named(run.live, found["target"] if found else device)
         if disk is None or (found is None and disk.target.dev != device):
-            raise InvalidArgumentError(f"disk '{device}' was not found in the domain", domain=Origin.QEMU)
+            raise InvalidArgumentError(f"failed to find disk '{device}'", domain=Origin.QEMU)
         image = _layer(disk.layers(), int(found["index"]) if found else None)
         if image is None:
             raise OperationInvalidError(f"threshold currently can't be set for block device '{device}'")
@@ -62,6 +62,6 @@ async def set_threshold(guest: Guest, device: str, threshold: int) -> None:
 
 
 def _layer(layers: list[Image], index: int | None) -> Image | None:
-    if index is None:
+    if not index:
         return layers[0] if layers else None
     return next((image for image in layers if image.index == index), None)
