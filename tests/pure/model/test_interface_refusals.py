@@ -38,6 +38,7 @@ REFUSED = [
     ("bridge", "<source bridge='b'><ip address='::1'/></source>", "virtio", UNSUPPORTED, "'ips' does not fit"),
     (*BRIDGE[:1], BRIDGE[1] + "<target dev='t' managed='no'/>", "virtio", UNSUPPORTED, "unmanaged target dev"),
     (*BRIDGE[:1], BRIDGE[1] + "<script path='/s'/>", "virtio", UNSUPPORTED, "scripts are not supported"),
+    (*BRIDGE[:1], BRIDGE[1] + "<backenddomain name='net'/>", "virtio", UNSUPPORTED, "<backenddomain> is for Xen"),
     ("user", "<vlan><tag id='1'/></vlan>", "virtio", UNSUPPORTED, "vlan tag not supported"),
     ("direct", "<source dev='e'/><vlan><tag id='1'/></vlan>", "virtio", UNSUPPORTED, "vlan tag not supported"),
     ("ethernet", "<port isolated='yes'/>", "virtio", UNSUPPORTED, "<port isolated='yes'/>"),

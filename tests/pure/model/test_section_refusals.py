@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.model.domain import seclabel
 from guesthouse.model.domain.complete import complete
+from guesthouse.model.domain.devices.labels import labels_of
 from guesthouse.model.domain.document import parse_domain
 from tests.support.capabilities import host_defaults, qemu_capabilities
 
@@ -172,3 +175,14 @@ def test_a_label_by_hand_is_kept_and_keeps_the_guest_from_starting() -> None:
     assert domain.seclabels[0].label == "a:b:c"
     with pytest.raises(LibvirtError, match="Security driver model 'selinux' is not available"):
         seclabel.check_start(domain.seclabels)
+
+
+def test_a_label_of_a_file_keeps_the_guest_from_starting_too() -> None:
+    source = "<source file='/d.img'><seclabel model='dac' relabel='no'/>{label}</source>"
+    label = "<seclabel model='selinux' relabel='yes'><label>a:b:c</label></seclabel>"
+    disk = "<devices><disk type='file'>{source}<target dev='vda' bus='virtio'/></disk></devices>"
+    for text, refused in (("", False), (label, True)):
+        sections = disk.format(source=source.format(label=text))
+        domain = parse_domain(_GUEST.format(kind="qemu", machine="q35", boot="", sections=sections))
+        with pytest.raises(LibvirtError, match="'selinux' is not available") if refused else contextlib.nullcontext():
+            seclabel.check_start(domain.seclabels, labels_of(domain.devices.all()))

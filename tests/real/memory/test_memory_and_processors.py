@@ -248,6 +248,7 @@ def test_what_this_host_has_not_is_refused_by_name(daemon: Daemon, tmp_path: Pat
         ("<numatune><memory mode='strict' nodeset='0,99'/></numatune>", "NUMA node 99 is unavailable"),
         ("<memoryBacking><hugepages><page size='16' unit='GiB'/></hugepages></memoryBacking>",
          "Unable to find any usable hugetlbfs mount for 16777216 KiB"),
+        ("<resource><fibrechannel appid='web'/></resource>", "<fibrechannel> is not supported"),
     ):  # fmt: skip
         document = tmp_path / "refused.xml"
         document.write_text(tiny_xml("refused", extra=section))

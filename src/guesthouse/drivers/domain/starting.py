@@ -54,6 +54,7 @@ from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.base import DeviceContext
+from guesthouse.model.domain.devices.labels import labels_of
 from guesthouse.model.domain.document import copy
 from guesthouse.model.qemu_capabilities import QemuCapabilities
 from guesthouse.qemu.images import create_nvram
@@ -86,7 +87,7 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
     caps = await driver.emulators.capabilities(binary)
     tuning_checks.check(driver, definition)
     memory_places.check(definition)
-    seclabel.check_start(definition.seclabels)
+    seclabel.check_start(definition.seclabels, labels_of(definition.devices.all()))
     run = _begin(driver, guest, definition, caps)
     try:
         await _prepare_firmware(driver, run, reset=bool(flags & RESET_NVRAM))

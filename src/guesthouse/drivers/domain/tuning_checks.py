@@ -56,6 +56,10 @@ def check(driver: Guests, domain: Domain) -> None:
     else:
         missing = {"memory", "blkio", "cpu", "cpuset"}
     reason = "on this host" if where.privileged else "in session mode"
+    if domain.resource is not None and domain.resource.fibre_channel_id is not None:
+        raise UnsupportedConfigError(
+            "<fibrechannel> is not supported: nothing marks the guest's frames", hint="remove <fibrechannel>"
+        )
     if where.hierarchies is None and _has_partition(domain):
         raise UnsupportedConfigError(f"Resource partitions are not available {reason}", hint="remove <resource>")
     memory = "Memory cgroup is" if where.privileged else "Memory tuning is"

@@ -7,7 +7,8 @@ that somebody chose by hand is refused.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import default, element, opt, opt_leaf
@@ -71,11 +72,22 @@ def settle(labels: list[SecurityLabel]) -> None:
         raise XmlError("missing security model when using multiple labels")
 
 
-def check_start(labels: list[SecurityLabel]) -> None:
-    """Refuse to start a guest with a label that nobody here can give it. Raises `UnsupportedConfigError`."""
-    for label in labels:
-        if label.type == "static" or label.base_label is not None:
-            raise UnsupportedConfigError(
-                f"Security driver model '{label.model}' is not available",
-                hint="remove the <seclabel>; this host labels no guests",
-            )
+class _DeviceLabel(Protocol):
+    """What a device says of its file."""
+
+    model: str | None
+    label: str | None
+
+
+def check_start(labels: Iterable[SecurityLabel], of_devices: Iterable[_DeviceLabel] = ()) -> None:
+    """Refuse to start a guest with a label that nobody here can give it, or one of its files.
+
+    Raises `UnsupportedConfigError`.
+    """
+    chosen = [label.model for label in labels if label.type == "static" or label.base_label is not None]
+    chosen += [label.model for label in of_devices if label.label is not None and label.model != NONE]
+    if chosen:
+        raise UnsupportedConfigError(
+            f"Security driver model '{chosen[0] or 'default'}' is not available",
+            hint="remove the <seclabel>; this host labels no guests",
+        )

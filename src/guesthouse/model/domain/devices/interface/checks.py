@@ -99,6 +99,8 @@ def check(interface: Interface, ctx: DeviceContext) -> None:
     """Whether this QEMU can do it. Raises `UnsupportedConfigError` and `XmlError`."""
     if interface.type == "null":
         raise UnsupportedConfigError("network device type 'null' is not supported by this hypervisor")
+    if interface.backend_domain is not None:
+        raise UnsupportedConfigError("<backenddomain> is for Xen alone", hint="remove <backenddomain>")
     if interface.script is not None and interface.type != "ethernet":
         raise UnsupportedConfigError(f"scripts are not supported on interfaces of type {interface.type}")
     _check_host_side(interface)
