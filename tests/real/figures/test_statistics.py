@@ -131,7 +131,7 @@ def test_what_cannot_be_watched_is_refused(daemon: Daemon, images: tuple[Path, P
             "seconds=61 is invalid, please choose value within [1, 60]",
         ),
         (("domdirtyrate-calc", "figures", "--mode", "dirty-ring"), "mode dirty-ring is not enabled"),
-        (("domblkthreshold", "figures", "vdx", "1"), "disk 'vdx' was not found in the domain"),
+        (("domblkthreshold", "figures", "vdx", "1"), "failed to find disk 'vdx'"),
         (("domblkthreshold", "figures", "vda[9]", "1"), "can't be set for block device 'vda[9]'"),
     ):
         assert text in daemon.virsh(*argv, check=False).stderr
