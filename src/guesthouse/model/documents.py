@@ -125,10 +125,15 @@ def validate(text: str, kind: str | None = None) -> str:
     (92 or 67).
     """
     found = kind_of(text)
-    if found is None or (kind is not None and found.name != kind):
-        root = parse_any(text, "document").tag
-        wanted = f"a document of kind '{kind}'" if kind is not None else "one of " + ", ".join(sorted(names()))
-        raise UnsupportedConfigError(f"root element '{root}' is not known here", hint=f"expected is {wanted}")
+    if found is None:
+        root = str(parse_any(text, "document").tag)
+        raise UnsupportedConfigError(
+            f"root element '{root}' is not known here", hint=f"expected is one of {', '.join(sorted(names()))}"
+        )
+    if kind is not None and found.name != kind:
+        raise UnsupportedConfigError(
+            f"the document is of kind '{found.name}'", hint=f"expected is a document of kind '{kind}'"
+        )
     found.read(text)
     return found.name
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from guesthouse.cli.commands.xml_validate import COMMANDS
 from guesthouse.errors import LibvirtError
 from guesthouse.model import documents
 
@@ -37,8 +38,17 @@ def _run(*argv: str, text: str = "") -> subprocess.CompletedProcess[str]:
 def test_each_kind_is_known_by_its_root(text: str, kind: str) -> None:
     assert documents.validate(text) == kind
     assert documents.validate(text, kind) == kind
-    with pytest.raises(LibvirtError, match="is not known here"):
+    with pytest.raises(LibvirtError, match=f"is of kind '{kind}' .expected is a document of kind 'network'"):
         documents.validate(text, "network")
+
+
+def test_the_kinds_are_offered() -> None:
+    offered = next(option for option in COMMANDS[0].options if option.name == "kind").complete
+    assert set(offered.split()) == documents.names()
+    with pytest.raises(
+        LibvirtError, match=r"root element 'nothing' is not known here \(expected is one of capability, "
+    ):
+        documents.validate("<nothing/>")
 
 
 def test_valid_files(tmp_path: Path) -> None:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 SHAPE = "[{file, kind, valid, line, error}]"
 
+#: The kinds of documents. Their module would have to import the formats themselves.
+_KINDS = (
+    "capability cpu device domain domainbackup domaincaps domaincheckpoint domainsnapshot interface network "
+    "networkport nodedev nwfilter nwfilterbinding secret storagepool storagepoolcaps storagepoolsources storagevol sysinfo"
+)
+
 _LINE = re.compile(r"\(line (\d+)\)|; line (\d+)\)|at line (\d+):")
 
 
@@ -61,7 +67,7 @@ COMMANDS: tuple[Command, ...] = (
         "check documents, as defining them would",
         run_xml_validate,
         (
-            Option("kind", "string", "what they have to be: domain, device, storagepool, ..."),
+            Option("kind", "string", "what they have to be: domain, device, network, ...", complete=_KINDS),
             JSON,
             Option("file", "argv", "the documents", required=True, positional=True, complete="file"),
         ),

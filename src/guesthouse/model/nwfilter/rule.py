@@ -127,7 +127,7 @@ def _read_protocol(rule: Rule, node: etree._Element, attributes: Mapping[str, Ki
         except ValueError:
             raise InternalError(
                 f"{name} has illegal value {text[:200]}",
-                hint=f"it takes {attributes[name].name} in element '{node.tag}'; line {node.sourceline}",
+                hint=f"an attribute of '{node.tag!s}' that takes {attributes[name].name}; line {node.sourceline}",
             ) from None
 
 
