@@ -413,3 +413,26 @@ print(*got[0])
     assert "<memory model='dimm'>" in daemon.virsh("dumpxml", "--inactive", "guest").stdout
     assert "<memory unit='KiB'>327680</memory>" in daemon.virsh("dumpxml", "guest").stdout
     shell.close()
+
+
+def test_mainframe(daemon: Daemon, short_path: Path) -> None:
+    """Where there is no PCI bus to plug into, devices come by channel; the firmware need not agree."""
+    if not os.path.exists("/usr/bin/qemu-system-s390x"):
+        pytest.skip("there is no QEMU for s390x")
+    document = short_path / "guest.xml"
+    document.write_text(
+        "<domain type='qemu'><name>guest</name><memory unit='MiB'>64</memory><os><type arch='s390x'>hvm</type></os>"
+        "<devices><memballoon model='none'/></devices></domain>"
+    )
+    image = short_path / "image"
+    with image.open("wb") as stream:
+        stream.truncate(1 << 20)
+    daemon.virsh("define", str(document))
+    daemon.virsh("start", "guest", "--paused")
+    daemon.virsh("attach-disk", "guest", str(image), "vda", "--persistent")
+    address = "<address type='ccw' cssid='0xfe' ssid='0x0' devno='0x0000'/>"
+    assert address in daemon.virsh("dumpxml", "guest").stdout
+    assert address in daemon.virsh("dumpxml", "--inactive", "guest").stdout
+    plugged = daemon.virsh("qemu-monitor-command", "guest", "--hmp", "info qtree").stdout
+    assert 'dev: virtio-blk-ccw, id "virtio-disk0"' in plugged
+    assert 'devno = "fe.0.0000"' in plugged
