@@ -18,8 +18,9 @@ SHAPE = "[{file, kind, valid, line, error}]"
 
 #: The kinds of documents. Their module would have to import the formats themselves.
 _KINDS = (
-    "capability cpu device domain domainbackup domaincaps domaincheckpoint domainsnapshot interface network "
-    "networkport nodedev nwfilter nwfilterbinding secret storagepool storagepoolcaps storagepoolsources storagevol sysinfo"
+    "capability cpu device domain domainbackup domaincaps domaincheckpoint domainsnapshot interface "
+    "network networkport nodedev nwfilter nwfilterbinding secret storagepool storagepoolcaps storagepoolsources "
+    "storagevol sysinfo"
 )
 
 _LINE = re.compile(r"\(line (\d+)\)|; line (\d+)\)|at line (\d+):")
