@@ -146,7 +146,7 @@ class Backup:
     incremental: str | None = opt_leaf(TEXT)
     server: BackupServer | None = one(BackupServer)
     disks: BackupDisks | None = one(BackupDisks)
-    private: BackupState | None = one(BackupState)
+    private: BackupState | None = one(BackupState, live=True)
 
 
 def parse_backup(xml: str, *, validate: bool = True) -> Backup:
