@@ -178,6 +178,9 @@ def _check_live_cards(reader: Reader, guest: TinyConsole) -> None:
         assert lines(told) in (["Device detached successfully"], ["Device detach request sent successfully"])
         assert mac not in guest.run("sleep 0.5; cat /sys/class/net/*/address")
         assert mac not in reader.document()
+    path.write_text("<controller type='pci' model='pcie-root-port'/>")  # the note in 8.7
+    told = reader.types(f"sudo virsh attach-device sles15 {path} --live", check=False)
+    assert "'pci' controller cannot be hot plugged" in told
     path.write_text(VF)
     told = reader.types(f"sudo virsh attach-device sles15 {path} --live", check=False)
     assert "Interface type hostdev is currently supported on SR-IOV Virtual Functions only" in told

@@ -21,6 +21,7 @@ import pytest
 
 from tests.support.daemon import SYSTEM_PYTHON, Daemon, need
 from tests.support.guide import NAME, PROGRAMS, Reader, lacking, missing
+from tests.support.terminal import Terminal
 from tests.support.tiny import tiny_xml
 from tests.support.tiny_console import eventually
 
@@ -106,6 +107,23 @@ def view(house: Daemon) -> Iterator[DetailsView]:
 @pytest.fixture
 def reader(house: Daemon) -> Reader:
     return Reader(house, "virsh")
+
+
+# -- The windows -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("window", "guest"), [("editor", NAME), ("performance", RUNNING)])
+def test_the_details_view_opens(house: Daemon, window: str, guest: str) -> None:
+    """The chapter's opening and 9.1.2: virt-manager itself, on a screen that nobody sees."""
+    need("virt-manager", "xvfb-run")
+    command = ["virt-manager", "--no-fork", "--debug", "--connect", house.uri, f"--show-domain-{window}", guest]
+    own = {"GSETTINGS_BACKEND": "memory", "HOME": str(house.root.parent)}
+    with Terminal("xvfb-run", "-a", *command, env=own) as shown:
+        shown.expect(f"domain={guest} status=")
+        shown.expect(f"Launching requested window '{window}'")
+        shown.expect("window counter incremented to 1")
+        shown.wait_for_output(1.0)
+    assert "Traceback" not in shown.seen
 
 
 # -- 9.1 Machine setup -----------------------------------------------------------------------------
