@@ -72,14 +72,32 @@ async def prepare(driver: Guests, run: Run, program: HelperProgram, step: Prepar
 
 
 def _is_empty_directory(directory: Path, owner: str | None) -> bool:
-    """Make a directory that only its owner can read, unless it is there; whether nothing is in it."""
-    directory.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    if owner is not None:
-        entry = pwd.getpwnam(owner)
-        for path in (directory, *directory.iterdir()):
-            os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-    return not any(directory.iterdir())
+    """Make a directory that only its owner can read, unless it is there; whether nothing is in it.
+
+    The directory may be in a place where others write: a link in its stead is refused, and what has a second name
+    somewhere else stays whose it is. Raises `OperationFailedError`.
+    """
+    try:
+        directory.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+        found = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            names = os.listdir(found)
+            if owner is not None:
+                _give_away(found, names, pwd.getpwnam(owner))
+        finally:
+            os.close(found)
+    except OSError as error:
+        raise OperationFailedError(f"cannot use the directory '{directory}': {error.strerror}") from error
+    return not names
+
+
+def _give_away(directory: int, names: list[str], owner: pwd.struct_passwd) -> None:
+    os.fchown(directory, owner.pw_uid, owner.pw_gid)
+    for name in names:
+        if os.stat(name, dir_fd=directory, follow_symlinks=False).st_nlink == 1:
+            os.chown(name, owner.pw_uid, owner.pw_gid, dir_fd=directory, follow_symlinks=False)
 
 
 async def launch(driver: Guests, run: Run, program: HelperProgram, log_path: Path) -> Process:
