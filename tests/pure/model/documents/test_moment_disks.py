@@ -56,7 +56,8 @@ def snapshot(inside: str, location: str = "internal", *, uniform: bool = False) 
 def test_checkpoints() -> None:
     every = "checkpoint='bitmap' bitmap='c'"
     assert checkpoint("") == (
-        f"name='vda' {every} name='vdb' {every} name='sdc' checkpoint='no' name='sdd' checkpoint='no' name='vde' {every}"
+        f"name='vda' {every} name='vdb' {every} name='sdc' checkpoint='no' name='sdd' checkpoint='no' "
+        f"name='vde' {every}"
     )
     assert checkpoint("<disks><disk name='/dev/vg/b' bitmap='own'/></disks>") == (
         "name='vda' checkpoint='no' name='vdb' checkpoint='bitmap' bitmap='own' name='sdc' checkpoint='no' "
@@ -75,7 +76,8 @@ def test_backups() -> None:
 
 def test_snapshots() -> None:
     assert snapshot("") == (
-        "'vda' snapshot='internal' 'vdb' snapshot='internal' 'sdc' snapshot='no' 'sdd' snapshot='no' 'vde' snapshot='no'"
+        "'vda' snapshot='internal' 'vdb' snapshot='internal' 'sdc' snapshot='no' 'sdd' snapshot='no' "
+        "'vde' snapshot='no'"
     )
     assert snapshot("<disks><disk name='/srv/a.img'/></disks>", "external").startswith(
         "'vda' snapshot='external' 'vdb'"
