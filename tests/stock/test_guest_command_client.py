@@ -343,6 +343,10 @@ INFORMING = {
     "cpu-models": ["x86_64"],
     "hypervisor-cpu-models": ["--virttype", "qemu"],
     "doctor": [],
+    "cpu-stats": ["web", "--total"],
+    "domlaunchsecinfo": ["web"],
+    "plan": ["web", "PLAN"],
+    "xml-validate": ["PLAN"],
 }
 
 #: Commands whose JSON needs what this guest or host does not have.
@@ -357,6 +361,7 @@ ELSEWHERE = {
     "guestinfo": "error: argument unsupported: QEMU guest agent is not configured",
     "guestvcpus": "error: argument unsupported: QEMU guest agent is not configured",
     "get-user-sshkeys": "error: argument unsupported: QEMU guest agent is not configured",
+    "domiftune": "error: Unable to get interface parameters",
     "domif-getlink": "error: Interface (dev: eth9) not found.",
     "domifaddr": "error: Failed to query for interfaces addresses",
     "domifstat": "error: Failed to get interface stats web eth9",
@@ -364,16 +369,23 @@ ELSEWHERE = {
 }
 
 
-def test_every_command_that_informs_gives_json(served: Daemon) -> None:
+#: Commands whose JSON another test looks at, where there is what they tell of.
+IN_OTHER_TESTS = {"secret-define", "secret-dumpxml", "secret-event", "secret-get-value", "secret-list"}
+
+
+def test_every_command_that_informs_gives_json(served: Daemon, tmp_path: Path) -> None:
     shaped = {command.name for command in registry.commands() if command.shape}
-    assert shaped == set(INFORMING) | set(ELSEWHERE)
-    for name, words in INFORMING.items():
+    assert shaped == set(INFORMING) | set(ELSEWHERE) | IN_OTHER_TESTS
+    document = tmp_path / "web.xml"
+    document.write_text(served.guest("dumpxml", "web", "--inactive", "--security-info").stdout)
+    for name, given in INFORMING.items():
+        words = [str(document) if word == "PLAN" else word for word in given]
         done = served.guest(name, *words, "--json", check=False)
         assert done.stderr == "", name
         json.loads(done.stdout)
         assert done.returncode == 0 or name == "doctor"
     for name, error in ELSEWHERE.items():
-        device = ["eth9"] if name in ("domif-getlink", "domifstat") else []
+        device = ["eth9"] if name in ("domif-getlink", "domifstat", "domiftune") else []
         device = ["--source", "agent"] if name == "domifaddr" else device
         device = ["vda"] if name == "blkdeviotune" else device
         device = ["root"] if name == "get-user-sshkeys" else device

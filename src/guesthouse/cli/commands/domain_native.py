@@ -35,7 +35,7 @@ COMMANDS: tuple[Command, ...] = (
         (
             Option("format", "string", "the form: qemu-argv", required=True, positional=True, complete="qemu-argv"),
             Option("domain", "string", "the guest: its name, id or UUID", complete="domain"),
-            Option("xml", "string", "a file with a definition", positional=True, complete="file"),
+            Option("xml", "string", "a file with a definition", loose=True, complete="file"),
         ),
     ),
 )

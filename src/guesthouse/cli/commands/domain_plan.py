@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.files import read_document
-from guesthouse.cli.grammar import JSON, Command, domain, file
+from guesthouse.cli.grammar import Command, domain, file
 from guesthouse.cli.plan_table import render
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ COMMANDS: tuple[Command, ...] = (
         "domain",
         "tell what a new definition changes now, at a restart, or not at all",
         run_plan,
-        (domain(), file("a file with the new definition"), JSON),
+        (domain(), file("a file with the new definition")),
         shape=SHAPE,
         ours=True,
     ),

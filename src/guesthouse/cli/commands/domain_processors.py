@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import JSON, Command, Option, domain, flag
+from guesthouse.cli.grammar import Command, Option, domain, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ COMMANDS: tuple[Command, ...] = (
             flag("total", "only of all processors together"),
             Option("start", "int", "from this processor on"),
             Option("count", "int", "of so many processors at most"),
-            JSON,
         ),
         shape="{cpus: [{cpu_time, vcpu_time}], total: {cpu_time, user_time, system_time}}",
     ),

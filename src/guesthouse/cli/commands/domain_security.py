@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.files import read_document
-from guesthouse.cli.grammar import JSON, Command, Option, domain
+from guesthouse.cli.grammar import Command, Option, domain
 from guesthouse.cli.params import raw, value
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ COMMANDS: tuple[Command, ...] = (
         "domain",
         "print what the processor says of a guest's encrypted memory",
         run_domlaunchsecinfo,
-        (domain(), JSON),
+        (domain(),),
         shape="{parameter: value}",
     ),
     Command(

@@ -40,7 +40,7 @@ COMMANDS: tuple[Command, ...] = (
         (
             domain(),
             Option("dev", "string", "the disk, or an image of its chain: vda[2]", required=True, positional=True),
-            Option("threshold", "string", "where, in bytes or with a unit", required=True, positional=True),
+            Option("threshold", "int", "where, in bytes or with a unit", required=True, positional=True),
         ),
     ),
     Command(

@@ -6,7 +6,7 @@ import re
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.files import read_document
-from guesthouse.cli.grammar import JSON, Command, Option
+from guesthouse.cli.grammar import Command, Option
 from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False
@@ -69,7 +69,6 @@ COMMANDS: tuple[Command, ...] = (
         run_xml_validate,
         (
             Option("kind", "string", "what they have to be: domain, device, network, ...", complete=_KINDS),
-            JSON,
             Option("file", "argv", "the documents", required=True, positional=True, complete="file"),
         ),
         connect=False,
