@@ -23,6 +23,7 @@ from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import Code, InternalError, LibvirtError, OperationFailedError, Origin, UnsupportedConfigError
+from guesthouse.host.files import FileTooLargeError, read_limited
 from guesthouse.host.procfs import is_dead
 from guesthouse.model.domain.devices.chardev import CharacterDevice
 from guesthouse.qemu.monitor import connect_unix
@@ -37,6 +38,7 @@ _READ_SIZE = 65536
 _INPUT_LIMIT = 1024 * 1024
 _GATHER_SECONDS = 0.002
 _LOCKS = "/var/lock"
+_LOCK_SIZE = 32
 
 
 class Session(StreamIn):
@@ -251,9 +253,9 @@ def _lock(terminal: str) -> str:
 
 
 def _abandoned(path: str) -> bool:
+    """Whether nobody holds this lock that lives. All users may put files there: what is none is not waited for."""
     try:
-        with open(path) as file:
-            holder = int(file.read(32).strip() or "0")
-    except (OSError, ValueError):
+        holder = int(read_limited(path, _LOCK_SIZE).strip() or b"0")
+    except (OSError, ValueError, FileTooLargeError):
         return True
     return holder <= 0 or is_dead(holder)

@@ -7,7 +7,6 @@ guests are names of files.
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import tpm_state
@@ -17,6 +16,7 @@ from guesthouse.drivers.domain.states import Happening, Notice
 from guesthouse.drivers.domain.store import Intent
 from guesthouse.drivers.flags import check
 from guesthouse.errors import NoSuchDomainError, OperationInvalidError, Origin, XmlError
+from guesthouse.host.child import run as run_child
 from guesthouse.model.binding import Style
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.definition import Domain
@@ -34,6 +34,9 @@ CHECKPOINTS_METADATA = 16
 TPM = 32
 KEEP_TPM = 64
 _UNDEFINE_FLAGS = 127
+
+#: How long storage may take to tell whether a file is there, in seconds.
+_LOOK_DEADLINE = 10.0
 
 _FILE_STYLE = Style(live=False, secure=True)
 
@@ -93,32 +96,38 @@ async def undefine(driver: Guests, guest: Guest, flags: int = 0) -> None:
         raise OperationInvalidError("cannot both keep and delete nvram")
     if flags & TPM and flags & KEEP_TPM:
         raise OperationInvalidError("cannot both keep and delete TPM")
-    async with modifying(guest), driver.definitions:
+    async with modifying(guest):
         if guest.definition is None:
             raise OperationInvalidError("cannot undefine transient domain")
-        extra = _nvram_to_remove(guest.definition, flags)
+        extra = await _nvram_to_remove(guest.definition, flags)
         if not guest.active:  # else it is in use, and goes when the guest ends
             remove, keep = bool(flags & TPM), bool(flags & KEEP_TPM)
             extra += tpm_state.to_remove(driver.places, guest.definition, remove=remove, keep=keep)
-        await driver.in_thread(driver.store.undefine, Intent("undefine", guest.name, guest.uuid_text, extra=extra))
-        guest.definition = None
-        guest.autostart = guest.autostart_once = False
-        guest.changed()
-        driver.registry.version += 1
-        if not guest.active:
-            driver.registry.remove(guest)
-        driver.events.lifecycle(guest, Notice.of(Happening.UNDEFINED, "removed"))
+        async with driver.definitions:
+            await driver.in_thread(driver.store.undefine, Intent("undefine", guest.name, guest.uuid_text, extra=extra))
+            guest.definition = None
+            guest.autostart = guest.autostart_once = False
+            guest.changed()
+            driver.registry.version += 1
+            if not guest.active:
+                driver.registry.remove(guest)
+            driver.events.lifecycle(guest, Notice.of(Happening.UNDEFINED, "removed"))
 
 
-def _nvram_to_remove(domain: Domain, flags: int) -> tuple[str, ...]:
+async def _nvram_to_remove(domain: Domain, flags: int) -> tuple[str, ...]:
     path = domain.os.nvram.file if domain.os.nvram else None
-    if not path or not os.path.exists(path):
+    if not path or not await _is_there(path):
         return ()
     if flags & NVRAM:
         return (path,)
     if flags & KEEP_NVRAM:
         return ()
     raise OperationInvalidError("cannot undefine domain with nvram", hint="use --nvram or --keep-nvram")
+
+
+async def _is_there(path: str) -> bool:
+    """Whether there is a file. Its storage, which the definition names, may hang: a child looks."""
+    return (await run_child(["test", "-e", path], deadline=_LOOK_DEADLINE)).ok
 
 
 async def rename(driver: Guests, guest: Guest, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import modifying
-from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, OperationUnsupportedError, Origin
+from guesthouse.errors import (
+    Code,
+    InvalidArgumentError,
+    LibvirtError,
+    OperationTimeoutError,
+    OperationUnsupportedError,
+    Origin,
+)
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -35,7 +43,8 @@ async def memory(driver: Guests, guest: Guest, start: int, size: int, kind: int)
             await run.talk().execute(command, {**arguments}, deadline=_DEADLINE)
             return await driver.in_thread(_read, path, size)
         finally:
-            os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):  # the guest has ended meanwhile
+                os.unlink(path)
 
 
 def _read(path: str, size: int) -> bytes:
@@ -61,6 +70,10 @@ async def block(guest: Guest, path: str, offset: int, size: int) -> bytes:
     try:
         async with asyncio.timeout(_DEADLINE):  # the image may be on storage that hangs
             data = await asyncio.to_thread(_read_at, image.source.path, offset, size)
+    except TimeoutError:
+        raise OperationTimeoutError(
+            f"the storage of '{image.source.path}' did not answer within {_DEADLINE:g} seconds"
+        ) from None
     except OSError as error:
         raise LibvirtError(
             f"Failed to open file '{image.source.path}': {error.strerror}",
