@@ -186,22 +186,23 @@ def test_libvirtd_reads_what_we_defined(folder: Path) -> None:
 
 def test_guests_that_libvirtd_left_running_are_taken_up(folder: Path) -> None:
     """They go on without a pause, persistent or not; one that we cannot manage is left running, and nobody hurts it."""
-    write(folder, "iommu", "<iommu model='intel'/>")
+    write(folder, "newer", "")
     write(folder, "fleeting", "")
     script = """
         libvirtd_starts
-        virsh define plain.xml; virsh define iommu.xml
-        virsh start plain; virsh start iommu; virsh create fleeting.xml
+        virsh define plain.xml; virsh define newer.xml
+        virsh start plain; virsh start newer; virsh create fleeting.xml
         libvirtd_ends
         cat /run/libvirt/qemu/*.pid >pids
+        sed -i 's#</devices>#<unheard-of/></devices>#' /run/libvirt/qemu/newer.xml  # as of a newer libvirtd
         ours_starts
         echo "running:" $(virsh list --name | sort)
         virsh suspend plain; virsh resume plain; virsh domstate plain
-        virsh define iommu.xml
-        for pid in $(cat /run/libvirt/qemu/iommu.pid); do kill -0 $pid && echo "iommu lives"; done
+        virsh define newer.xml
+        for pid in $(cat /run/libvirt/qemu/newer.pid); do kill -0 $pid && echo "newer lives"; done
         virsh destroy plain; virsh destroy fleeting
         ours_ends
-        kill -0 $(cat /run/libvirt/qemu/iommu.pid) && echo "iommu still lives"
+        kill -0 $(cat /run/libvirt/qemu/newer.pid) && echo "newer still lives"
         ls /run/libvirt/qemu /var/lib/libvirt/qemu
     """
     out = in_namespaces(folder, script)
@@ -209,13 +210,13 @@ def test_guests_that_libvirtd_left_running_are_taken_up(folder: Path) -> None:
     assert "Domain 'plain' suspended" in out
     assert "Domain 'plain' destroyed" in out
     assert "Domain 'fleeting' destroyed" in out
-    assert "iommu lives\n" in out
-    assert "iommu still lives\n" in out
-    for trace in ("iommu.xml", "iommu.pid", "domain-2-iommu"):
+    assert "newer lives\n" in out
+    assert "newer still lives\n" in out
+    for trace in ("newer.xml", "newer.pid", "domain-2-newer"):
         assert f"\n{trace}\n" in out
     assert "\nfleeting.xml\n" not in out
     log = (folder / "ours.log").read_text()
-    assert "domain 'iommu' runs as process " in log
+    assert "domain 'newer' runs as process " in log
 
 
 def test_guests_outlive_the_daemon(folder: Path) -> None:
