@@ -114,7 +114,7 @@ def test_a_guest_is_edited_and_grows(reader: Reader) -> None:
 
     document = document.replace("<vcpu placement='static'>1</vcpu>", "<vcpu placement='static'>2</vcpu>")
     assert "XML configuration edited." in reader.edits(document)
-    affinity = "y" * int(reader.types("virsh maxvcpus >/dev/null; nproc --all"))
+    affinity = "y" * int(reader.types("nproc --all"))
     told = lines(reader.types("sudo virsh vcpuinfo sles15"))
     assert told == [line for number in (0, 1) for line in lines(CPU_INFO.format(number, affinity))]
 
@@ -240,8 +240,8 @@ def test_the_host_tells_its_processor_and_machines(reader: Reader) -> None:
         assert f">{machine}</machine>" in capabilities
 
 
-def test_the_viewer_lists_the_guests(house: Daemon) -> None:
-    """Section 8.17, steps 5 to 7: the guest is chosen from the list, and its Spice display opens."""
+def test_the_viewer_opens_the_spice_display(house: Daemon) -> None:
+    """Section 8.17, steps 5 to 7; the guest is named instead of chosen from the list, which takes a mouse."""
     need("xvfb-run", "virt-viewer")
     reader = Reader(house, "virsh")
     reader.defines(tiny_xml(NAME, devices=DUAL_HEAD))
