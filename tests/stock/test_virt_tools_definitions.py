@@ -63,8 +63,8 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option("--network bridge=br0,model=virtio,mtu.size=1400,driver.name=qemu,driver.queues=3,"
                "virtualport.type=openvswitch,"
                "virtualport.parameters.interfaceid=09b11c53-8b5c-4eeb-8f00-d84eaa0aaa3b",
-               ("interface/driver[@queues='3']", "interface/mtu[@size='1400']","
-               " "interface/virtualport[@type='openvswitch']/parameters")),
+               ("interface/driver[@queues='3']", "interface/mtu[@size='1400']",
+                "interface/virtualport[@type='openvswitch']/parameters")),
         Option("--network type=direct,source=eth0,source.mode=bridge,model=virtio,trustGuestRxFilters=yes",
                ("interface[@trustGuestRxFilters='yes']/source[@mode='bridge']",)),
         Option("--network network=default,portgroup=eng,model=virtio,filterref.filter=clean-traffic",
