@@ -137,3 +137,8 @@ def test_what_an_old_swtpm_cannot_do(wishes: swtpm.Wishes, part: str) -> None:
 def test_a_host_without_swtpm_says_what_to_install() -> None:
     with pytest.raises(LibvirtError, match=r"Unable to find 'swtpm' binary.*install the packages swtpm"):
         tpm(swtpm.Wishes("2.0", "/s"), None)
+
+
+def test_a_path_that_would_be_several_options_is_refused() -> None:
+    with pytest.raises(LibvirtError, match="its options part words by commas"):
+        tpm(swtpm.Wishes("2.0", "/lib/tpm,mode=0666"), TpmPrograms(FEATURES, SETUP_FEATURES))

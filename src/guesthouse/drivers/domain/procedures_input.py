@@ -71,9 +71,9 @@ async def _open_graphics(driver: Guests, caller: Caller, args: rpc.DomainOpenGra
 
 def _open_graphics_fd(driver: Guests, caller: Caller, args: rpc.DomainOpenGraphicsFdArgs) -> Awaitable[None]:
     flags.check(args.flags, _SKIP_AUTHENTICATION, "qemuDomainOpenGraphicsFD")
+    guest = find(driver, args.dom)
     ours, theirs = graphics.pair()
     caller.reply_fds([ours])
-    guest = find(driver, args.dom)
     return graphics.hand_over(guest, args.idx, theirs, skip=bool(args.flags & _SKIP_AUTHENTICATION))
 
 

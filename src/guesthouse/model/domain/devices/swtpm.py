@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from guesthouse.errors import Code, LibvirtError, OperationFailedError
+from guesthouse.errors import Code, LibvirtError, OperationFailedError, UnsupportedConfigError
 from guesthouse.model.domain.host_parts import HostParts, TpmPrograms
 from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, OwnLog, Preparation, SecretText
 
@@ -73,6 +73,11 @@ def program(wishes: Wishes, socket: str, name: str, uuid: str, parts: HostParts)
 
 
 def _check(wishes: Wishes, found: TpmPrograms) -> None:
+    if "," in wishes.path:
+        raise UnsupportedConfigError(
+            f"{PROGRAM} cannot keep its state in '{wishes.path}': its options part words by commas",
+            hint="choose a path without ','",
+        )
     if wishes.in_file and "nvram-backend-dir" not in found.features:
         raise LibvirtError(f"{PROGRAM} does not support file storage", code=Code.ARGUMENT_UNSUPPORTED)
     if wishes.key is not None and "cmdarg-pwd-fd" not in found.features:
