@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller
-from guesthouse.errors import InvalidArgumentError, Origin
+from guesthouse.errors import InvalidArgumentError, OperationFailedError, Origin
 from guesthouse.model.domain.devices.handed_files import HandedFiles, HandedLookup, nothing_handed
 
 if TYPE_CHECKING:
@@ -60,13 +60,23 @@ def lookup(driver: Guests, uuid: str) -> HandedLookup:
     return lambda name: driver.handed.get(uuid, {}).get(name) or nothing_handed(name)
 
 
-def descriptors_of(run: Run) -> list[int]:
-    """What a QEMU that is started has to inherit for its disks."""
-    return [
-        descriptor
+def descriptors_of(driver: Guests, run: Run) -> list[int]:
+    """What a QEMU that is started at once has to inherit for its disks.
+
+    Raises `OperationFailedError` where a group was closed since the start looked it up: its numbers may be the
+    descriptors of somebody else by now.
+    """
+    there = driver.handed.get(run.live.uuid, {}).values()
+    groups = [
+        handed
         for disk in run.live.devices.disks
         for image in disk.layers()
         for handed in (image.source.handed, image.data.source.handed if image.data is not None else None)
         if handed is not None
-        for descriptor in handed.descriptors
     ]
+    if any(all(handed is not one for one in there) for handed in groups):
+        raise OperationFailedError(
+            "file descriptors that were passed for a disk are closed",
+            hint="keep the connection that passed them until the guest runs",
+        )
+    return [descriptor for handed in groups for descriptor in handed.descriptors]

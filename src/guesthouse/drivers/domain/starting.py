@@ -163,7 +163,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
             on_event=lambda event: monitor_events.hear(driver, guest, run, event),
             on_closed=lambda _: stopping.monitor_ended(driver, guest, run),
             on_spawned=spawned,
-            pass_fds=[*network_plug.descriptors(run), *disk_descriptors.descriptors_of(run)],
+            pass_fds=[*network_plug.descriptors(run), *disk_descriptors.descriptors_of(driver, run)],
             env=variables,
             qemu_version=".".join(map(str, caps.version)) + caps.package,
         )
