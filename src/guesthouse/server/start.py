@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from guesthouse.errors import LibvirtError
+from guesthouse.host.confsyntax import ConfSyntaxError
 from guesthouse.places import Places
 from guesthouse.server import activation, background, listeners, memory, settings
 from guesthouse.server import log as logs
-from guesthouse.host.confsyntax import ConfSyntaxError
 from guesthouse.server.daemon import Daemon, DriverMaker
 from guesthouse.server.lock import OccupiedError, PlaceLock
 from guesthouse.server.options import Options

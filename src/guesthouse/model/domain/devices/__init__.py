@@ -36,9 +36,9 @@ from guesthouse.model.domain.devices.memory import MemoryDevice
 from guesthouse.model.domain.devices.nvram import Nvram
 from guesthouse.model.domain.devices.panic import Panic
 from guesthouse.model.domain.devices.pstore import Pstore
-from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.redirdev import Redirdev
 from guesthouse.model.domain.devices.redirfilter import RedirFilter
+from guesthouse.model.domain.devices.rng import Rng
 from guesthouse.model.domain.devices.serial import Parallel, ParallelTarget, Serial, SerialTarget
 from guesthouse.model.domain.devices.serial_console import Console, ConsoleTarget
 from guesthouse.model.domain.devices.shmem import Shmem
@@ -51,7 +51,8 @@ from guesthouse.model.domain.devices.watchdog import Watchdog
 from guesthouse.model.kinds import ABSOLUTE_PATH
 
 #: The order in which devices go on the command line: what others plug into comes first. Fields (`assigned` are the
-#: interfaces that are cards of the host), and for controllers their types. What is not named comes last, in the order of `Devices`.
+#: interfaces that are cards of the host), and for controllers their types. What is not named comes last, in the order
+#: of `Devices`.
 LAUNCH_ORDER: Final = (
     "iommu",
     "controllers",
