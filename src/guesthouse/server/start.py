@@ -21,6 +21,7 @@ from guesthouse.server import activation, background, listeners, memory, setting
 from guesthouse.server import log as logs
 from guesthouse.server.daemon import Daemon, DriverMaker
 from guesthouse.server.lock import OccupiedError, PlaceLock
+from guesthouse.server.loop import Loop
 from guesthouse.server.options import Options
 from guesthouse.server.settings import Settings, SettingsError
 
@@ -106,7 +107,7 @@ def _serve(
         await daemon.run(ready)
 
     try:
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(serve())
     except Exception:
         log.exception("the daemon failed")
