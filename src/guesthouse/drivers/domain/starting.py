@@ -12,6 +12,7 @@ status file says `starting`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from pathlib import Path
@@ -65,6 +66,9 @@ if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
 
 log = logging.getLogger(__name__)
+
+#: How long the place of firmware variables may take to answer, in seconds.
+_STORAGE_DEADLINE = 10.0
 
 #: Flags of a start: bits of `virDomainCreateFlags`.
 PAUSED = 1
@@ -126,8 +130,14 @@ async def _prepare_firmware(driver: Guests, run: Run, *, reset: bool) -> None:
     if nvram is None or nvram.file is None or not nvram.template:
         return
     target = Path(nvram.file)
-    if reset or not await driver.in_thread(target.exists):
-        await driver.in_thread(target.parent.mkdir, mode=0o751, parents=True, exist_ok=True)
+    try:
+        async with asyncio.timeout(_STORAGE_DEADLINE):  # the definition may name a place that hangs
+            wanted = reset or not await asyncio.to_thread(target.exists)
+            if wanted:
+                await asyncio.to_thread(target.parent.mkdir, mode=0o751, parents=True, exist_ok=True)
+    except TimeoutError:
+        raise OperationFailedError(f"the storage of '{target}' does not answer") from None
+    if wanted:
         await create_nvram(target, Path(nvram.template), nvram.template_format or "raw", nvram.format or "raw")
 
 
