@@ -37,7 +37,8 @@ def run_domsetlaunchsecstate(context: Context, args: Arguments) -> None:
     address = args.number("set-address", 0, 2**64 - 1)
     if address is not None:
         params.append(ullong_param("sev-secret-set-address", address))
-    found.set_launch_secret(params)
+    with context.during("Unable to set launch security state"):
+        found.set_launch_secret(params)
 
 
 def run_domdisplay_reload(context: Context, args: Arguments) -> None:
