@@ -111,17 +111,18 @@ async def create_nvram(
     """
     temporary = path.with_name(temporary_name())
     argv = [QEMU_IMG, "convert", "-q", "-f", template_format, "-O", format_, _plain(template), _plain(temporary)]
-    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    await asyncio.to_thread(path.parent.mkdir, mode=0o711, parents=True, exist_ok=True)
     try:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = await asyncio.to_thread(os.open, temporary, flags, 0o600)
         try:
             await check(argv, deadline=deadline, env=_ENVIRONMENT)
             await asyncio.wait_for(asyncio.to_thread(os.fsync, descriptor), deadline)
         finally:
             os.close(descriptor)
-        os.rename(temporary, path)
+        await asyncio.to_thread(os.rename, temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        await asyncio.shield(asyncio.to_thread(temporary.unlink, missing_ok=True))
         raise
 
 
