@@ -20,6 +20,7 @@ from guesthouse import __version__
 from guesthouse.cli.registry import commands
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures import TABLE as DOMAIN_TABLE
+from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
 from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE
 from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.model.binding import accepted_names, children_of
@@ -129,7 +130,8 @@ def table(title: str, intro: str, second: str, rows: list[Row], since: dict[str,
 
 def page() -> str:
     """The whole page."""
-    answered, since = {*BUILTIN_TABLE, *CONNECT_TABLE, *DOMAIN_TABLE, *SECRET_TABLE, *STORAGE_TABLE}, known_since()
+    tables = (BUILTIN_TABLE, CONNECT_TABLE, DOMAIN_TABLE, NETWORK_TABLE, SECRET_TABLE, STORAGE_TABLE)
+    answered, since = {procedure for one in tables for procedure in one}, known_since()
     unanswered = "A call that is not there yet is answered with code 3, as libvirt's drivers do."
     sections = [
         "# What works\n\nThis page is written by `./dev support` from the program's own tables; do not edit it.",

@@ -113,6 +113,11 @@ class Places:
         return (self.config if self.mode == "session" else self.lib) / "secrets/guesthouse.key"
 
     @property
+    def network_state(self) -> Path:
+        """Which virtual networks are active: `NAME.xml`, with the places given on them in `NAME.ports/`."""
+        return self.state / ("network/lib" if self.mode == "session" else "network")
+
+    @property
     def definitions(self) -> Path:
         """Persistent guest definitions: `NAME.xml`, with links in `autostart/`."""
         return self.config / "qemu"

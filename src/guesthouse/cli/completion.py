@@ -101,8 +101,14 @@ def _secrets(context: Context) -> list[str]:
     return [secret.uuid for secret in secrets(context.connection)]
 
 
+def _networks(context: Context) -> list[str]:
+    from guesthouse.client.network import networks
+
+    return [network.name for network in networks(context.connection)]
+
+
 #: What an option may say it completes with, to what asks the daemon for it.
-_OBJECTS: dict[str, Callable[[Context], list[str]]] = {"domain": _domains, "secret": _secrets}
+_OBJECTS: dict[str, Callable[[Context], list[str]]] = {"domain": _domains, "network": _networks, "secret": _secrets}
 
 
 def _paths(begun: str) -> list[str]:

@@ -162,6 +162,22 @@ MODULES: dict[str, tuple[str, ...]] = {
         "uri",
         "version",
     ),
+    "network_definition": (
+        "net-define",
+        "net-dumpxml",
+        "net-edit",
+        "net-undefine",
+        "net-name",
+        "net-uuid",
+    ),
+    "network_event": ("net-event",),
+    "network_lifecycle": (
+        "net-autostart",
+        "net-create",
+        "net-destroy",
+        "net-start",
+    ),
+    "network_list": ("net-list", "net-info"),
     "qemu_passthrough": (
         "qemu-agent-command",
         "qemu-monitor-command",

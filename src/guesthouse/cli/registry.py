@@ -20,6 +20,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("monitor", "Domain Monitoring"),
     ("events", "Domain Events"),
     ("host", "Host and Hypervisor"),
+    ("network", "Networking"),
     ("secret", "Secret"),
     ("virsh", "Virsh itself"),
     ("guest", "Guest itself"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from guesthouse.drivers.domain.driver import DomainDriver
+from guesthouse.drivers.network.driver import NetworkDriver
+from guesthouse.drivers.network.service import Service
 from guesthouse.drivers.secret.driver import SecretDriver
 from guesthouse.drivers.secret.lookup import secret_lookup
 from guesthouse.drivers.storage.driver import StorageDriver
@@ -12,10 +14,12 @@ from guesthouse.drivers.storage.lookup import volume_lookup
 
 
 def introduce(drivers: Iterable[object]) -> None:
-    """Tell the domain driver where volumes and secrets are found, if those who have them are beside it."""
+    """Tell the domain driver where volumes, networks and secrets are found, if those who have them are beside it."""
     known = list(drivers)
     for domain in (driver for driver in known if isinstance(driver, DomainDriver)):
         for storage in (driver for driver in known if isinstance(driver, StorageDriver)):
             domain.volume = volume_lookup(storage.registry)
+        for network in (driver for driver in known if isinstance(driver, NetworkDriver)):
+            domain.networks = Service(network)
         for secret in (driver for driver in known if isinstance(driver, SecretDriver)):
             domain.secret = secret_lookup(secret)

@@ -18,6 +18,7 @@ from guesthouse.drivers.api import DaemonSettings, Driver
 from guesthouse.drivers.connect import driver as connect_driver
 from guesthouse.drivers.domain import driver as domain_driver
 from guesthouse.drivers.meeting import introduce
+from guesthouse.drivers.network import driver as network_driver
 from guesthouse.drivers.secret import driver as secret_driver
 from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
@@ -41,6 +42,7 @@ DRIVERS: tuple[DriverMaker, ...] = (
     connect_driver.create,
     secret_driver.create,
     storage_driver.create,
+    network_driver.create,
     domain_driver.create,
 )
 

@@ -1,0 +1,118 @@
+"""Virtual networks of a daemon: finding, defining, starting and stopping them.
+
+The functions are libvirt's `virNetwork…` functions under shorter names
+(https://libvirt.org/html/libvirt-libvirt-network.html). All raise LibvirtError as the daemon sent it.
+"""
+
+from __future__ import annotations
+
+from guesthouse.rpc.procedures import network as rpc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guesthouse.client.connection import Connection
+    from guesthouse.rpc.types import NonnullNetwork
+
+#: Filters of `networks` (`virConnectListAllNetworksFlags`), and the flags of `define`, `create` and `Network.xml`.
+INACTIVE, ACTIVE, PERSISTENT, TRANSIENT, AUTOSTART, NO_AUTOSTART = 1, 2, 4, 8, 16, 32
+VALIDATE = 1
+XML_INACTIVE = 1
+
+
+class Network:
+    """One network. Its name and UUID were told with it; the rest is asked for."""
+
+    __slots__ = ("connection", "handle")
+
+    def __init__(self, connection: Connection, handle: NonnullNetwork) -> None:
+        self.connection = connection
+        self.handle = handle
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.handle.name
+
+    @property
+    def uuid(self) -> str:
+        """Its UUID in text form."""
+        digits = self.handle.uuid.hex()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def xml(self, flags: int = 0) -> str:
+        """Its document: of what is active, or with `XML_INACTIVE` its definition."""
+        args = rpc.NetworkGetXmlDescArgs(self.handle, flags)
+        return self.connection.ask(rpc.NetworkGetXmlDescRet, rpc.NETWORK_GET_XML_DESC, args).xml
+
+    def start(self) -> None:
+        """Make it active."""
+        self.connection.call(rpc.NETWORK_CREATE, rpc.NetworkCreateArgs(self.handle))
+
+    def destroy(self) -> None:
+        """Let it be active no more."""
+        self.connection.call(rpc.NETWORK_DESTROY, rpc.NetworkDestroyArgs(self.handle))
+
+    def undefine(self) -> None:
+        """Remove its definition."""
+        self.connection.call(rpc.NETWORK_UNDEFINE, rpc.NetworkUndefineArgs(self.handle))
+
+    def is_active(self) -> bool:
+        """Whether it is active."""
+        args = rpc.NetworkIsActiveArgs(self.handle)
+        return bool(self.connection.ask(rpc.NetworkIsActiveRet, rpc.NETWORK_IS_ACTIVE, args).active)
+
+    def is_persistent(self) -> bool:
+        """Whether it has a definition that outlives it."""
+        args = rpc.NetworkIsPersistentArgs(self.handle)
+        return bool(self.connection.ask(rpc.NetworkIsPersistentRet, rpc.NETWORK_IS_PERSISTENT, args).persistent)
+
+    def autostart(self) -> bool:
+        """Whether it starts with the daemon."""
+        args = rpc.NetworkGetAutostartArgs(self.handle)
+        return bool(self.connection.ask(rpc.NetworkGetAutostartRet, rpc.NETWORK_GET_AUTOSTART, args).autostart)
+
+    def set_autostart(self, on: bool) -> None:
+        """Start it with the daemon from now on, or no longer."""
+        self.connection.call(rpc.NETWORK_SET_AUTOSTART, rpc.NetworkSetAutostartArgs(self.handle, int(on)))
+
+    def bridge(self) -> str:
+        """The name of its bridge. Raises LibvirtError (1) where it has none."""
+        args = rpc.NetworkGetBridgeNameArgs(self.handle)
+        return self.connection.ask(rpc.NetworkGetBridgeNameRet, rpc.NETWORK_GET_BRIDGE_NAME, args).name
+
+
+def networks(connection: Connection, flags: int = 0) -> list[Network]:
+    """The networks that pass a filter (0 takes all)."""
+    args = rpc.ConnectListAllNetworksArgs(1, flags)
+    ret = connection.ask(rpc.ConnectListAllNetworksRet, rpc.CONNECT_LIST_ALL_NETWORKS, args)
+    return [Network(connection, handle) for handle in ret.nets]
+
+
+def by_name(connection: Connection, name: str) -> Network:
+    """The network of this name. Raises LibvirtError (43) where there is none."""
+    args = rpc.NetworkLookupByNameArgs(name)
+    return Network(connection, connection.ask(rpc.NetworkLookupByNameRet, rpc.NETWORK_LOOKUP_BY_NAME, args).net)
+
+
+def by_uuid(connection: Connection, uuid: bytes) -> Network:
+    """The network with this UUID. Raises LibvirtError (43) where there is none."""
+    args = rpc.NetworkLookupByUuidArgs(uuid)
+    return Network(connection, connection.ask(rpc.NetworkLookupByUuidRet, rpc.NETWORK_LOOKUP_BY_UUID, args).net)
+
+
+def define(connection: Connection, xml: str, flags: int = 0) -> Network:
+    """Define a network, or change the one of this name. Without flags it is the call that every libvirt has."""
+    if not flags:
+        plain = rpc.NetworkDefineXmlArgs(xml)
+        return Network(connection, connection.ask(rpc.NetworkDefineXmlRet, rpc.NETWORK_DEFINE_XML, plain).net)
+    args = rpc.NetworkDefineXmlFlagsArgs(xml, flags)
+    return Network(connection, connection.ask(rpc.NetworkDefineXmlFlagsRet, rpc.NETWORK_DEFINE_XML_FLAGS, args).net)
+
+
+def create(connection: Connection, xml: str, flags: int = 0) -> Network:
+    """Make and start a network that is forgotten when it stops. Without flags it is the call that every libvirt has."""
+    if not flags:
+        plain = rpc.NetworkCreateXmlArgs(xml)
+        return Network(connection, connection.ask(rpc.NetworkCreateXmlRet, rpc.NETWORK_CREATE_XML, plain).net)
+    args = rpc.NetworkCreateXmlFlagsArgs(xml, flags)
+    return Network(connection, connection.ask(rpc.NetworkCreateXmlFlagsRet, rpc.NETWORK_CREATE_XML_FLAGS, args).net)

@@ -1,0 +1,120 @@
+"""What changes virtual networks: defining, starting, stopping, removing.
+
+Each change holds `driver.changes`, is on disk before it is in memory, and is told to clients last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.network import pools
+from guesthouse.drivers.network.completing import complete
+from guesthouse.drivers.network.events import DEFINED, STARTED, STOPPED, UNDEFINED
+from guesthouse.drivers.network.registry import VirtualNetwork
+from guesthouse.drivers.network.rules import check
+from guesthouse.errors import OperationInvalidError, Origin
+from guesthouse.model.network.document import parse_network
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.network.driver import NetworkDriver
+    from guesthouse.model.network.definition import Network
+
+
+async def define(driver: NetworkDriver, xml: str, *, validate: bool = False) -> VirtualNetwork:
+    """Define a network, or change the definition of one; an active one goes on as it is until it stops.
+
+    Raises what `parse_network`, `rules.check` and `Registry.check_free` raise, and `NetworkFileError`.
+    """
+    definition = parse_network(xml, validate=validate)
+    async with driver.changes:
+        await _examine(driver, definition)
+        known = driver.registry.check_free(definition)
+        await driver.in_thread(driver.store.write_definition, definition)
+        if known is None:
+            known = VirtualNetwork(definition)
+            driver.registry.add(known)
+        known.config = definition
+        driver.events.lifecycle(known, DEFINED)
+        return known
+
+
+async def create_transient(driver: NetworkDriver, xml: str, *, validate: bool = False) -> VirtualNetwork:
+    """Make and start a network; one without a definition is forgotten when it stops. Raises as `define` and `start`."""
+    definition = parse_network(xml, validate=validate)
+    async with driver.changes:
+        await _examine(driver, definition)
+        known = driver.registry.check_free(definition)
+        if known is not None and known.active:
+            raise OperationInvalidError(f"network is already active as '{known.name}'", domain=Origin.NETWORK)
+        live = await driver.in_thread(pools.opened, definition)
+        await driver.in_thread(driver.store.write_state, live)
+        network = known or VirtualNetwork()
+        network.live = live
+        driver.registry.add(network)
+        driver.events.lifecycle(network, STARTED)
+        return network
+
+
+async def _examine(driver: NetworkDriver, definition: Network) -> None:
+    others = [other for network in driver.registry for other in (network.live, network.config) if other is not None]
+    await driver.in_thread(complete, definition, others)
+    await driver.in_thread(check, definition)
+
+
+async def start(driver: NetworkDriver, network: VirtualNetwork) -> None:
+    """Make a network active.
+
+    Raises `OperationInvalidError` for one that is, what `pools.opened` raises, and `NetworkFileError`.
+    """
+    async with driver.changes:
+        if network.active or network.config is None:
+            raise OperationInvalidError("network is already active", domain=Origin.NETWORK)
+        live = await driver.in_thread(pools.opened, network.config)
+        await driver.in_thread(driver.store.write_state, live)
+        network.live = live
+        driver.events.lifecycle(network, STARTED)
+
+
+async def stop(driver: NetworkDriver, network: VirtualNetwork) -> None:
+    """Let a network be active no more: guests keep what they have, and nobody else gets a place on it.
+
+    Raises `OperationInvalidError` for one that is not active, and `NetworkFileError`.
+    """
+    async with driver.changes:
+        name = network.running().name
+        await driver.in_thread(driver.store.remove_state, name)
+        network.ports.clear()
+        if network.config is None:
+            driver.registry.discard(name)
+        driver.events.lifecycle(network, STOPPED)
+        if network.config is not None:
+            network.live = None
+
+
+async def undefine(driver: NetworkDriver, network: VirtualNetwork) -> None:
+    """Forget a definition; an active network is transient from now on.
+
+    Raises `OperationInvalidError` for one that is transient already, and `NetworkFileError`.
+    """
+    async with driver.changes:
+        if not network.persistent:
+            raise OperationInvalidError("can't undefine transient network", domain=Origin.NETWORK)
+        await driver.in_thread(driver.store.undefine, network.name)
+        network.autostart = False
+        driver.events.lifecycle(network, UNDEFINED)
+        if network.active:
+            network.config = None
+        else:
+            driver.registry.discard(network.name)
+
+
+async def mark(driver: NetworkDriver, network: VirtualNetwork, on: bool) -> None:
+    """Start the network with the daemon from now on, or no longer.
+
+    Raises `OperationInvalidError` for a transient one, and `NetworkFileError`.
+    """
+    async with driver.changes:
+        if not network.persistent:
+            raise OperationInvalidError("cannot set autostart for transient network", domain=Origin.NETWORK)
+        await driver.in_thread(driver.store.set_autostart, network.name, on)
+        network.autostart = on

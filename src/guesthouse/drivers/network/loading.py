@@ -1,0 +1,72 @@
+"""Taking up what is on disk: definitions, networks that were active, the places on them; then what starts by itself."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.network import actions, pools
+from guesthouse.drivers.network.registry import VirtualNetwork
+from guesthouse.errors import LibvirtError
+from guesthouse.model.network.document import parse_network
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.network.driver import NetworkDriver
+    from guesthouse.model.network.definition import Network
+
+log = logging.getLogger(__name__)
+
+
+async def load(driver: NetworkDriver) -> None:
+    """Know what is on disk. A network that cannot be used is logged."""
+    async with driver.changes:
+        await driver.in_thread(driver.store.prepare)
+        for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
+            _take_definition(driver, name, text)
+        for name, live in (await driver.in_thread(driver.store.read_states)).items():
+            await _take_state(driver, name, live)
+    for network in driver.registry:
+        if network.autostart and not network.active:
+            await _autostart(driver, network)
+
+
+def _take_definition(driver: NetworkDriver, name: str, text: str) -> None:
+    try:
+        definition = parse_network(text)
+        known = driver.registry.check_free(definition)
+    except LibvirtError as error:
+        log.error("the definition of network '%s' is not usable: %s", name, error.message)
+        return
+    if definition.name != name:
+        log.error("Network config filename '%s.xml' does not match network name '%s'", name, definition.name)
+        return
+    if known is None:
+        known = VirtualNetwork(definition)
+        driver.registry.add(known)
+    known.config = definition
+    known.autostart = driver.store.is_autostart(name)
+
+
+async def _take_state(driver: NetworkDriver, name: str, live: Network) -> None:
+    known = driver.registry.get(name)
+    if known is not None and known.active:
+        return
+    if live.name != name or (known is not None and known.uuid != live.uuid):
+        log.error("the status file of network '%s' is that of another network", name)
+        return
+    if not pools.startable(live):
+        log.warning("network '%s' was active under another daemon; forward mode '%s' is not", name, live.mode)
+        return
+    network = known or VirtualNetwork()
+    network.live = live
+    for port in await driver.in_thread(driver.store.read_ports, name):
+        network.ports[port.uuid] = port
+    pools.count(live, network.ports.values())
+    driver.registry.add(network)
+
+
+async def _autostart(driver: NetworkDriver, network: VirtualNetwork) -> None:
+    try:
+        await actions.start(driver, network)
+    except LibvirtError as error:
+        log.error("Failed to autostart network '%s': %s", network.name, error.message)
