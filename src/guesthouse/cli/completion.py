@@ -107,6 +107,12 @@ def _networks(context: Context) -> list[str]:
     return [network.name for network in networks(context.connection)]
 
 
+def _node_devices(context: Context) -> list[str]:
+    from guesthouse.client.nodedev import devices
+
+    return [device.name for device in devices(context.connection)]
+
+
 #: What an option may say it completes with, to what asks the daemon for it.
 _OBJECTS: dict[str, Callable[[Context], list[str]]] = {"domain": _domains, "network": _networks, "secret": _secrets}
 

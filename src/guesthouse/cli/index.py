@@ -178,6 +178,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "net-start",
     ),
     "network_list": ("net-list", "net-info"),
+    "nodedev_binding": ("nodedev-detach", "nodedev-dettach", "nodedev-reattach", "nodedev-reset"),
+    "nodedev_event": ("nodedev-event",),
+    "nodedev_listing": ("nodedev-dumpxml", "nodedev-info", "nodedev-list"),
     "qemu_passthrough": (
         "qemu-agent-command",
         "qemu-monitor-command",

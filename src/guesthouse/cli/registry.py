@@ -21,6 +21,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("events", "Domain Events"),
     ("host", "Host and Hypervisor"),
     ("network", "Networking"),
+    ("nodedev", "Node Device"),
     ("secret", "Secret"),
     ("virsh", "Virsh itself"),
     ("guest", "Guest itself"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from guesthouse.drivers.domain.assigning import holder_of
 from guesthouse.drivers.domain.driver import DomainDriver
 from guesthouse.drivers.network.driver import NetworkDriver
 from guesthouse.drivers.network.service import Service
+from guesthouse.drivers.nodedev.driver import NodeDeviceDriver
 from guesthouse.drivers.secret.driver import SecretDriver
 from guesthouse.drivers.secret.lookup import secret_lookup
 from guesthouse.drivers.storage.driver import StorageDriver
@@ -14,7 +17,10 @@ from guesthouse.drivers.storage.lookup import volume_lookup
 
 
 def introduce(drivers: Iterable[object]) -> None:
-    """Tell the domain driver where volumes, networks and secrets are found, if those who have them are beside it."""
+    """Tell the domain driver where volumes, networks and secrets are found, if those who have them are beside it.
+
+    Who binds devices of the host is told which guest has them, and shares the domain driver's lock for that.
+    """
     known = list(drivers)
     for domain in (driver for driver in known if isinstance(driver, DomainDriver)):
         for storage in (driver for driver in known if isinstance(driver, StorageDriver)):
@@ -23,3 +29,5 @@ def introduce(drivers: Iterable[object]) -> None:
             domain.networks = Service(network)
         for secret in (driver for driver in known if isinstance(driver, SecretDriver)):
             domain.secret = secret_lookup(secret)
+        for nodedev in (driver for driver in known if isinstance(driver, NodeDeviceDriver)):
+            nodedev.holder, nodedev.assigning = partial(holder_of, domain), domain.assigning

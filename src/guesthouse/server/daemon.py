@@ -19,6 +19,7 @@ from guesthouse.drivers.connect import driver as connect_driver
 from guesthouse.drivers.domain import driver as domain_driver
 from guesthouse.drivers.meeting import introduce
 from guesthouse.drivers.network import driver as network_driver
+from guesthouse.drivers.nodedev import driver as nodedev_driver
 from guesthouse.drivers.secret import driver as secret_driver
 from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
@@ -42,6 +43,7 @@ DRIVERS: tuple[DriverMaker, ...] = (
     connect_driver.create,
     secret_driver.create,
     storage_driver.create,
+    nodedev_driver.create,
     network_driver.create,
     domain_driver.create,
 )

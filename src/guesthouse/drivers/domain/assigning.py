@@ -66,6 +66,15 @@ def _check_free(driver: Guests, run: Run, device: Hostdev) -> None:
                 )
 
 
+def holder_of(driver: Guests, address: str) -> str | None:
+    """The name of the running guest that has the PCI device at this address; None where none has."""
+    for guest in driver.registry:
+        for device in _assigned(guest.run.live) if guest.run is not None else ():
+            if isinstance(device, PciHostdev) and str(device.source.address) == address:
+                return guest.name
+    return None
+
+
 def _assigned(live: Domain) -> Iterator[Hostdev]:
     """All devices of the host that a running guest has, network cards among them."""
     yield from live.devices.hostdevs
