@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from guesthouse.errors import OperationFailedError, Origin
+from guesthouse.errors import InternalError, Origin
 from guesthouse.host.sysfs import HostTree
 from guesthouse.model.network.definition import Network
 
@@ -19,7 +19,7 @@ _DEFAULT = "virbr%d"
 def complete(network: Network, others: Sequence[Network], tree: HostTree | None = None) -> None:
     """Name the bridge that the host would make for `network`; `others` are all networks that there are.
 
-    Raises `OperationFailedError` for a name that another network has.
+    Raises `InternalError` for a name that another network has.
     """
     bridge = network.bridge
     if not network.bridged or bridge is None:
@@ -33,7 +33,7 @@ def complete(network: Network, others: Sequence[Network], tree: HostTree | None 
         own = next((one.bridge.name for one in others if one.uuid == network.uuid and one.bridge is not None), None)
         bridge.name = own or _free(bridge.name or _DEFAULT, taken | _devices(tree or HostTree()))
     elif bridge.name in taken:
-        raise OperationFailedError(f"bridge name '{bridge.name}' already in use.", domain=Origin.NETWORK)
+        raise InternalError(f"bridge name '{bridge.name}' already in use.", domain=Origin.NETWORK)
     if network.mac is None:
         digits = secrets.token_hex(3)
         network.mac = f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:]}"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guesthouse.errors import LibvirtError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.errors import LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.host.sysfs import HostTree
 from guesthouse.model.network.definition import Network
 from guesthouse.model.network.portgroup import PortGroup
 
 
 def check(network: Network, tree: HostTree | None = None) -> None:
-    """Raise `UnsupportedConfigError` for the first thing that is wrong, `XmlError` for a name of two lines."""
-    if "\n" in network.name:
-        raise XmlError("invalid char in name: \n", domain=Origin.NETWORK)
+    """Raise `UnsupportedConfigError` for the first thing that is wrong."""
     for text in (*_foreign(network), *_pool(network, tree or HostTree()), *_servers(network), *_groups(network)):
         raise _refusal(text)
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
-from guesthouse.errors import UnsupportedConfigError, XmlError
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.domain.devices.interface.bandwidth import Bandwidth
 from guesthouse.model.network.definition import Network
 from guesthouse.model.network.forward import BRIDGED
@@ -15,8 +15,10 @@ from guesthouse.model.network.forward import BRIDGED
 def _names(network: Network) -> None:
     if not network.name:
         raise XmlError("name of a network is empty")
-    if "/" in network.name:
-        raise XmlError(f"name {network.name} cannot contain '/'")
+    for character in ("/", "\n"):
+        if character in network.name:
+            text = f"invalid char in name: {character}"
+            raise LibvirtError(text, code=Code.XML_DETAIL, domain=Origin.XML)
     if network.title is not None and "\n" in network.title:
         raise XmlError("Network title can't contain newlines")
     if network.mac is not None and int(network.mac[:2], 16) & 1:

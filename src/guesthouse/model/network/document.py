@@ -29,8 +29,9 @@ def parse_network(xml: str, *, validate: bool = False) -> Network:
 
     Raises `LibvirtError` with libvirt's codes, as `parse_domain` does.
     """
-    with noticed_by(Origin.NETWORK):
+    with noticed_by(Origin.XML):
         node = parse_document(xml, "network", "network_definition")
+    with noticed_by(Origin.NETWORK):
         return read_network(node, Reading(validate=validate))
 
 
