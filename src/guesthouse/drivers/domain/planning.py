@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from guesthouse.drivers.domain import definitions, native
+from guesthouse.drivers.domain import definitions, housing, native
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import attach, kinds
 from guesthouse.drivers.domain.plan_rules import IMPOSSIBLE, command_for
@@ -78,13 +78,21 @@ async def plan(driver: Guests, guest: Guest, xml: str) -> list[Change]:
 
 
 def _as_defined(run: Run) -> Domain:
-    """What runs, as it was asked for and not as it was found: the processor, ports that were chosen."""
+    """What runs, as it was asked for and not as it was found: the processor, the group, ports that were chosen."""
     live = copy(run.live)
     live.cpu = run.defined_cpu or live.cpu
-    for graphics in live.devices.graphics:
+    _forget_choices(live)
+    return live
+
+
+def _forget_choices(domain: Domain) -> None:
+    for graphics in domain.devices.graphics:
         if graphics.autoport:
             graphics.port = -1
-    return live
+    if domain.resource is not None and domain.resource.partition == housing.PARTITION:
+        domain.resource.partition = None
+        if domain.resource.fibre_channel_id is None:
+            domain.resource = None
 
 
 async def _as_started(driver: Guests, new: Domain) -> Domain:
@@ -93,6 +101,7 @@ async def _as_started(driver: Guests, new: Domain) -> Domain:
     defined = copy(new).cpu
     prepare(domain, await native.context(driver, domain))
     domain.cpu = defined
+    _forget_choices(domain)
     for disk in domain.devices.disks:
         if disk.empty and disk.driver is not None:
             disk.driver.type = None  # an empty drive has no format
