@@ -17,6 +17,7 @@ import pytest
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures import TABLE as DOMAIN_TABLE
 from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
+from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
 from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE
 from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.errors import PHRASES, Code
@@ -43,7 +44,15 @@ from tests.support.tiny import tiny_xml
 
 pytestmark = pytest.mark.real
 
-ANSWERED = {*BUILTIN_TABLE, *CONNECT_TABLE, *DOMAIN_TABLE, *NETWORK_TABLE, *SECRET_TABLE, *STORAGE_TABLE}
+ANSWERED = {
+    *BUILTIN_TABLE,
+    *CONNECT_TABLE,
+    *DOMAIN_TABLE,
+    *NETWORK_TABLE,
+    *NODEDEV_TABLE,
+    *SECRET_TABLE,
+    *STORAGE_TABLE,
+}
 CALLS = [
     procedure for program in (REMOTE, QEMU, ADMIN) for procedure in program.procedures() if procedure.kind == "call"
 ]

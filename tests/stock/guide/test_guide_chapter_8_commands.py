@@ -267,7 +267,6 @@ def test_the_viewer_opens_the_spice_display(house: Daemon) -> None:
         ("8.9.3", "sudo virsh nodedev-detach pci_0000_04_10_0", "Node device not found"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="there is no driver for host devices yet")
 def test_devices_of_the_host(reader: Reader, section: str, printed: str, told: str) -> None:
     """On a host without this hardware each is answered with what is missing, by name."""
     assert told in reader.types(printed.format(root=reader.daemon.root), check=False), section

@@ -430,7 +430,6 @@ def test_images_of_media_are_made_and_used(house: Daemon, program: str) -> None:
     made.unlink()
 
 
-@pytest.mark.xfail(strict=True, reason="there is no driver for host devices yet, which virt-manager asks what there is")
 @pytest.mark.parametrize("section", ["9.12.1", "9.13.1"])
 def test_the_devices_of_the_host_are_offered(reader: Reader, section: str) -> None:
     """The list that a PCI or USB device is chosen from."""

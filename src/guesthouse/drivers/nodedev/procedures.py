@@ -15,7 +15,6 @@ from guesthouse.errors import (
     OperationInvalidError,
     OperationUnsupportedError,
     Origin,
-    UnsupportedConfigError,
 )
 from guesthouse.model.nodedev.device import format_node_device, parse_node_device
 from guesthouse.model.nodedev.misc import Mdev
@@ -166,7 +165,7 @@ def _refuse(xml: str, *, validate: bool) -> NoReturn:
     _only_mdev(Found(parse_node_device(xml, validate=validate), None))
 
 
-def _only_mdev(device: Found, code: Code = Code.CONFIG_UNSUPPORTED) -> NoReturn:
+def _only_mdev(device: Found, code: int = Code.CONFIG_UNSUPPORTED) -> NoReturn:
     """Refuse to change a device: a mediated one for want of what would do it, any other as libvirt does."""
     if any(isinstance(capability, Mdev) for capability in device.definition.capabilities):
         raise OperationUnsupportedError(
@@ -174,9 +173,7 @@ def _only_mdev(device: Found, code: Code = Code.CONFIG_UNSUPPORTED) -> NoReturn:
             domain=Origin.NODEDEV,
             hint="mdevctl(8) does; guests can then have them with <hostdev type='mdev'>",
         )
-    if code != UnsupportedConfigError.code:
-        raise LibvirtError("Unsupported device type", code=code, domain=Origin.NODEDEV)
-    raise UnsupportedConfigError("Unsupported device type", domain=Origin.NODEDEV)
+    raise LibvirtError("Unsupported device type", code=code, domain=Origin.NODEDEV)
 
 
 async def _register(

@@ -12,6 +12,7 @@ from typing import Final
 from guesthouse.drivers.nodedev.reading_pci import read_mdev_types
 from guesthouse.drivers.nodedev.sysdevice import SysDevice, link_name
 from guesthouse.host.sysfs import HostTree, read_text
+from guesthouse.model.binding import new
 from guesthouse.model.nodedev.misc import DrmDevice, Firmware, Hardware, Mdev, System, VdpaDevice
 from guesthouse.model.nodedev.parts import Capability, MdevTypes
 from guesthouse.model.nodedev.s390 import ApCard, ApMatrix, ApQueue, CcwDevice, ChannelAddress, CssDevice
@@ -30,7 +31,8 @@ def read_computer(tree: HostTree, uuid: str) -> System:
     def told(name: str) -> str | None:
         return read_text(folder / name) or None
 
-    return System(
+    return new(
+        System,
         product=told("product_name"),
         hardware=Hardware(
             vendor=told("sys_vendor"),
@@ -47,7 +49,7 @@ def read_drm(device: SysDevice) -> Capability | None:
     minor = device.property_number("MINOR")
     if minor is None or minor >> 6 >= len(_DRM):
         return None
-    return DrmDevice(kind=_DRM[minor >> 6])
+    return new(DrmDevice, kind=_DRM[minor >> 6])
 
 
 def read_mdev(device: SysDevice) -> Capability | None:
@@ -55,13 +57,13 @@ def read_mdev(device: SysDevice) -> Capability | None:
     type_id, group = link_name(device.path / "mdev_type"), link_name(device.path / "iommu_group")
     if type_id is None or group is None or not group.isdigit():
         return None
-    return Mdev(type_id=type_id, uuid=device.name, parent_address=device.path.parent.name, iommu_group=int(group))
+    return new(Mdev, type_id=type_id, uuid=device.name, parent_address=device.path.parent.name, iommu_group=int(group))
 
 
 def read_mdev_parent(device: SysDevice) -> Capability | None:
     """A device of the kernel's sample driver, which is nothing but a parent of mediated devices."""
     types = read_mdev_types(device.path)
-    return MdevTypes(types=types) if types else None
+    return new(MdevTypes, types=types) if types else None
 
 
 def read_vdpa(device: SysDevice) -> Capability | None:
@@ -70,7 +72,7 @@ def read_vdpa(device: SysDevice) -> Capability | None:
         names = [name for name in os.listdir(device.path) if name.startswith("vhost-vdpa")]
     except OSError:
         return None
-    return VdpaDevice(chardev=f"/dev/{min(names)}") if names else None
+    return new(VdpaDevice, chardev=f"/dev/{min(names)}") if names else None
 
 
 def read_ccw(device: SysDevice) -> Capability | None:
@@ -79,7 +81,9 @@ def read_ccw(device: SysDevice) -> Capability | None:
     if address is None:
         return None
     cssid, ssid, devno = address
-    return CcwDevice(state="online" if device.number("online") == 1 else "offline", cssid=cssid, ssid=ssid, devno=devno)
+    return new(
+        CcwDevice, state="online" if device.number("online") == 1 else "offline", cssid=cssid, ssid=ssid, devno=devno
+    )
 
 
 def read_css(device: SysDevice) -> Capability | None:
@@ -89,31 +93,32 @@ def read_css(device: SysDevice) -> Capability | None:
         return None
     cssid, ssid, devno = address
     behind, types = _channel(device.text("dev_busid") or ""), read_mdev_types(device.path)
-    return CssDevice(
+    return new(
+        CssDevice,
         cssid=cssid,
         ssid=ssid,
         devno=devno,
         channel=ChannelAddress(cssid=behind[0], ssid=behind[1], devno=behind[2]) if behind is not None else None,
-        mdev_types=MdevTypes(types=types) if types else None,
+        mdev_types=new(MdevTypes, types=types) if types else None,
     )
 
 
 def read_ap_card(device: SysDevice) -> Capability | None:
     """A crypto adapter."""
     number = device.name.removeprefix("card")
-    return ApCard(adapter=int(number, 16)) if re.fullmatch("[0-9a-f]{2}", number) else None
+    return new(ApCard, adapter=int(number, 16)) if re.fullmatch("[0-9a-f]{2}", number) else None
 
 
 def read_ap_queue(device: SysDevice) -> Capability | None:
     """A queue of a crypto adapter."""
     match = _QUEUE.fullmatch(device.name)
-    return ApQueue(adapter=int(match[1], 16), domain=int(match[2], 16)) if match is not None else None
+    return new(ApQueue, adapter=int(match[1], 16), domain=int(match[2], 16)) if match is not None else None
 
 
 def read_ap_matrix(device: SysDevice) -> Capability | None:
     """The device from which mediated crypto devices are made."""
     types = read_mdev_types(device.path)
-    return ApMatrix(mdev_types=MdevTypes(types=types) if types else None)
+    return new(ApMatrix, mdev_types=new(MdevTypes, types=types) if types else None)
 
 
 def _channel(text: str) -> tuple[int, int, int] | None:

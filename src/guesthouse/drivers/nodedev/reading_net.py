@@ -10,6 +10,7 @@ from typing import Final
 from guesthouse.drivers.nodedev.ethtool import features
 from guesthouse.drivers.nodedev.sysdevice import SysDevice
 from guesthouse.host.sysfs import HostTree
+from guesthouse.model.binding import new
 from guesthouse.model.interface import Link
 from guesthouse.model.nodedev.net import NetDevice, NetFeature, NetKind
 from guesthouse.model.nodedev.parts import Capability
@@ -23,7 +24,8 @@ def read_net(device: SysDevice) -> Capability | None:
     wireless = device.properties.get("DEVTYPE") == "wlan"
     # Only the kernel itself tells the features, and only of the host that this runs on.
     able = features(device.name) if device.tree == _HOST else []
-    return NetDevice(
+    return new(
+        NetDevice,
         interface=device.name,
         address=device.text("address"),
         link=_link(device),

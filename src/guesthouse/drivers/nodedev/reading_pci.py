@@ -14,6 +14,7 @@ from guesthouse.drivers.nodedev.names import pci_names
 from guesthouse.drivers.nodedev.sysdevice import SysDevice, link_name
 from guesthouse.host.pci import group_members
 from guesthouse.host.sysfs import numbered, read_int, read_text
+from guesthouse.model.binding import new
 from guesthouse.model.nodedev.parts import Capability, MdevType, MdevTypes, PciPlace, Product, Vendor
 from guesthouse.model.nodedev.pci import (
     HeaderType,
@@ -48,7 +49,8 @@ def read_pci(device: SysDevice) -> Capability | None:
     vendor_name, product_name = pci_names(vendor, product)
     config = _config(device.path)
     group = link_name(device.path / "iommu_group")
-    return PciDevice(
+    return new(
+        PciDevice,
         class_=device.property_number("PCI_CLASS", 16),
         domain=place.domain,
         bus=place.bus,
@@ -59,7 +61,7 @@ def read_pci(device: SysDevice) -> Capability | None:
         more=_more(device, config),
         iommu_group=_group(int(group), device) if group is not None and group.isdigit() else None,
         numa_node=node if (node := device.number("numa_node")) is not None and node >= 0 else None,
-        express=_express(config),
+        express=_express(device.path, config),
     )
 
 
@@ -94,16 +96,16 @@ def _more(device: SysDevice, config: bytes) -> list[Capability]:
     found: list[Capability] = []
     physical = link_name(device.path / "physfn")
     if physical is not None and (place := place_of(physical)) is not None:
-        found.append(PhysicalFunctionCapability(address=place))
+        found.append(new(PhysicalFunctionCapability, address=place))
     most = device.number("sriov_totalvfs") or 0
     links = (link_name(path) or "" for _, path in numbered(device.path, "virtfn"))
     virtual = [place for place in map(place_of, links) if place is not None]
     if virtual or most:
-        found.append(VirtualFunctions(max_count=most or None, addresses=virtual))
+        found.append(new(VirtualFunctions, max_count=most or None, addresses=virtual))
     if len(config) > _HEADER and (bridge := _BRIDGES.get(config[_HEADER] & 0x7F)) is not None:
         found.append(HeaderType(type=bridge))
     if types := read_mdev_types(device.path):
-        found.append(MdevTypes(types=types))
+        found.append(new(MdevTypes, types=types))
     return found
 
 
@@ -121,10 +123,13 @@ def _config(path: Path) -> bytes:
         return b""
 
 
-def _express(config: bytes) -> PciExpress | None:
+def _express(path: Path, config: bytes) -> PciExpress | None:
+    """The links; none for a device that is on PCI Express only by the size of its configuration space."""
+    if len(config) < _CONFIG_SIZE:
+        return None
     place = _express_place(config)
     if place is None:
-        return None
+        return PciExpress(links=[]) if (path / "config").stat().st_size > _CONFIG_SIZE else None
     if config[place + _FLAGS] >> 4 & 0xF in _LINKLESS:
         return PciExpress(links=[])
     able = int.from_bytes(config[place + _LINK_CAP : place + _LINK_CAP + 4], "little")
@@ -138,7 +143,7 @@ def _link(validity: str, register: int, port: int | None) -> PcieLink:
 
 def _express_place(config: bytes) -> int | None:
     """Where the Express capability is in the list of capabilities."""
-    if len(config) < _CONFIG_SIZE or not config[_STATUS] & 0x10:
+    if not config[_STATUS] & 0x10:
         return None
     place = config[_FIRST] & 0xFC
     for _ in range(_MOST_CAPABILITIES):

@@ -11,6 +11,7 @@ from typing import Final
 
 from guesthouse.drivers.nodedev.sysdevice import SysDevice
 from guesthouse.host.sysfs import read_int, read_text
+from guesthouse.model.binding import new
 from guesthouse.model.nodedev.parts import Capability
 from guesthouse.model.nodedev.storage import (
     FcHost,
@@ -43,7 +44,8 @@ def read_scsi_host(device: SysDevice) -> Capability | None:
         return None
     classes = device.tree.sys / "class"
     unique = read_int(classes / "scsi_host" / device.name / "unique_id")
-    return ScsiHost(
+    return new(
+        ScsiHost,
         host=int(number),
         unique_id=unique if unique is not None and unique >= 0 else None,
         more=_fibre_channel(classes, device.name),
@@ -55,12 +57,17 @@ def _fibre_channel(classes: Path, name: str) -> list[Capability]:
     port = classes / "fc_host" / name
     if port.is_dir():
         found.append(
-            FcHost(wwnn=_wwn(port / "node_name"), wwpn=_wwn(port / "port_name"), fabric_wwn=_wwn(port / "fabric_name"))
+            new(
+                FcHost,
+                wwnn=_wwn(port / "node_name"),
+                wwpn=_wwn(port / "port_name"),
+                fabric_wwn=_wwn(port / "fabric_name"),
+            )
         )
     for folder in (port, classes / "scsi_host" / name):
         if (folder / "vport_create").exists():
             most, used = read_int(folder / "max_npiv_vports"), read_int(folder / "npiv_vports_inuse")
-            found.append(VportOps(max_vports=most, vports=used))
+            found.append(new(VportOps, max_vports=most, vports=used))
             break
     return found
 
@@ -75,7 +82,11 @@ def read_scsi_target(device: SysDevice) -> Capability | None:
     port = device.path.parent.name
     behind = device.tree.sys / "class/fc_remote_ports" / port
     name = _wwn(behind / "port_name") if behind.is_dir() else None
-    return ScsiTarget(target=device.name, remote_port=FcRemotePort(rport=port, wwpn=name) if name is not None else None)
+    return new(
+        ScsiTarget,
+        target=device.name,
+        remote_port=new(FcRemotePort, rport=port, wwpn=name) if name is not None else None,
+    )
 
 
 def read_scsi_device(device: SysDevice) -> Capability | None:
@@ -85,12 +96,14 @@ def read_scsi_device(device: SysDevice) -> Capability | None:
         return None
     host, bus, target, lun = (int(part) for part in match.groups())
     kind = device.number("type")
-    return ScsiDevice(host=host, bus=bus, target=target, lun=lun, kind=_UNITS.get(kind) if kind is not None else None)
+    return new(
+        ScsiDevice, host=host, bus=bus, target=target, lun=lun, kind=_UNITS.get(kind) if kind is not None else None
+    )
 
 
 def read_scsi_generic(device: SysDevice) -> Capability | None:
     """The character device of a unit."""
-    return ScsiGeneric(char=device.node) if device.node is not None else None
+    return new(ScsiGeneric, char=device.node) if device.node is not None else None
 
 
 def read_storage(device: SysDevice) -> Capability | None:
@@ -102,7 +115,8 @@ def read_storage(device: SysDevice) -> Capability | None:
     serial = device.text("device/uid") if kind == "dasd" else told.get("ID_SERIAL")
     if kind == "dasd" and serial is None:
         return None
-    found = StorageDevice(
+    found = new(
+        StorageDevice,
         block=node,
         bus=told.get("ID_BUS"),
         drive_type=kind,
@@ -122,8 +136,9 @@ def read_storage(device: SysDevice) -> Capability | None:
 def _medium(device: SysDevice, kind: str, blocks: int, size: int) -> Capability:
     mark = "ID_CDROM_MEDIA" if kind == "cdrom" else "ID_FS_LABEL"
     if mark not in device.properties:
-        return Removable(media_available=0)
-    return Removable(
+        return new(Removable, media_available=0)
+    return new(
+        Removable,
         media_available=1,
         media_size=blocks * size,
         media_label=device.properties.get("ID_FS_LABEL"),

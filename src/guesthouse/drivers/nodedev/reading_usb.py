@@ -6,6 +6,7 @@ Source: Documentation/ABI/testing/sysfs-bus-usb.
 from __future__ import annotations
 
 from guesthouse.drivers.nodedev.sysdevice import SysDevice
+from guesthouse.model.binding import new
 from guesthouse.model.nodedev.parts import Capability, Product, Vendor
 from guesthouse.model.nodedev.usb import UsbDevice, UsbInterface
 
@@ -17,7 +18,8 @@ def read_usb_device(device: SysDevice) -> Capability | None:
     if bus is None or number is None or vendor is None or product is None:
         return None
     names = device.properties
-    return UsbDevice(
+    return new(
+        UsbDevice,
         bus=bus,
         device=number,
         product=Product(id=product, name=names.get("ID_MODEL_FROM_DATABASE") or device.text("product")),
@@ -27,7 +29,8 @@ def read_usb_device(device: SysDevice) -> Capability | None:
 
 def read_usb_interface(device: SysDevice) -> Capability | None:
     """One interface of a device."""
-    return UsbInterface(
+    return new(
+        UsbInterface,
         number=device.number("bInterfaceNumber", 16) or 0,
         class_=device.number("bInterfaceClass", 16) or 0,
         subclass=device.number("bInterfaceSubClass", 16) or 0,

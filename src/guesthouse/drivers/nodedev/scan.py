@@ -20,6 +20,7 @@ from guesthouse.drivers.nodedev.reading_net import read_net
 from guesthouse.drivers.nodedev.reading_pci import read_pci
 from guesthouse.drivers.nodedev.sysdevice import SysDevice, read_device
 from guesthouse.host.sysfs import HostTree
+from guesthouse.model.binding import new
 from guesthouse.model.nodedev.device import DeviceDriver, DeviceNode, NodeDevice, Parent
 from guesthouse.model.nodedev.misc import Mdev
 from guesthouse.model.nodedev.net import NetDevice
@@ -72,7 +73,7 @@ class Found:
 
 def scan(tree: HostTree, uuid: str) -> dict[str, Found]:
     """The devices by name; `uuid` is the host's. What goes while it is read is left out."""
-    computer = NodeDevice(name=COMPUTER, capabilities=[misc.read_computer(tree, uuid)])
+    computer = new(NodeDevice, name=COMPUTER, capabilities=[misc.read_computer(tree, uuid)])
     devices: list[tuple[SysDevice, NodeDevice]] = []
     names: dict[Path, str] = {}
     for path in sorted(set(_paths(tree))):
@@ -83,7 +84,7 @@ def scan(tree: HostTree, uuid: str) -> dict[str, Found]:
     found = {COMPUTER: Found(computer, None)}
     for device, definition in devices:
         above = (names[folder] for folder in device.path.parents if folder in names)
-        definition.parent = Parent(name=next(above, COMPUTER))
+        definition.parent = new(Parent, name=next(above, COMPUTER))
         found[definition.name] = Found(definition, device.path)
     return found
 
@@ -104,7 +105,8 @@ def _define(path: Path, tree: HostTree) -> tuple[SysDevice, NodeDevice] | None:
     if device is None or capability is None:
         return None
     driver = device.driver
-    return device, NodeDevice(
+    return device, new(
+        NodeDevice,
         name=_name(device, capability),
         path=device.sysfs_path,
         nodes=_nodes(device),
