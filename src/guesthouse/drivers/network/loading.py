@@ -21,10 +21,11 @@ async def load(driver: NetworkDriver) -> None:
     """Know what is on disk. A network that cannot be used is logged."""
     async with driver.changes:
         await driver.in_thread(driver.store.prepare)
-        for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
-            _take_definition(driver, name, text)
+        # What is active comes first: guests are on it, and a file that is in its way is not.
         for name, live in (await driver.in_thread(driver.store.read_states)).items():
             await _take_state(driver, name, live)
+        for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
+            _take_definition(driver, name, text)
     for network in driver.registry:
         if network.autostart and not network.active:
             await _autostart(driver, network)
