@@ -180,7 +180,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "network_list": ("net-list", "net-info"),
     "nodedev_binding": ("nodedev-detach", "nodedev-dettach", "nodedev-reattach", "nodedev-reset"),
     "nodedev_event": ("nodedev-event",),
-    "nodedev_listing": ("nodedev-dumpxml", "nodedev-info", "nodedev-list"),
+    "nodedev_listing": ("nodedev-list", "nodedev-dumpxml", "nodedev-info"),
     "qemu_passthrough": (
         "qemu-agent-command",
         "qemu-monitor-command",
