@@ -65,7 +65,7 @@ class NoNetworks:
             f"no network with matching name '{request.network}'",
             code=Code.NO_NETWORK,
             domain=Origin.NETWORK,
-            hint="there is no network driver yet; use <interface type='bridge'> or type='user'",
+            hint="this daemon has no network driver; use <interface type='bridge'> or type='user'",
         )
 
     async def release(self, network: str, port: str) -> None:
