@@ -114,7 +114,12 @@ def _node_devices(context: Context) -> list[str]:
 
 
 #: What an option may say it completes with, to what asks the daemon for it.
-_OBJECTS: dict[str, Callable[[Context], list[str]]] = {"domain": _domains, "network": _networks, "secret": _secrets}
+_OBJECTS: dict[str, Callable[[Context], list[str]]] = {
+    "domain": _domains,
+    "network": _networks,
+    "nodedev": _node_devices,
+    "secret": _secrets,
+}
 
 
 def _paths(begun: str) -> list[str]:
