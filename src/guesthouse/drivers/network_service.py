@@ -5,6 +5,7 @@ The two may live in one daemon or in two; the domain driver knows this interface
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +56,9 @@ class NetworkService(Protocol):
     async def release(self, network: str, port: str) -> None:
         """Give a place back by its id; one that is unknown was given back already."""
 
+    async def keep_only(self, ports: Collection[str]) -> None:
+        """Give back all places but those with these ids: their guests ended while no daemon ran."""
+
 
 class NoNetworks:
     """A host without a network driver."""
@@ -69,4 +73,7 @@ class NoNetworks:
         )
 
     async def release(self, network: str, port: str) -> None:
+        """Nothing was given."""
+
+    async def keep_only(self, ports: Collection[str]) -> None:
         """Nothing was given."""

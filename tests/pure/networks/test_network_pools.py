@@ -181,7 +181,10 @@ def test_places_on_devices(tmp_path: Path) -> None:
         ("direct", "eth0", "private"), ("direct", "eth1", "private"), ("direct", "eth0", "private"),
     ]  # fmt: skip
     assert connections(driver) == [3, 2, 1]
-    assert connections(started(tmp_path)) == [3, 2, 1]
+    later = started(tmp_path)
+    assert connections(later) == [3, 2, 1]
+    asyncio.run(Service(later).keep_only({places[2].id}))  # the other guests ended while no daemon ran
+    assert connections(later) == connections(started(tmp_path)) == [1, 1, 0]
 
 
 def test_a_device_is_one_guests_alone(tmp_path: Path) -> None:

@@ -165,14 +165,17 @@ def outlives_qemu(run: Run) -> bool:
 
 
 async def sweep(driver: Guests) -> None:
-    """Remove the macvtaps of ours that belong to no running guest: their guests ended while no daemon ran."""
-    kept = [
-        interface.host_device
+    """Remove what belongs to no running guest, macvtaps and places on networks: it ended while no daemon ran."""
+    cards = [
+        interface
         for guest in driver.registry
         if guest.run is not None
         for interface in guest.run.live.devices.interfaces
-        if interface.host_device is not None
     ]
+    with _logged("looking for places on networks that are nobody's"):
+        ports = {interface.source.portid for interface in cards if interface.source is not None}
+        await driver.networks.keep_only({port for port in ports if port is not None})
+    kept = [interface.host_device for interface in cards if interface.host_device is not None]
     with _logged("looking for macvtap devices that are nobody's"):
         for name in await driver.in_thread(links.leftovers, _mark(driver), kept):
             log.warning("macvtap device '%s' belongs to no guest that runs; it is removed", name)

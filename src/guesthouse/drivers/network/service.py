@@ -5,7 +5,9 @@ A place is written down before it is given, so that the next daemon knows who is
 
 from __future__ import annotations
 
+import logging
 import uuid as _uuid
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import network_service as seam
@@ -21,6 +23,8 @@ from guesthouse.model.owner import Owner
 
 if TYPE_CHECKING:
     from guesthouse.drivers.network.driver import NetworkDriver
+
+log = logging.getLogger(__name__)
 
 #: The kinds of switches that a bridge can be, and a macvtap can talk to; and what the text calls what they are used by.
 _SWITCHES = {"bridge": (("openvswitch",), "a bridge device"), "direct": (("802.1Qbg", "802.1Qbh"), "a macvtap device")}
@@ -46,7 +50,7 @@ class Service:
             kept = _to_keep(live, given, request)
             await driver.in_thread(driver.store.write_port, live.name, kept)
             network.ports[given.id] = kept
-            await self._count(network, live)
+            pools.count(live, network.ports.values())
         return given
 
     async def release(self, network: str, port: str) -> None:
@@ -54,15 +58,21 @@ class Service:
         driver = self._driver
         async with driver.changes:
             known = driver.registry.get(network)
-            if known is None or known.live is None or port not in known.ports:
-                return
-            await driver.in_thread(driver.store.remove_port, network, port)
-            del known.ports[port]
-            await self._count(known, known.live)
+            if known is not None and port in known.ports:
+                await self._give_back(known, port)
 
-    async def _count(self, network: VirtualNetwork, live: Network) -> None:
-        pools.count(live, network.ports.values())
-        await self._driver.in_thread(self._driver.store.write_state, live)
+    async def keep_only(self, ports: Collection[str]) -> None:
+        """Give back all places but those with these ids. Raises `NetworkFileError`."""
+        async with self._driver.changes:
+            for network in self._driver.registry:
+                for port in [one for one in network.ports if one not in ports]:
+                    log.warning("port %s of network '%s' belongs to no guest that runs", port, network.name)
+                    await self._give_back(network, port)
+
+    async def _give_back(self, network: VirtualNetwork, port: str) -> None:
+        await self._driver.in_thread(self._driver.store.remove_port, network.name, port)
+        del network.ports[port]
+        pools.count(network.running(), network.ports.values())
 
 
 def _choose(live: Network, request: seam.PortRequest) -> seam.NetworkPort:
