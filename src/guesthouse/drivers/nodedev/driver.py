@@ -115,8 +115,9 @@ class NodeDeviceDriver:
             self._visit = asyncio.get_running_loop().create_task(self._look_soon())
 
     async def _look_soon(self) -> None:
-        await asyncio.sleep(_SETTLE)
-        await self.devices()
+        while self._uevents.pending:  # more may be said while sysfs is read
+            await asyncio.sleep(_SETTLE)
+            await self.devices()
 
 
 def create(places: Places, settings: DaemonSettings | None = None) -> NodeDeviceDriver:

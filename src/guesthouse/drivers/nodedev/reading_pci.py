@@ -129,12 +129,19 @@ def _express(path: Path, config: bytes) -> PciExpress | None:
         return None
     place = _express_place(config)
     if place is None:
-        return PciExpress(links=[]) if (path / "config").stat().st_size > _CONFIG_SIZE else None
+        return PciExpress(links=[]) if _size(path / "config") > _CONFIG_SIZE else None
     if config[place + _FLAGS] >> 4 & 0xF in _LINKLESS:
         return PciExpress(links=[])
     able = int.from_bytes(config[place + _LINK_CAP : place + _LINK_CAP + 4], "little")
     used = int.from_bytes(config[place + _LINK_STATUS : place + _LINK_STATUS + 2], "little")
     return PciExpress(links=[_link("cap", able, able >> 24), _link("sta", used, None)])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _link(validity: str, register: int, port: int | None) -> PcieLink:

@@ -124,26 +124,34 @@ def read_storage(device: SysDevice) -> Capability | None:
         vendor=device.text("device/vendor"),
         serial=serial,
     )
-    # The kernel counts in units of 512 bytes, whatever the disk's own are; libvirt multiplies by these all the same.
-    blocks, size = device.number("size") or 0, device.number("queue/logical_block_size") or 0
-    if kind in _FIXED:
-        found.size, found.logical_block_size, found.num_blocks = blocks * size, size or None, blocks or None
-    elif device.number("removable") == 1:
-        found.more = [_medium(device, kind, blocks, size)]
+    if kind not in _FIXED and device.number("removable") == 1:
+        found.more = [_medium(device, kind)]
+    else:
+        found.size, found.logical_block_size, found.num_blocks = _sizes(device)
     return found
 
 
-def _medium(device: SysDevice, kind: str, blocks: int, size: int) -> Capability:
+def _sizes(device: SysDevice) -> tuple[int, int | None, int | None]:
+    """The size in bytes, that of a block, and their number; without a medium only the size, which is 0.
+
+    The kernel counts in units of 512 bytes, whatever the disk's own are; libvirt multiplies by these all the same.
+    """
+    blocks, size = device.number("size") or 0, device.number("queue/logical_block_size") or 0
+    return blocks * size, *((size, blocks) if size or blocks else (None, None))
+
+
+def _medium(device: SysDevice, kind: str) -> Capability:
     mark = "ID_CDROM_MEDIA" if kind == "cdrom" else "ID_FS_LABEL"
     if mark not in device.properties:
-        return new(Removable, media_available=0)
+        return new(Removable, media_available=0, media_size=0)
+    size, block, number = _sizes(device)
     return new(
         Removable,
         media_available=1,
-        media_size=blocks * size,
+        media_size=size,
         media_label=device.properties.get("ID_FS_LABEL"),
-        logical_block_size=size or None,
-        num_blocks=blocks or None,
+        logical_block_size=block,
+        num_blocks=number,
     )
 
 

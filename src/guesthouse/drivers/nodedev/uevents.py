@@ -34,6 +34,11 @@ class Uevents:
         """Whether the kernel is listened to at all; a container may forbid it."""
         return self._socket is not None
 
+    @property
+    def pending(self) -> bool:
+        """Whether something was said that nobody has taken."""
+        return self._missed
+
     def start(self) -> None:
         """Listen from now on."""
         if self._socket is not None:
