@@ -17,6 +17,10 @@ CARD = "<interface type='network'><source network='{}'/><model type='virtio'/></
 BRIDGED = "<network><name>br</name><forward mode='bridge'/><bridge name='br0'/><port isolated='yes'/></network>"
 DIRECT = "<network><name>lower</name><forward mode='bridge'><interface dev='br1'/></forward></network>"
 
+PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "".join(
+    f"<controller type='pci' index='{index}' model='pcie-root-port'/>" for index in range(1, 9)
+)
+
 
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
@@ -53,14 +57,18 @@ def connections(daemon: Daemon, name: str) -> int:
 
 
 def test_a_guest_on_a_bridge(namespace: Namespace, daemon: Daemon) -> None:
-    define(daemon, "web", CARD.format("br"))
+    define(daemon, "web", CARD.format("br") + PORTS)
     refused = daemon.virsh("start", "web", check=False).stderr
     assert "Network not found: no network with matching name 'br'" in refused
     add(daemon, "br", BRIDGED)
+    define(daemon, "lost", CARD.format("br") + CARD.format("nowhere"))
+    assert "'nowhere'" in daemon.virsh("start", "lost", check=False).stderr
+    assert connections(daemon, "br") == 0  # what the first card had was given back
 
     daemon.virsh("start", "web")
-    assert "br0" in namespace.run("ip link show vnet0")
-    assert "isolated on" in namespace.run("bridge -d link show dev vnet0")
+    (tap,) = namespace.devices() - {"lo", "br0"}
+    assert "master br0" in namespace.run(f"ip link show {tap}")
+    assert "isolated on" in namespace.run(f"bridge -d link show dev {tap}")
     assert connections(daemon, "br") == 1
     shown = daemon.virsh("dumpxml", "web").stdout
     assert "<source network='br' portid='" in shown
@@ -77,7 +85,8 @@ def test_a_guest_on_a_bridge(namespace: Namespace, daemon: Daemon) -> None:
     assert list(ports.iterdir()) == []
 
     daemon.virsh("start", "web")
-    assert connections(daemon, "br") == 1
+    daemon.virsh("attach-interface", "web", "network", "br", "--model", "virtio")
+    assert connections(daemon, "br") == 2
     daemon.kill()  # the guest ends while no daemon sees it
     for pid in daemon.guest_processes():
         os.kill(pid, signal.SIGKILL)
