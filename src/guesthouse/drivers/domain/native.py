@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import definitions, environment, host_parts, surroundings
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InvalidArgumentError
+from guesthouse.errors import InvalidArgumentError, Origin
 from guesthouse.model.domain.command_line import prepare, realise
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy
@@ -43,7 +43,9 @@ async def command_line(driver: Guests, native_format: str, xml: str) -> str:
     Raises `InvalidArgumentError` for another format than `qemu-argv`, and what `definitions.read` raises.
     """
     if native_format != QEMU_ARGV:
-        raise InvalidArgumentError(f"unsupported config type {native_format}", hint=f"the format is '{QEMU_ARGV}'")
+        raise InvalidArgumentError(
+            f"unsupported config type {native_format}", domain=Origin.QEMU, hint=f"the format is '{QEMU_ARGV}'"
+        )
     domain = copy(await definitions.read(driver, xml))
     launch = await context(driver, domain)
     prepare(domain, launch)
