@@ -45,9 +45,7 @@ def test_each_kind_is_known_by_its_root(text: str, kind: str) -> None:
 def test_the_kinds_are_offered() -> None:
     offered = next(option for option in COMMANDS[0].options if option.name == "kind").complete
     assert set(offered.split()) == documents.names()
-    with pytest.raises(
-        LibvirtError, match=r"is not known here \(expected is one of capability, "
-    ):
+    with pytest.raises(LibvirtError, match=r"is not known here \(expected is one of capability, "):
         documents.validate("<nothing/>")
 
 

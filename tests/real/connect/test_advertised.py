@@ -69,8 +69,8 @@ SINGLE = {
         "<tpm><backend type='external'><source type='unix' mode='connect' path='/run/tpm'/></backend></tpm>"
     ),
     ("rng", "backendModel", "egd"): (
-        "<rng model='virtio'><backend model='egd' type='udp'><source mode='connect' host='::1' service='1234'/></backend>"
-        "</rng>"
+        "<rng model='virtio'><backend model='egd' type='udp'><source mode='connect' host='::1' service='1234'/>"
+        "</backend></rng>"
     ),
     # libvirt offers the word for what the absence of the attribute means, and does not take it.
     ("hostdev", "pciBackend", "default"): (

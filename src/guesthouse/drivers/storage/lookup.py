@@ -15,7 +15,8 @@ _ATTRIBUTES = {"file": "file", "block": "dev", "dir": "dir_"}
 
 def volume_lookup(registry: Registry) -> VolumeLookup:
     """The lookup in these pools. It raises `NoPoolError`, `NoVolumeError`, `OperationInvalidError`, and
-    `XmlError` for a mode: pools of files have none."""
+    `XmlError` for a mode: pools of files have none.
+    """
 
     def find(pool_name: str, name: str, mode: str | None) -> tuple[str, PlainSource]:
         pool = registry.named(pool_name)
