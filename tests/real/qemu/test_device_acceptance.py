@@ -111,7 +111,15 @@ def test_command_line(name: str, folder: Path) -> None:
 
 #: What QEMU says about a device that cannot be plugged in while the machine is there, or only where there is room; and
 #: about a filesystem, whose directory can only be given on the command line.
-NOT_NOW = ("hotplug", "hot-plug", "not allowed", "doesn't support", "can't be hot", "unavailable", "t find fsdev")
+NOT_NOW = (
+    "hotplug",
+    "hot-plug",
+    "not allowed",
+    "doesn't support",
+    "can't be hot",
+    "unavailable",
+    "couldn't find fsdev",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in ACCEPTED if "controllers" not in name and "display" not in name])
