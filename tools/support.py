@@ -34,7 +34,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/support.md"
 DOMAIN_FORMAT = ROOT / "tools/data/domain-format.txt"
 VIRSH_COMMANDS = ROOT / "tools/data/virsh-commands.txt"
-WORKS, ABSENT, REFUSED = "works", "not there yet", "refused by name"
+WORKS, ABSENT, REFUSED, KEPT = "works", "not there yet", "refused by name", "kept, without effect"
+#: What a definition may carry though nothing is done with it; docs/decisions/0007-kept-and-not-done.md has the reasons.
+VOID = ("domain/clock/timer/catchup", "domain/features/pae", "domain/idmap", "domain/on_lockfailure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def element_rows() -> list[Row]:
             continue
         missing = [name for name in attributes if name not in claimed[path]]
         note = "without " + ", ".join(f"`{name}`" for name in missing) if missing else ""
-        rows.append(Row(f"`{path}`", note, WORKS))
+        void = any(path == name or path.startswith(f"{name}/") for name in VOID)
+        rows.append(Row(f"`{path}`", note, KEPT if void else WORKS))
     return rows
 
 

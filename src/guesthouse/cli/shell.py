@@ -85,7 +85,7 @@ def _terminal(context: Context) -> Callable[[str], str | None]:
 
     path = history_file(context.settings.environment, context.settings.program)
 
-    class Discreet(FileHistory):
+    class SecretKeepingHistory(FileHistory):
         """A history without the lines that may have a password in them."""
 
         def store_string(self, string: str) -> None:
@@ -95,7 +95,7 @@ def _terminal(context: Context) -> Callable[[str], str | None]:
     history: History
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        history = Discreet(path)
+        history = SecretKeepingHistory(path)
     except OSError:
         history = InMemoryHistory()
     session: PromptSession[str] = PromptSession(
