@@ -73,10 +73,7 @@ def test_cache(tmp_path: Path) -> None:
 
         first = await probe(binary, tmp_path, kvm=False)
         assert runs() == 1
-        before = time.perf_counter()
-        again = await probe(binary, tmp_path, kvm=False)
-        assert time.perf_counter() - before < 0.05
-        assert again == first
+        assert await probe(binary, tmp_path, kvm=False) == first
         assert runs() == 1
 
         os.utime(binary, ns=(1, 1))
