@@ -347,6 +347,18 @@ INFORMING = {
     "domlaunchsecinfo": ["web"],
     "plan": ["web", "PLAN"],
     "xml-validate": ["PLAN"],
+    "nodedev-list": [],
+    "nodedev-info": ["computer"],
+    "nodedev-dumpxml": ["computer"],
+    "nodedev-event": ["--list"],
+    "net-define": ["NETWORK"],
+    "net-list": ["--all"],
+    "net-info": ["shared"],
+    "net-dumpxml": ["shared"],
+    "net-uuid": ["shared"],
+    "net-name": ["3d1b0f6e-95a6-4d0e-8f0c-0e6f1f4b7a11"],
+    "net-create": ["PASSING"],
+    "net-event": ["--list"],
 }
 
 #: Commands whose JSON needs what this guest or host does not have.
@@ -366,6 +378,9 @@ ELSEWHERE = {
     "domifaddr": "error: Failed to query for interfaces addresses",
     "domifstat": "error: Failed to get interface stats web eth9",
     "nodesevinfo": "error: Unable to get host SEV information",
+    "nodedev-detach": "error: Could not find matching device 'web'",
+    "nodedev-reattach": "error: Could not find matching device 'web'",
+    "nodedev-reset": "error: Could not find matching device 'web'",
 }
 
 
@@ -378,8 +393,14 @@ def test_every_command_that_informs_gives_json(served: Daemon, tmp_path: Path) -
     assert shaped == set(INFORMING) | set(ELSEWHERE) | IN_OTHER_TESTS
     document = tmp_path / "web.xml"
     document.write_text(served.guest("dumpxml", "web", "--inactive", "--security-info").stdout)
+    network = tmp_path / "network.xml"
+    text = "<network><name>{}</name>{}<forward mode='bridge'/><bridge name='{}'/></network>"
+    network.write_text(text.format("shared", "<uuid>3d1b0f6e-95a6-4d0e-8f0c-0e6f1f4b7a11</uuid>", "br0"))
+    passing = tmp_path / "passing.xml"
+    passing.write_text(text.format("passing", "", "br1"))
+    files = {"PLAN": str(document), "NETWORK": str(network), "PASSING": str(passing)}
     for name, given in INFORMING.items():
-        words = [str(document) if word == "PLAN" else word for word in given]
+        words = [files.get(word, word) for word in given]
         done = served.guest(name, *words, "--json", check=False)
         assert done.stderr == "", name
         json.loads(done.stdout)
