@@ -386,15 +386,17 @@ def test_many_refused_starts_at_once_are_told_at_once(daemon: Daemon) -> None:
         daemon.virsh("define", str(daemon.root / "bad.xml"))
     script = """
 import threading
+told = []
 def work(number):
     guest = libvirt.open(sys.argv[1]).lookupByName(f"bad{number}")
     for _ in range(25):
         try:
             guest.create()
         except libvirt.libvirtError as error:
-            print(error.get_error_code())
+            told.append(error.get_error_code())
 threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
+print(len(told), set(told))
 """
-    assert daemon.python(script).stdout.split() == ["1"] * 100
+    assert daemon.python(script).stdout == "100 {1}\n"
