@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from guesthouse.errors import Code, LibvirtError, Origin
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.domain.devices.interface.bandwidth import Bandwidth
 from guesthouse.model.domain.devices.interface.virtualport import VirtualPort
 from guesthouse.model.domain.devices.interface.vlan import Vlan
@@ -59,6 +59,12 @@ class NetworkService(Protocol):
     async def keep_only(self, ports: Collection[str]) -> None:
         """Give back all places but those with these ids: their guests ended while no daemon ran."""
 
+    async def address(self, network: str) -> str:
+        """The host's own address in a network, where displays can listen.
+
+        Raises error 43 for an unknown network, 1 for one that has no address.
+        """
+
 
 class NoNetworks:
     """A host without a network driver."""
@@ -77,3 +83,11 @@ class NoNetworks:
 
     async def keep_only(self, ports: Collection[str]) -> None:
         """Nothing was given."""
+
+    async def address(self, network: str) -> str:
+        """There is none. Raises error 67."""
+        raise UnsupportedConfigError(
+            "network-based listen isn't possible, network driver isn't present",
+            domain=Origin.QEMU,
+            hint="use <listen type='address'/>",
+        )

@@ -15,6 +15,7 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from guesthouse.host.netlink import (
@@ -41,10 +42,12 @@ MACVLAN_MODES: Final = {"private": 1, "vepa": 2, "bridge": 4, "passthrough": 8}
 
 _ADDRESS, _NAME, _MTU, _LINK, _MASTER, _PROTINFO, _LINKINFO, _IFALIAS, _AF_SPEC = 1, 3, 4, 5, 10, 12, 18, 20, 26
 _INFO_KIND, _INFO_DATA, _MACVLAN_MODE = 1, 2, 1
+_INET6: Final = Path("/proc/self/net/if_inet6")
 _BRPORT_ISOLATED: Final = 33
 _BRIDGE_VLAN_INFO: Final = 2
 _VLAN_PVID, _VLAN_UNTAGGED = 2, 4
 _GET_MTU: Final = 0x8921
+_GET_ADDRESS: Final = 0x8915
 _GET_MAC: Final = 0x8927
 _ETHTOOL: Final = 0x8946
 _GET_COALESCE, _SET_COALESCE = 0xE, 0xF
@@ -224,6 +227,28 @@ def mac(name: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
         answer = fcntl.ioctl(control, _GET_MAC, struct.pack("16s24x", os.fsencode(name)))
     return ":".join(f"{byte:02x}" for byte in answer[18:24])
+
+
+def address(name: str) -> str | None:
+    """An IP address of a device: its first one, else that of `ipv6_address`, else None. Source: netdevice(7)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
+        try:
+            answer = fcntl.ioctl(control, _GET_ADDRESS, struct.pack("16sH22x", os.fsencode(name), socket.AF_INET))
+            return socket.inet_ntoa(answer[20:24])
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+    return ipv6_address(name)
+
+
+def ipv6_address(name: str, table: Path = _INET6) -> str | None:
+    """The first IPv6 address of a device that is of use beyond the wire, or None. Source: `if_inet6` of proc(5)."""
+    lines = table.read_text().splitlines() if table.exists() else []
+    for digits, _, _, _, _, device in (line.split() for line in lines):
+        found = ipaddress.IPv6Address(bytes.fromhex(digits))
+        if device == name and not found.is_link_local:
+            return str(found)
+    return None
 
 
 def coalesce(name: str, frames: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import network_service as seam
-from guesthouse.drivers.network import pools
+from guesthouse.drivers.network import own_address, pools
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import OperationUnsupportedError, Origin, UnsupportedConfigError
 from guesthouse.model.binding import clone, new
@@ -68,6 +68,11 @@ class Service:
                 for port in [one for one in network.ports if one not in ports]:
                     log.warning("port %s of network '%s' belongs to no guest that runs", port, network.name)
                     await self._give_back(network, port)
+
+    async def address(self, network: str) -> str:
+        """The host's own address in a network. Raises `NoNetworkError`, and `InternalError` where it has none."""
+        known = self._driver.registry.named(network)
+        return await self._driver.in_thread(own_address.find, known.current)
 
     async def _give_back(self, network: VirtualNetwork, port: str) -> None:
         await self._driver.in_thread(self._driver.store.remove_port, network.name, port)
