@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import running_child
 from tests.support.daemon import OPENING, SYSTEM_PYTHON, Daemon, need
 from tests.support.tiny import tiny_xml
 
@@ -132,16 +133,13 @@ def test_killed_at_any_moment(short_path: Path) -> None:
     try:
         daemon.start()
         for round_ in range(ROUNDS):
-            client = subprocess.Popen(
-                [SYSTEM_PYTHON, "-c", OPENING + WORK, daemon.uri, str(seed + round_), *files],
-                stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            assert client.stdout is not None
-            assert client.stdout.readline() == "begun\n"
-            time.sleep(chance.uniform(0.05, 1.2))
-            daemon.kill()
-            client.wait(20)
-            client.stdout.close()
+            argv = [SYSTEM_PYTHON, "-c", OPENING + WORK, daemon.uri, str(seed + round_), *files]
+            with running_child(argv, stdout=subprocess.PIPE) as client:
+                assert client.stdout is not None
+                assert client.stdout.readline() == "begun\n"
+                time.sleep(chance.uniform(0.05, 1.2))
+                daemon.kill()
+                client.wait(20)
             daemon.start()
             settle(daemon)
             check(daemon)

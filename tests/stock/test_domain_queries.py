@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import running_child
 from tests.support.daemon import OPENING, SYSTEM_PYTHON, Daemon
 from tests.support.tiny import tiny_xml
 
@@ -240,17 +241,15 @@ began = time.perf_counter()
 dom = conn.lookupByName("full"); dom.XMLDesc(); dom.info(); dom.state(); conn.listAllDomains()
 print(time.perf_counter() - began)
 """
-    client = subprocess.Popen(
-        [SYSTEM_PYTHON, "-c", OPENING + script, house.uri],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
     (pid,) = house.guest_processes()
-    time.sleep(0.5)
-    os.kill(pid, 19)
-    try:
-        told, _ = client.communicate("\n", timeout=30)
-    finally:
-        os.kill(pid, 18)
+    command = [SYSTEM_PYTHON, "-c", OPENING + script, house.uri]
+    with running_child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        time.sleep(0.5)
+        os.kill(pid, 19)
+        try:
+            told, _ = client.communicate("\n", timeout=30)
+        finally:
+            os.kill(pid, 18)
     first, second = told.splitlines()
     assert float(first.split()[0]) < 5.0  # libvirtd does not answer in 20 s; how fast we are is for the benchmark
     assert first.endswith("['full', 'off']")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ import pytest
 
 from guesthouse.cli import helptext, registry
 from guesthouse.cli.grammar import Command
+from tests.support.children import running_child
 from tests.support.daemon import BIN, Daemon, need
 
 pytestmark = pytest.mark.stock
@@ -351,19 +353,16 @@ def test_the_same_story(both: Both) -> None:
 
 def test_the_same_events(both: Both) -> None:
     """Both watch at the same time, while the guest is paused and goes on."""
-    watchers = [
-        subprocess.Popen(
-            [program, "-c", both.daemon.uri, "event", "--event", "lifecycle", "--loop", "--timeout", "4", "alpha"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for program in ("virsh", str(both.ours))
-    ]  # fmt: skip
-    import time
-
-    time.sleep(1.5)
-    both.daemon.guest("suspend", "alpha")
-    both.daemon.guest("resume", "alpha")
-    theirs, ours = (watcher.communicate(timeout=30) for watcher in watchers)
+    watch = ["-c", both.daemon.uri, "event", "--event", "lifecycle", "--loop", "--timeout", "4", "alpha"]
+    pipe = subprocess.PIPE
+    with (
+        running_child(["virsh", *watch], stdout=pipe, stderr=pipe) as first,
+        running_child([str(both.ours), *watch], stdout=pipe, stderr=pipe) as second,
+    ):
+        time.sleep(1.5)
+        both.daemon.guest("suspend", "alpha")
+        both.daemon.guest("resume", "alpha")
+        theirs, ours = (watcher.communicate(timeout=30) for watcher in (first, second))
     assert ours == theirs
-    assert [watcher.returncode for watcher in watchers] == [0, 0]
+    assert [first.returncode, second.returncode] == [0, 0]
     assert "Suspended Paused" in ours[0]

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.support.children import running_child
 from tests.support.daemon import BIN, need
 
 pytestmark = pytest.mark.stock
@@ -184,17 +185,17 @@ def test_the_same_story(libvirtd: Libvirtd) -> None:
 def test_events_and_a_screenshot(libvirtd: Libvirtd) -> None:
     libvirtd.run(libvirtd.ours, ["define", "web.xml"])
     watch = [str(libvirtd.ours), "-c", f"qemu+unix:///system?socket={libvirtd.socket}"]
-    watcher = subprocess.Popen([*watch, "event", "--all", "--loop"], stdout=subprocess.PIPE, text=True)
-    time.sleep(1)
-    assert libvirtd.run(libvirtd.ours, ["start", "web"])[0] == 0
-    code, out, err = libvirtd.run(libvirtd.ours, ["screenshot", "web", "shot"])
-    assert (code, err) == (0, "")
-    assert out.startswith("Screenshot saved to shot, with type of image/")
-    assert (libvirtd.folder / "shot").read_bytes()[:2] in (b"P6", b"\x89P")
-    libvirtd.run(libvirtd.ours, ["destroy", "web"])
-    time.sleep(1)
-    watcher.send_signal(signal.SIGINT)
-    seen = watcher.communicate(timeout=30)[0]
+    with running_child([*watch, "event", "--all", "--loop"], stdout=subprocess.PIPE) as watcher:
+        time.sleep(1)
+        assert libvirtd.run(libvirtd.ours, ["start", "web"])[0] == 0
+        code, out, err = libvirtd.run(libvirtd.ours, ["screenshot", "web", "shot"])
+        assert (code, err) == (0, "")
+        assert out.startswith("Screenshot saved to shot, with type of image/")
+        assert (libvirtd.folder / "shot").read_bytes()[:2] in (b"P6", b"\x89P")
+        libvirtd.run(libvirtd.ours, ["destroy", "web"])
+        time.sleep(1)
+        watcher.send_signal(signal.SIGINT)
+        seen = watcher.communicate(timeout=30)[0]
     assert "event 'lifecycle' for domain 'web': Started Booted\n" in seen
     assert "event 'lifecycle' for domain 'web': Stopped Destroyed\n" in seen
     assert "event loop interrupted\nevents received: " in seen

@@ -31,8 +31,7 @@ class Namespace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        assert self._holder.stdout is not None
-        said = self._holder.stdout.readline()
+        said = self._holder.stdout.readline() if self._holder.stdout is not None else b""
         if said != b"ready\n":
             self.close()
             pytest.skip(f"no network namespace can be made here: {said.decode(errors='replace').strip()}")

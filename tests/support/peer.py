@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.children import running_child
 from tests.support.daemon import SYSTEM_PYTHON
 from tests.support.tiny import KERNEL
 
@@ -37,16 +39,18 @@ class Difference:
 def tell(uris: Iterable[tuple[str, str]], folder: Path, *chapters: str) -> list[dict[str, str]]:
     """What came of the story with each daemon, told to all at once: pairs of URI and prefix of the guests' names."""
     running = []
-    for uri, prefix in uris:
-        place = folder / prefix
-        place.mkdir(exist_ok=True)
-        argv = [SYSTEM_PYTHON, "-m", STORY, uri, prefix, str(place), str(KERNEL), *chapters]
-        running.append((place, subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)))
     told = []
-    for place, process in running:
-        output = process.communicate(timeout=DEADLINE)[0]
-        assert process.returncode == 0
-        told.append(_numbered(json.loads(line) for line in output.replace(str(place), "FOLDER").splitlines()))
+    with contextlib.ExitStack() as cleanup:
+        for uri, prefix in uris:
+            place = folder / prefix
+            place.mkdir(exist_ok=True)
+            argv = [SYSTEM_PYTHON, "-m", STORY, uri, prefix, str(place), str(KERNEL), *chapters]
+            process = cleanup.enter_context(running_child(argv, cwd=ROOT, stdout=subprocess.PIPE))
+            running.append((place, process))
+        for place, process in running:
+            output = process.communicate(timeout=DEADLINE)[0]
+            assert process.returncode == 0
+            told.append(_numbered(json.loads(line) for line in output.replace(str(place), "FOLDER").splitlines()))
     return told
 
 

@@ -17,10 +17,10 @@ _KNOCK_PAUSE = 4.0
 
 
 class TinyConsole:
-    """The shell of a tiny guest, on its serial console."""
+    """The shell of a tiny guest, on `terminal`: its serial console, which the caller opened and closes."""
 
-    def __init__(self, daemon: Daemon, name: str) -> None:
-        self.terminal = Terminal("virsh", "-c", daemon.uri, "console", "--force", name)
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
         self.terminal.expect("Escape character")
         self._knock()
         self.terminal.expect("login:")
@@ -59,9 +59,8 @@ def define(daemon: Daemon, name: str, devices: str) -> None:
 @contextlib.contextmanager
 def console(daemon: Daemon, name: str) -> Iterator[TinyConsole]:
     """A guest's console, as long as the block lasts."""
-    opened = TinyConsole(daemon, name)
-    with opened.terminal:
-        yield opened
+    with Terminal("virsh", "-c", daemon.uri, "console", "--force", name) as terminal:
+        yield TinyConsole(terminal)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -21,6 +21,7 @@ from guesthouse.qemu.accel import judge, probe_kvm
 from guesthouse.qemu.inquiry import ProbeError
 from guesthouse.qemu.kvm_trial import SLOWEST_SECONDS
 from guesthouse.qemu.probe import cache_path, probe
+from tests.support.children import running_child
 
 pytestmark = pytest.mark.real
 
@@ -185,12 +186,10 @@ def test_a_probe_dies_with_the_daemon() -> None:
         "        await asyncio.sleep(60)\n"
         "asyncio.run(work())\n"
     )
-    asker = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert asker.stdout is not None
-    assert asker.stdout.readline() == "asked\n"
-    children = Path(f"/proc/{asker.pid}/task/{asker.pid}/children").read_text().split()
-    asker.kill()
-    asker.communicate(timeout=10)
+    with running_child([sys.executable, "-c", script], stdout=subprocess.PIPE) as asker:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == "asked\n"
+        children = Path(f"/proc/{asker.pid}/task/{asker.pid}/children").read_text().split()
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{pid}/exe").exists() and os.path.exists(f"/proc/{pid}/fd/0") for pid in children):
         assert time.monotonic() < deadline, "the QEMU that was asked outlived its asker"
