@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
-from guesthouse.drivers.domain.procedures import TABLE as DOMAIN_TABLE
+from guesthouse.drivers.domain.procedures.table import TABLE as DOMAIN_TABLE
 from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
 from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
 from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE

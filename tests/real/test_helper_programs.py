@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from guesthouse.drivers.domain import helper_traces, helpers
+from guesthouse.drivers.domain.files.status import parse_status
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.guests import DomainSettings, Guests
+from guesthouse.drivers.domain.helpers import programs
+from guesthouse.drivers.domain.helpers import traces as helper_traces
 from guesthouse.drivers.domain.run import Run
-from guesthouse.drivers.domain.status import parse_status
 from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.document import parse_domain
 from guesthouse.model.helper_programs import Handed, HelperProgram, ListeningSocket, OwnLog, Preparation, SecretText
@@ -41,7 +42,7 @@ class Bench:
 
     async def start(self, program: HelperProgram) -> int:
         """Start a program; its pid."""
-        await helpers.start(self.driver, self.guest, self.run, program)
+        await programs.start(self.driver, self.guest, self.run, program)
         return self.run.helpers[program.name].process.pid
 
     @property
@@ -68,7 +69,7 @@ def on_bench(root: Path, story: Callable[[Bench], Awaitable[None]]) -> None:
             async with asyncio.timeout(30):
                 await story(bench)
         finally:
-            helpers.end_all(bench.driver, bench.guest, bench.run)
+            programs.end_all(bench.driver, bench.guest, bench.run)
             await asyncio.gather(*bench.driver.farewells)
 
     asyncio.run(told())
@@ -97,7 +98,7 @@ def test_a_helper_that_dies_is_started_again_unless_it_dies_all_the_time(tmp_pat
         program = HelperProgram("pr", ("qemu-pr-helper", "-k", socket), ready=socket, restart=True)
         pid = await bench.start(program)
         assert bench.on_file() == ["pr"]
-        for _ in range(helpers.RESTARTS):
+        for _ in range(programs.RESTARTS):
             os.kill(pid, signal.SIGKILL)
             await until(lambda: "pr" in bench.run.helpers and bench.run.helpers["pr"].process.pid != pid)  # noqa: B023
             pid = bench.run.helpers["pr"].process.pid
@@ -132,11 +133,11 @@ def test_who_does_not_end_is_killed_with_all_that_it_started(tmp_path: Path) -> 
         await until(lambda: bench.log.endswith("\n"))
         child = int(bench.log)
         before = time.monotonic()
-        helpers.end(bench.driver, bench.guest, bench.run, "sh")
+        programs.end(bench.driver, bench.guest, bench.run, "sh")
         assert bench.on_file() == []
         # The next start of the guest waits until the former helpers are gone.
         await bench.start(HelperProgram("next", ("sleep", "60")))
-        assert helpers.GRACE - 0.1 < time.monotonic() - before < helpers.GRACE + 3
+        assert programs.GRACE - 0.1 < time.monotonic() - before < programs.GRACE + 3
         assert is_gone(pid)
         await until(
             lambda: not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes()
@@ -150,7 +151,7 @@ def test_what_has_to_be_done_before_is_done_once(tmp_path: Path) -> None:
         state = tmp_path / "deep/state"
         step = Preparation(("/bin/sh", "-c", f"echo made >>{state}/file"), directory=str(state))
         await bench.start(shell("exec sleep 60", before=(step,)))
-        helpers.end(bench.driver, bench.guest, bench.run, "sh")
+        programs.end(bench.driver, bench.guest, bench.run, "sh")
         await bench.start(shell("exec sleep 60", before=(step,)))
         assert (state / "file").read_text() == "made\n"
         assert state.stat().st_mode & 0o777 == 0o700
@@ -186,9 +187,9 @@ def test_the_next_daemon_takes_helpers_up_and_ends_strays(tmp_path: Path) -> Non
         # What /proc tells of a program is there a moment after it was started.
         await until(lambda: helper_traces.command_of(stray) == ("sleep", "60"))
         traces = tuple(helper.trace for name, helper in bench.run.helpers.items() if name == "known")
-        helpers.let_go(bench.run)
-        helpers.take_up(bench.driver, bench.guest, bench.run, traces)
-        await helpers.end_strays(bench.driver, set())
+        programs.let_go(bench.run)
+        programs.take_up(bench.driver, bench.guest, bench.run, traces)
+        await programs.end_strays(bench.driver, set())
         assert is_gone(stray)
         os.kill(known, signal.SIGKILL)
         await until(lambda: "known" in bench.run.helpers and bench.run.helpers["known"].process.pid != known)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from guesthouse.drivers.domain.assigning import holder_of
 from guesthouse.drivers.domain.driver import DomainDriver
+from guesthouse.drivers.domain.host_devices.assigning import holder_of
 from guesthouse.drivers.network.driver import NetworkDriver
 from guesthouse.drivers.network.service import Service
 from guesthouse.drivers.nodedev.driver import NodeDeviceDriver

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from guesthouse.drivers.domain import disk_descriptors
+from guesthouse.drivers.domain.disks import descriptors
 from guesthouse.drivers.domain.guests import Guests
 from guesthouse.drivers.domain.run import Run, Where
 from guesthouse.errors import OperationFailedError
@@ -28,10 +28,10 @@ def test_a_group_that_was_closed_or_replaced_is_not_given_to_qemu() -> None:
     assert live.devices.disks[0].source is not None
     live.devices.disks[0].source.handed = group
     driver = cast(Guests, SimpleNamespace(handed={live.uuid: {"mine": group}}))
-    assert disk_descriptors.descriptors_of(driver, run) == [40, 41]
+    assert descriptors.descriptors_of(driver, run) == [40, 41]
     driver.handed[live.uuid]["mine"] = HandedFiles((40, 41))
     with pytest.raises(OperationFailedError, match="are closed"):
-        disk_descriptors.descriptors_of(driver, run)
+        descriptors.descriptors_of(driver, run)
     driver.handed.clear()
     with pytest.raises(OperationFailedError, match="are closed"):
-        disk_descriptors.descriptors_of(driver, run)
+        descriptors.descriptors_of(driver, run)

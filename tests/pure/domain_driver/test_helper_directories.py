@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guesthouse.drivers.domain.helper_launching import _is_empty_directory
+from guesthouse.drivers.domain.helpers.launching import _is_empty_directory
 from guesthouse.errors import OperationFailedError
 
 ME = pwd.getpwuid(os.getuid()).pw_name

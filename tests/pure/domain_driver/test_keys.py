@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guesthouse.drivers.domain.keys import translate
+from guesthouse.drivers.domain.displays.keys import translate
 from guesthouse.errors import LibvirtError
 
 LINUX, XT, ATSET1, ATSET2, ATSET3, OSX, XTKBD, USB, WIN32, QNUM = range(10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from guesthouse.drivers.domain.memory_places import mounts, settings
+from guesthouse.drivers.domain.memory.places import mounts, settings
 from guesthouse.model.domain.host_settings import UNCHANGED
 
 _MOUNTS = r"""proc /proc proc rw 0 0

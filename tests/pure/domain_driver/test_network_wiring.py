@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from guesthouse.drivers.domain import network_switches, network_tune
-from guesthouse.drivers.domain.network_wiring import Wiring, connected, tap_mac
+from guesthouse.drivers.domain.interfaces import switches, tune
+from guesthouse.drivers.domain.interfaces.wiring import Wiring, connected, tap_mac
 from guesthouse.drivers.network_service import NetworkPort
 from guesthouse.errors import LibvirtError
 from guesthouse.host.links import VlanTags
@@ -69,7 +69,7 @@ def test_orders_for_open_vswitch() -> None:
     )
     assert end.virtual_port is not None
     parameters = end.virtual_port.parameters or new(PortParameters)
-    assert network_switches.ovs_orders(end, parameters, "vnet0", "52:54:00:00:00:01", "guest-uuid") == [
+    assert switches.ovs_orders(end, parameters, "vnet0", "52:54:00:00:00:01", "guest-uuid") == [
         *["ovs-vsctl", "--timeout=5", "--", "--if-exists", "del-port", "vnet0", "--", "add-port", "ovsbr0", "vnet0"],
         *["vlan_mode=native-tagged", "tag=7", "trunk=42,7"],
         *["--", "set", "Interface", "vnet0", 'external-ids:attached-mac="52:54:00:00:00:01"'],
@@ -84,7 +84,7 @@ def test_orders_for_open_vswitch() -> None:
 def test_switches_that_nobody_tells(switch: str) -> None:
     text = f"<source dev='e'/><virtualport type='{switch}'><parameters profileid='p'/></virtualport>"
     with pytest.raises(LibvirtError, match=switch):
-        network_switches.check(connected(card("direct", text)))
+        switches.check(connected(card("direct", text)))
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def limits(inbound: tuple[int, ...] | None, outbound: tuple[int, ...] | None) ->
 def test_new_limits_take_the_place_of_a_direction(
     before: Bandwidth | None, values: dict[str, int], after: Bandwidth | None
 ) -> None:
-    assert network_tune.merged(before, values) == after
+    assert tune.merged(before, values) == after

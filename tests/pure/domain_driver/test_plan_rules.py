@@ -7,7 +7,7 @@ import re
 import pytest
 
 from guesthouse.cli import registry
-from guesthouse.drivers.domain import plan_rules
+from guesthouse.drivers.domain.plans import rules
 from guesthouse.model.domain.differences import Difference
 
 
@@ -16,7 +16,7 @@ def _difference(name: str) -> Difference:
 
 
 def test_every_rule_names_a_command_that_is_there() -> None:
-    for _pattern, command in plan_rules._ROWS:
+    for _pattern, command in rules._ROWS:
         for name in re.findall(r"(?:^|or )([a-z-]+)", command):
             assert registry.find(name) is not None, command
 
@@ -39,4 +39,4 @@ def test_every_rule_names_a_command_that_is_there() -> None:
     ],
 )
 def test_what_applies_now(name: str, removable: bool, command: str | None) -> None:
-    assert plan_rules.command_for(_difference(name), removable=removable) == command
+    assert rules.command_for(_difference(name), removable=removable) == command

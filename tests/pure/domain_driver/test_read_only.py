@@ -10,7 +10,8 @@ import pytest
 
 from guesthouse.drivers.api import Caller, Handler
 from guesthouse.drivers.connect import procedures as connect
-from guesthouse.drivers.domain import procedures_agent, procedures_cpu, procedures_input, procedures_state
+from guesthouse.drivers.domain.procedures import agent, cpu, state
+from guesthouse.drivers.domain.procedures import input as procedures_input
 from guesthouse.errors import ReadOnlyError
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain, domain_agent, domain_cpu, domain_devices, node
@@ -30,9 +31,9 @@ class Reader:
     ("table", "procedure"),
     [
         (procedures_input.TABLE, domain_devices.DOMAIN_SCREENSHOT),
-        (procedures_agent.TABLE, domain_agent.DOMAIN_GET_HOSTNAME),
-        (procedures_agent.TABLE, domain_agent.DOMAIN_GET_TIME),
-        (procedures_agent.TABLE, domain_agent.DOMAIN_GET_GUEST_INFO),
+        (agent.TABLE, domain_agent.DOMAIN_GET_HOSTNAME),
+        (agent.TABLE, domain_agent.DOMAIN_GET_TIME),
+        (agent.TABLE, domain_agent.DOMAIN_GET_GUEST_INFO),
         (connect.TABLE, node.NODE_GET_SEV_INFO),
     ],
 )
@@ -44,10 +45,10 @@ def test_the_whole_call(table: dict[Procedure, Handler[object]], procedure: Proc
     ("table", "procedure", "args", "text"),
     [
         # A migratable definition tells all passwords, as a secure one does.
-        (procedures_state.TABLE, domain.DOMAIN_GET_XML_DESC, domain.DomainGetXmlDescArgs(GUEST, 1), "secure flag"),
-        (procedures_state.TABLE, domain.DOMAIN_GET_XML_DESC, domain.DomainGetXmlDescArgs(GUEST, 8), "secure flag"),
+        (state.TABLE, domain.DOMAIN_GET_XML_DESC, domain.DomainGetXmlDescArgs(GUEST, 1), "secure flag"),
+        (state.TABLE, domain.DOMAIN_GET_XML_DESC, domain.DomainGetXmlDescArgs(GUEST, 8), "secure flag"),
         (
-            procedures_cpu.TABLE,
+            cpu.TABLE,
             domain_cpu.DOMAIN_GET_VCPUS_FLAGS,
             domain_cpu.DomainGetVcpusFlagsArgs(GUEST, 8),
             "virDomainGetVcpusFlags",
@@ -60,7 +61,7 @@ def test_some_flags(table: dict[Procedure, Handler[object]], procedure: Procedur
 
 
 def test_what_an_agent_is_asked() -> None:
-    ask = procedures_agent.TABLE[domain_agent.DOMAIN_INTERFACE_ADDRESSES].function
+    ask = agent.TABLE[domain_agent.DOMAIN_INTERFACE_ADDRESSES].function
 
     async def asked() -> None:
         await cast(Awaitable[object], ask(None, Reader(), domain_agent.DomainInterfaceAddressesArgs(GUEST, 1, 0)))

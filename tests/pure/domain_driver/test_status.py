@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guesthouse.drivers.domain.files.status import RUNNING, STARTING, STOPPING, Status, format_status, parse_status
 from guesthouse.drivers.domain.states import REASONS, Cause, State
-from guesthouse.drivers.domain.status import RUNNING, STARTING, STOPPING, Status, format_status, parse_status
 from guesthouse.errors import XmlError
 
 XML = '<domain type="qemu" id="3"><name>a &amp; b</name></domain>'

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guesthouse.drivers.domain.store import Intent, Store, header
+from guesthouse.drivers.domain.files.store import Intent, Store, header
 from guesthouse.errors import XmlError
 from guesthouse.places import Places
 

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from guesthouse.drivers.domain import block_throttling, parameters, pinning, vcpus
-from guesthouse.drivers.domain.agent_vcpus import GuestVcpu, chosen, described
-from guesthouse.drivers.domain.cpu_shares import TYPES
-from guesthouse.drivers.domain.housing import Housing
+from guesthouse.drivers.domain import parameters
+from guesthouse.drivers.domain.agent.vcpus import GuestVcpu, chosen, described
+from guesthouse.drivers.domain.disks import throttling
 from guesthouse.drivers.domain.job import CANCELLED, COMPLETED, DUMP, UNBOUNDED, Job
+from guesthouse.drivers.domain.tuning import pinning
+from guesthouse.drivers.domain.tuning.cpu_shares import TYPES
+from guesthouse.drivers.domain.tuning.housing import Housing
 from guesthouse.drivers.domain.typed import INT, LLONG, STRING, ULLONG
-from guesthouse.drivers.domain.vcpu_plugging import Entity, for_count
+from guesthouse.drivers.domain.vcpus import count
+from guesthouse.drivers.domain.vcpus.plugging import Entity, for_count
 from guesthouse.errors import InvalidArgumentError, LibvirtError, OperationUnsupportedError, UnsupportedConfigError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.definition import Domain
@@ -58,11 +61,11 @@ def shown(of: Domain) -> list[tuple[bool, bool | None]]:
 
 def test_a_definition_counts_its_processors() -> None:
     plain = domain("<vcpu current='1'>4</vcpu>")
-    vcpus.set_count(plain, 3, hotpluggable=False)
+    count.set_count(plain, 3, hotpluggable=False)
     assert (plain.vcpu.online, plain.vcpus) == (3, None)
-    vcpus.set_count(plain, 4, hotpluggable=True)
+    count.set_count(plain, 4, hotpluggable=True)
     assert shown(plain) == [(True, False)] * 3 + [(True, True)]
-    vcpus.set_count(plain, 2, hotpluggable=False)
+    count.set_count(plain, 2, hotpluggable=False)
     assert shown(plain) == [(True, False)] * 2 + [(False, True)] * 2
     assert plain.vcpu.online == 2
 
@@ -72,7 +75,7 @@ def test_those_that_stay_are_the_first() -> None:
         "<vcpu current='2'>4</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
         "<vcpu id='1' enabled='no'/><vcpu id='2' enabled='yes' hotpluggable='yes'/><vcpu id='3' enabled='no'/></vcpus>"
     )
-    vcpus.set_count(one, 4, hotpluggable=False)
+    count.set_count(one, 4, hotpluggable=False)
     assert shown(one) == [(True, False), (True, False), (True, True), (True, True)]
 
 
@@ -121,11 +124,11 @@ def test_limits_that_a_call_does_not_name_stay() -> None:
         read_iops_sec=7,
         group_name="g",
     )
-    changed = block_throttling._merge(former, {"write_iops_sec": 9})
+    changed = throttling._merge(former, {"write_iops_sec": 9})
     assert (changed.total_bytes_sec, changed.read_iops_sec, changed.write_iops_sec) == (10, None, 9)
     assert changed.group_name == "g"
     # A burst of no length is none: where the limit stays, it lasts one second.
-    shorter = block_throttling._merge(former, {"total_bytes_sec_max_length": 0})
+    shorter = throttling._merge(former, {"total_bytes_sec_max_length": 0})
     assert shorter.total_bytes_sec_max_length == 1
     assert former.total_bytes_sec_max_length == 3
 

@@ -16,7 +16,7 @@ assert asyncio.run(work()) == 0
 import guesthouse.server.start
 import guesthouse.server.daemon
 from guesthouse.drivers import connect, domain, storage
-import guesthouse.drivers.domain.procedures
+import guesthouse.drivers.domain.procedures.table
 assert not {"ssl", "_hashlib"} & sys.modules.keys(), "something imports OpenSSL"
 import ssl
 assert ssl.create_default_context().verify_mode == ssl.CERT_REQUIRED

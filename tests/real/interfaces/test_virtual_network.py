@@ -15,7 +15,7 @@ SCRIPT = """
 import asyncio, os, sys
 from pathlib import Path
 
-from guesthouse.drivers.domain import network_plug
+from guesthouse.drivers.domain.interfaces import plug as network_plug
 from guesthouse.drivers.domain.driver import create
 from guesthouse.drivers.domain.run import Run, Where
 from guesthouse.drivers.network_service import NetworkPort, NoNetworks

@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import definitions, metadata, statusfile
+from guesthouse.drivers.domain import definitions, metadata
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy

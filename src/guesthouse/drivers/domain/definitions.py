@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import tpm_state
+from guesthouse.drivers.domain.files.store import Intent
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.lifecycle import tpm_state
+from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.drivers.domain.states import Happening, Notice
-from guesthouse.drivers.domain.store import Intent
 from guesthouse.drivers.flags import check
 from guesthouse.errors import NoSuchDomainError, OperationInvalidError, Origin, XmlError
 from guesthouse.host.child import run as run_child

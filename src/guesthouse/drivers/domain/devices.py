@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from guesthouse.drivers.domain import memory_devices
+from guesthouse.drivers.domain.memory import devices as memory_devices
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InternalError, InvalidArgumentError, Origin
 from guesthouse.model.domain.definition import Domain

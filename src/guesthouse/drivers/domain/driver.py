@@ -6,9 +6,11 @@ import asyncio
 import shutil
 
 from guesthouse.drivers.api import DaemonSettings
-from guesthouse.drivers.domain import autostart, host_parts, qemu_conf, recovery
+from guesthouse.drivers.domain import qemu_conf
 from guesthouse.drivers.domain.guests import DomainSettings, Guests
-from guesthouse.drivers.domain.procedures import TABLE
+from guesthouse.drivers.domain.host_devices import parts
+from guesthouse.drivers.domain.lifecycle import autostart, recovery
+from guesthouse.drivers.domain.procedures.table import TABLE
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.places import Places
 from guesthouse.qemu import firmware
@@ -77,7 +79,7 @@ def host_defaults(places: Places) -> Defaults:
         # Read each time that a definition asks: a firmware package may be installed while the daemon runs.
         choose_firmware=lambda wish: firmware.chooser(firmware.read(descriptors))(wish),
         nvram=places.nvram,
-        parts=host_parts.at_definition(places),
+        parts=parts.at_definition(places),
         channel_dir=str(places.guest_state / "channel"),
         vnc_listen=conf.vnc_listen,
         settings=conf.settings,

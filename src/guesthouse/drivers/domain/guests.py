@@ -12,13 +12,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+from guesthouse.drivers.domain.disks.image_sizes import ImageSizes
+from guesthouse.drivers.domain.displays.ports import Ports
 from guesthouse.drivers.domain.events import Events
-from guesthouse.drivers.domain.helper_features import ProgramFeatures
-from guesthouse.drivers.domain.housing import Housing
-from guesthouse.drivers.domain.image_sizes import ImageSizes
-from guesthouse.drivers.domain.ports import Ports
+from guesthouse.drivers.domain.files.store import Store
+from guesthouse.drivers.domain.helpers.features import ProgramFeatures
 from guesthouse.drivers.domain.registry import Registry
-from guesthouse.drivers.domain.store import Store
+from guesthouse.drivers.domain.tuning.housing import Housing
 from guesthouse.drivers.network_service import NetworkService, NoNetworks
 from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults

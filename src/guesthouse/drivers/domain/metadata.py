@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from guesthouse.drivers import flags
-from guesthouse.drivers.domain import definitions, statusfile
+from guesthouse.drivers.domain import definitions
 from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, OperationInvalidError, Origin
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.document import copy

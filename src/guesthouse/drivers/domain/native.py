@@ -12,7 +12,9 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import definitions, environment, host_parts, surroundings
+from guesthouse.drivers.domain import definitions
+from guesthouse.drivers.domain.host_devices import parts
+from guesthouse.drivers.domain.lifecycle import environment, surroundings
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import InvalidArgumentError, Origin
 from guesthouse.model.domain.command_line import prepare, realise
@@ -72,11 +74,11 @@ async def context(driver: Guests, domain: Domain) -> LaunchContext:
         if graphics.websocket == -1:
             graphics.websocket = _FIRST_WEBSOCKET + number
     for device in domain.devices.all():
-        await host_parts.look(driver, device)
+        await parts.look(driver, device)
     surrounding = surroundings.of_run(driver, run, await driver.emulators.capabilities(domain.devices.emulator or ""))
     return dataclasses.replace(
         surrounding,
-        parts=host_parts.imagined(surrounding.parts),
+        parts=parts.imagined(surrounding.parts),
         secret=lambda _usage, _reference: b"",
         seal=sealer(bytes(MASTER_KEY_SIZE)),
         tap_ends=lambda _alias, queues, _vhost: TapEnds(tuple(str(_FIRST_TAP + place) for place in range(queues))),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.errors import (
     Code,
     InvalidArgumentError,

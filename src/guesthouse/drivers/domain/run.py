@@ -13,9 +13,9 @@ from guesthouse.errors import OperationFailedError, OperationInvalidError
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
-    from guesthouse.drivers.domain.helpers import Helper
+    from guesthouse.drivers.domain.helpers.programs import Helper
     from guesthouse.drivers.domain.hotplug.change import Change
-    from guesthouse.drivers.domain.network_wiring import Wiring
+    from guesthouse.drivers.domain.interfaces.wiring import Wiring
     from guesthouse.host.cgroups import Group
     from guesthouse.host.processes import Process
     from guesthouse.model.domain.cpu import Cpu
@@ -91,7 +91,7 @@ class Run:
     and `restarting` says that one is under way. `house` makes the run's control group (see `housing`),
     `sorting` puts its threads into the parts of that.
 
-    `counters` are the descriptors of the kernel's counters (see `perf_counters`).
+    `counters` are the descriptors of the kernel's counters (see `tuning.perf_counters`).
     `dump_error` is what QEMU said of its last dump, if that failed.
     `agent_patience` is how many seconds clients want to wait for its agent, None for what each command may take.
 

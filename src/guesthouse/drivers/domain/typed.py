@@ -1,4 +1,4 @@
-"""Named values with types, as statistics have them; `procedures_stats` puts them on the wire.
+"""Named values with types, as statistics have them; `procedures.stats` puts them on the wire.
 
 Types: libvirt's `virTypedParameterType`.
 """

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
-from guesthouse.drivers.domain import definitions, metadata, statusfile
+from guesthouse.drivers.domain import definitions, metadata
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import attach, configuring, contexts, detach, kinds, media, release, update
-from guesthouse.drivers.domain.lifecycle import modifying
+from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Happening, Notice
 from guesthouse.errors import LibvirtError, OperationFailedError

@@ -17,8 +17,11 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import agent, devices, disk_preparing, statusfile
+from guesthouse.drivers.domain import devices
+from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.disks import preparing
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, host, kinds, memory, release, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
@@ -90,7 +93,7 @@ async def _prepare_disk(driver: Guests, guest: Guest, run: Run, disk: Disk) -> N
         if disk.driver is not None:
             disk.driver.type = None
         return
-    await disk_preparing.prepare_disks(driver, guest, [disk])
+    await preparing.prepare_disks(driver, guest, [disk])
     run.next_layer = disk.number_layers(contexts.next_layer(run))
 
 
@@ -165,4 +168,4 @@ async def _learn_line(driver: Guests, guest: Guest, run: Run, device: CharacterD
             devices.set_channel_state(device, connected=True)
     run.live.devices.mirror_console()
     if isinstance(device, Channel) and device.is_agent:
-        agent.attach(driver, guest, run)
+        channel.attach(driver, guest, run)

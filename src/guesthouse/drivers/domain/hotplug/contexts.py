@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import surroundings
+from guesthouse.drivers.domain.lifecycle import surroundings
 from guesthouse.drivers.domain.run import Run
 from guesthouse.model.binding import clone
 from guesthouse.model.domain.complete import find_emulator

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import statusfile
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, kinds, release, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import disk_overlays, helpers, network_plug
+from guesthouse.drivers.domain.disks import overlays
 from guesthouse.drivers.domain.guest import Guest
+from guesthouse.drivers.domain.helpers import programs
+from guesthouse.drivers.domain.interfaces import plug as network_plug
 from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.devices.base import Device, DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
@@ -23,7 +25,7 @@ async def plug(driver: Guests, guest: Guest, run: Run, device: Device, ctx: Devi
     if isinstance(device, Interface):
         await network_plug.plug_in(driver, run, device)
     try:
-        await helpers.start_for(driver, guest, run, device, ctx)
+        await programs.start_for(driver, guest, run, device, ctx)
     except BaseException:
         given(run)
         if isinstance(device, Interface):
@@ -38,8 +40,8 @@ def given(run: Run) -> None:
 
 async def unplug(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
     """Give back what the device had. Nothing that is missing is a failure."""
-    helpers.end_for(driver, guest, run, device, ctx)
+    programs.end_for(driver, guest, run, device, ctx)
     if isinstance(device, Interface):
         await network_plug.unplug(driver, run, device)
     elif isinstance(device, Disk):
-        disk_overlays.remove_of(driver, run, device)
+        overlays.remove_of(driver, run, device)

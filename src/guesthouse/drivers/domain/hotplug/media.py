@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import disk_preparing, statusfile
+from guesthouse.drivers.domain.disks import preparing
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, drives, host, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
@@ -53,7 +54,7 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
         loaded.source = new(Source, index=contexts.next_layer(run))  # which libvirt numbers too
         run.next_layer += 1
     else:
-        await disk_preparing.prepare_disks(driver, guest, [loaded])
+        await preparing.prepare_disks(driver, guest, [loaded])
         run.next_layer = loaded.number_layers(contexts.next_layer(run))
     coming = copy(run.live)
     _exchange(coming.devices.disks, loaded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guesthouse.drivers.domain import memory_devices
+from guesthouse.drivers.domain.memory import devices
 from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.devices.base import Device
 from guesthouse.model.domain.devices.memory import MemoryDevice
@@ -15,10 +15,10 @@ def count(run: Run, device: Device, sign: int) -> None:
     run.live.memory.kib += sign * device.kib
     if run.balloon_kib is not None and not device.requestable:
         run.balloon_kib += sign * device.kib
-    memory_devices.settle_balloon(run)
+    devices.settle_balloon(run)
 
 
 async def learn(run: Run) -> None:
     """Ask QEMU where the devices are, and how much the guest took of them."""
-    memory_devices.learn(run.live, await run.talk().execute(memory_devices.QUESTION))
-    memory_devices.settle_balloon(run)
+    devices.learn(run.live, await run.talk().execute(devices.QUESTION))
+    devices.settle_balloon(run)

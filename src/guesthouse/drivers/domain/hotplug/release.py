@@ -10,8 +10,8 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import statusfile
 from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, host, memory, wiring
 from guesthouse.drivers.domain.run import Run

@@ -12,7 +12,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain import definitions, statusfile
+from guesthouse.drivers.domain import definitions
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, drives, release, wiring
 from guesthouse.drivers.domain.hotplug.change import Change

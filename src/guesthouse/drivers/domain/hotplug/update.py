@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from guesthouse.drivers.domain import statusfile
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import comparing, contexts, media, update_card, update_display
 from guesthouse.drivers.domain.run import Run

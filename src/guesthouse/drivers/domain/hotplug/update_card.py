@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import network_change
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import comparing, contexts
+from guesthouse.drivers.domain.interfaces import change as network_change
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationUnsupportedError
 from guesthouse.model.domain.devices.base import Device

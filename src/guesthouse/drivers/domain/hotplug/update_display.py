@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from guesthouse.drivers.domain import graphics
+from guesthouse.drivers.domain.displays import graphics
 from guesthouse.drivers.domain.hotplug.comparing import value
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import Code, InternalError, LibvirtError, OperationUnsupportedError, Origin

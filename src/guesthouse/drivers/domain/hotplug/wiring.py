@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 
-from guesthouse.drivers.domain import storage_refusal
+from guesthouse.drivers.domain.disks import refusal
 from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError, OperationUnsupportedError
 from guesthouse.model.qemu_objects import Command, Device, FdSet, NamedDescriptor, QemuObject
@@ -54,7 +54,7 @@ async def make(run: Run, wanted: Sequence[QemuObject]) -> None:
         raise  # nobody knows what is made: `settling` looks when QEMU answers again
     except BaseException as error:
         await asyncio.shield(unmake(run, made))
-        if isinstance(error, QmpError) and (known := storage_refusal.explained(error.desc)) is not None:
+        if isinstance(error, QmpError) and (known := refusal.explained(error.desc)) is not None:
             raise known from error
         raise
 

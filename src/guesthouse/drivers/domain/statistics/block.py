@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from guesthouse.drivers.domain.disks.image_sizes import SizeOf
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.image_sizes import SizeOf
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.typed import STRING, UINT, ULLONG, Param
 from guesthouse.model.domain.devices.disk import Disk

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from guesthouse.drivers.domain.disks.image_sizes import SizeOf, nothing_known
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.image_sizes import SizeOf, nothing_known
 from guesthouse.drivers.domain.statistics import block, dirty_rate, iothread, memory, network, processor, qemu_counters
 from guesthouse.drivers.domain.typed import INT, ULLONG, Param
 from guesthouse.errors import Code, LibvirtError, Origin

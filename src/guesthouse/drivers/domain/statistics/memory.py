@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from guesthouse.drivers.domain import facts
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Readings, Run
+from guesthouse.drivers.domain.statistics import facts
 from guesthouse.drivers.domain.typed import ULLONG, Param
 
 #: Name of a balloon counter here, QEMU's name for it, and its unit in bytes.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from guesthouse.drivers.domain import facts
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.statistics import qemu_counters
+from guesthouse.drivers.domain.statistics import facts, qemu_counters
 from guesthouse.drivers.domain.typed import INT, UINT, ULLONG, Param
 
 

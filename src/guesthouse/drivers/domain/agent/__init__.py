@@ -1,0 +1,1 @@
+"""The guest agent: its channel, and what is asked of it."""

@@ -1,0 +1,1 @@
+"""Screens, keyboards and the ports of guests' displays."""

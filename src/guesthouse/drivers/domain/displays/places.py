@@ -1,0 +1,39 @@
+"""Where a guest's displays are: their ports, the host's graphics card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guesthouse.drivers.domain.displays import ports
+from guesthouse.drivers.domain.run import Run
+from guesthouse.model.domain.devices.graphics import Graphics
+from guesthouse.model.domain.host_places import no_rendernode
+from guesthouse.model.domain.host_settings import HostSettings
+
+_CARDS = Path("/dev/dri")
+
+
+def prepare(known: ports.Ports, run: Run, settings: HostSettings) -> None:
+    """Make room for the displays of a guest that starts. Raises `LibvirtError` when all ports are in use."""
+    for graphics in run.live.devices.graphics:
+        _choose_ports(known, run, graphics, settings)
+        socket = graphics.own_bus
+        if socket is not None:
+            Path(socket).parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+            Path(socket).unlink(missing_ok=True)  # of a guest whose bus was killed
+
+
+def _choose_ports(known: ports.Ports, run: Run, graphics: Graphics, settings: HostSettings) -> None:
+    def free(name: str) -> int:
+        address = graphics.listens[0].address or "127.0.0.1"
+        port = known.acquire(ports.WEBSOCKET if name == "websocket" else ports.DISPLAY, address)
+        run.ports.append(port)
+        return port
+
+    graphics.choose_ports(free, settings)
+
+
+def rendernode() -> str:
+    """The first graphics card of the host that draws without a screen. Raises `InternalError` where there is none."""
+    cards = sorted(_CARDS.glob("renderD*"), key=lambda path: int(path.name.removeprefix("renderD") or 0))
+    return str(cards[0]) if cards else no_rendernode()

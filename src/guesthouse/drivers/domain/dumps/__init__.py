@@ -1,0 +1,1 @@
+"""Writing a guest to a file for later study."""

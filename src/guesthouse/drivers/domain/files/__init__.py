@@ -1,0 +1,1 @@
+"""The files of guests, in libvirt's places."""

@@ -1,0 +1,1 @@
+"""Programs that help a guest's QEMU: how they are started, watched, found again and ended."""

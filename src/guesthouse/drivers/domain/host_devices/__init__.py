@@ -1,0 +1,1 @@
+"""Devices of the host that guests have for themselves."""

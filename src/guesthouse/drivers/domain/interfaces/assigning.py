@@ -1,0 +1,70 @@
+"""Network cards of the host that a guest has for itself: virtual functions, told their address and VLAN before.
+
+What a card of the host has in common with other such devices is in `assigning`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.domain.host_devices import assigning
+from guesthouse.drivers.domain.interfaces import switches
+from guesthouse.drivers.domain.interfaces.wiring import connected
+from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
+from guesthouse.host import sriov
+from guesthouse.model.domain.devices.interface import Interface
+from guesthouse.model.domain.devices.interface.assigned import as_hostdev
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+    from guesthouse.drivers.domain.run import Run
+
+log = logging.getLogger(__name__)
+
+
+async def take(driver: Guests, run: Run, interface: Interface) -> None:
+    """Give a card of the host to the guest, and tell it which address and VLAN it has there.
+
+    Raises `UnsupportedConfigError` for what is no virtual function, and what `assigning.take` raises.
+    """
+    end = connected(interface)
+    switches.check(end)
+    if end.switch:
+        raise UnsupportedConfigError(f"<virtualport type='{end.switch}'> is not supported for assigned network cards")
+    device = as_hostdev(interface)
+    if end.vlan is not None and end.vlan.trunk is not None:
+        raise UnsupportedConfigError("vlan trunking is not supported by SR-IOV network devices")
+    vlan = end.vlan.tags[0].id if end.vlan is not None else 0
+    try:
+        function = await driver.in_thread(sriov.virtual_function, device.label)
+    except OSError as error:
+        raise UnsupportedConfigError(
+            "Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
+            hint=f"{error.strerror}; other PCI devices are assigned with <hostdev>",
+        ) from error
+    await assigning.take(driver, run, device)
+    try:
+        await driver.in_thread(sriov.configure, function, interface.mac_text, vlan)
+    except OSError as error:
+        assigning.give_back(driver, [device])
+        raise LibvirtError(
+            f"Cannot set address and VLAN of virtual function {function.number} of '{function.card}': {error.strerror}",
+            code=Code.SYSTEM_ERROR,
+            domain=Origin.NONE,
+        ) from error
+    if interface.source is not None:
+        interface.source.taken = device.source.taken
+
+
+async def give_back(driver: Guests, interface: Interface) -> None:
+    """Let the host have the card again, without the guest's address and VLAN; its driver gets it in the background."""
+    device = as_hostdev(interface)
+    try:
+        function = await driver.in_thread(sriov.virtual_function, device.label)
+        await driver.in_thread(sriov.configure, function, sriov.NO_MAC, 0)
+    except OSError as error:
+        log.warning("virtual function %s keeps what its guest had: %s", device.label, error.strerror)
+    assigning.give_back(driver, [device])
+    if interface.source is not None:
+        interface.source.taken = None

@@ -1,0 +1,1 @@
+"""The life of a guest: how it starts, is suspended, ends, and is taken up by the next daemon."""

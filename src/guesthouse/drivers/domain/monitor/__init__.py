@@ -1,0 +1,1 @@
+"""What QEMU tells by itself, and what follows from it."""

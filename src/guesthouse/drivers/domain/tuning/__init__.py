@@ -1,0 +1,1 @@
+"""How the host serves a guest: shares, pins, limits, control groups and counters."""

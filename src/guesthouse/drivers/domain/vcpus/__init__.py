@@ -1,0 +1,1 @@
+"""A guest's processors: how many, which of them are there, and where they run."""
