@@ -45,13 +45,26 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
+class BackingFacts:
+    """The image that a volume lies on: its whole path, its format, and what is known of the file if it can be read."""
+
+    path: str
+    format: str
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    label: str = ""
+    times: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeFacts:
     """What a volume is. Sizes in bytes, `times` (read, written, changed) in nanoseconds.
 
     `kind` is `file`, `block`, `dir`, `network` or `netdir`. `path` is what a guest opens (`POOL/NAME` for what is on a
     server), `key` what identifies it for good. `format` is empty where volumes of the pool have none. `capacity` is
     what a guest sees, `allocation` what it takes, `physical` how long the file or device is (None where nobody can
-    tell). `backing` is the image that it lies on, with its whole path, or empty; `encryption` is `luks` or empty.
+    tell). `backing` is the image that it lies on, `encryption` is `luks` or empty.
     `identity` tells whether the file is still the same one: device, inode and the like, void where there is none.
     """
 
@@ -72,8 +85,7 @@ class VolumeFacts:
     cluster: int = 0
     features: frozenset[str] = frozenset()
     encryption: str = ""
-    backing: str = ""
-    backing_format: str = ""
+    backing: BackingFacts | None = None
     extents: tuple[Extent, ...] = ()
     identity: tuple[int, ...] = ()
 
