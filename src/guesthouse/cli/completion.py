@@ -113,11 +113,18 @@ def _node_devices(context: Context) -> list[str]:
     return [device.name for device in devices(context.connection)]
 
 
+def _pools(context: Context) -> list[str]:
+    from guesthouse.client.pools import pools
+
+    return [pool.name for pool in pools(context.connection)]
+
+
 #: What an option may say it completes with, to what asks the daemon for it.
 _OBJECTS: dict[str, Callable[[Context], list[str]]] = {
     "domain": _domains,
     "network": _networks,
     "nodedev": _node_devices,
+    "pool": _pools,
     "secret": _secrets,
 }
 

@@ -23,6 +23,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("network", "Networking"),
     ("nodedev", "Node Device"),
     ("secret", "Secret"),
+    ("pool", "Storage Pool"),
     ("virsh", "Virsh itself"),
     ("guest", "Guest itself"),
 )

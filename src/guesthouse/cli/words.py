@@ -102,9 +102,9 @@ def yes(value: bool | int) -> str:
     return "yes" if value else "no"
 
 
-def capacity(size: int) -> str:
-    """A size with the largest unit that leaves at least one whole, three digits after the point."""
+def capacity(size: int, digits: int = 3) -> str:
+    """A size with the largest unit that leaves at least one whole, and so many digits after the point."""
     for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB")):
         if size < 1024 ** (power + 1):
-            return f"{size / 1024**power:.3f} {unit}"
-    return f"{size / 1024**6:.3f} EiB"
+            return f"{size / 1024**power:.{digits}f} {unit}"
+    return f"{size / 1024**6:.{digits}f} EiB"
