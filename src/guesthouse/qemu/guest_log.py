@@ -50,7 +50,8 @@ class GuestLog:
     def tail(self) -> str:
         """The end of what QEMU wrote since `starting`, without our own notes; empty when it said nothing."""
         size = os.fstat(self.descriptor).st_size
-        start = max(self._mark, size - TAIL_LIMIT)
+        begun = self._mark if self._mark <= size else 0  # the log may have been rotated meanwhile
+        start = max(begun, size - TAIL_LIMIT)
         text = os.pread(self.descriptor, max(0, size - start), start).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if not _is_chatter(line)]
         return "\n".join(lines).strip()
