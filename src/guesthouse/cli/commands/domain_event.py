@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from guesthouse.cli.event_command import listed, options, wait, wanted
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import INT_MAX, Command, Option, flag
+from guesthouse.cli.grammar import Command, Option, flag
 from guesthouse.cli.words import word
-from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,84 +204,36 @@ def text(event: DomainEvent) -> str:
     return f"event '{shown}' for domain '{event.domain.name}'" + (detail(event.fields) if detail else "\n")
 
 
+def entry(event: DomainEvent) -> dict[str, object]:
+    """The same for `--json`, with the protocol's names for what it says."""
+    plain = {name: value for name, value in event.fields.items() if value is None or isinstance(value, int | str)}
+    if event.number == 0:
+        plain["text"] = _lifecycle(event.fields)[2:-1]
+    return {"event": NAMES[event.number], "domain": event.domain.name, "uuid": event.domain.uuid, "details": plain}
+
+
 def run_event(context: Context, args: Arguments) -> None:
     """Wait for events and print them."""
     args.exclusive("all", "event")
     args.exclusive("list", "all")
     args.exclusive("list", "event")
-    if args.has("list"):
-        if args.has("json"):
-            context.dump([*NAMES])
-        else:
-            context.print("".join(f"{name}\n" for name in NAMES))
+    if listed(context, args, NAMES):
         return
-    wanted = args.text("event")
-    if wanted is None and not args.has("all"):
+    number = wanted(args, NAMES)
+    if number is None and not args.has("all"):
         raise CommandError("one of --list, --all, or --event <type> is required")
-    if wanted is not None and wanted not in NAMES:
-        raise CommandError(f"unknown event type {wanted}")
-    timeout = args.unsigned("timeout")
-    if timeout is not None and not 0 < timeout <= INT_MAX // 1000:
-        raise CommandError(f"Numeric value '{timeout}' for <timeout> option is malformed or out of range")
-    numbers = [NAMES.index(wanted)] if wanted is not None else list(range(len(NAMES)))
-    _watch(context, args, numbers, timeout)
+    numbers = range(len(NAMES)) if number is None else [number]
+    from guesthouse.client import events
 
-
-def _watch(context: Context, args: Arguments, numbers: list[int], timeout: int | None) -> None:
-    from guesthouse.client.events import deregister, register
-
-    found = context.domain(args.need("domain")) if args.has("domain") else None
-    connection = context.connection
-    registrations: list[int] = []
-    try:
-        for number in numbers:
-            try:
-                registrations.append(register(connection, number, found))
-            except LibvirtError:
-                if not registrations:
-                    raise
-        count, why = _collect(context, args, timeout)
-    finally:
-        if connection.alive:
-            for registration in registrations:
-                deregister(connection, registration)
-    if not args.has("json"):
-        context.print(why + f"events received: {count}\n")
-    if not count:
-        raise CommandError
-
-
-def _collect(context: Context, args: Arguments, timeout: int | None) -> tuple[int, str]:
-    """Print events until enough have come; returns their number and why it ended, if not for that."""
-    from guesthouse.cli.hearing import hear
-    from guesthouse.client.events import read
-    from guesthouse.client.hearing import heard
-
-    events = heard(context.connection, read, timeout)
-    return hear(events, lambda event: _print(context, args, event), loop=args.has("loop"))
-
-
-def _print(context: Context, args: Arguments, event: DomainEvent) -> None:
-    from guesthouse.cli.hearing import now
-
-    if args.has("json"):
-        _print_json(context, event)
-    else:
-        stamp = f"{now()}: " if args.has("timestamp") else ""
-        context.print(stamp + text(event))
-
-
-def _print_json(context: Context, event: DomainEvent) -> None:
-    """One event as one line, with the protocol's names for what it says."""
-    import json
-
-    from guesthouse.cli.hearing import now
-
-    plain = {name: value for name, value in event.fields.items() if value is None or isinstance(value, int | str)}
-    entry = {"time": now(), "event": NAMES[event.number], "domain": event.domain.name, "uuid": event.domain.uuid}
-    if event.number == 0:
-        plain["text"] = _lifecycle(event.fields)[2:-1]
-    context.print(json.dumps({**entry, "details": plain}, ensure_ascii=False) + "\n")
+    wait(
+        context,
+        args,
+        events,
+        lambda: context.domain(args.need("domain")) if args.has("domain") else None,
+        numbers,
+        text,
+        entry,
+    )
 
 
 COMMANDS = (
@@ -290,14 +242,10 @@ COMMANDS = (
         "events",
         "wait for events",
         run_event,
-        (
+        options(
             Option("domain", "string", "of this guest: its name, id or UUID", loose=True, complete="domain"),
-            Option("event", "string", "this kind of event", loose=True, complete=" ".join(NAMES)),
+            NAMES,
             flag("all", "every kind of event"),
-            flag("loop", "and do not stop at the first"),
-            Option("timeout", "int", "but stop after so many seconds", loose=True),
-            flag("list", "print the kinds of events and do not wait"),
-            flag("timestamp", "with the time of each"),
         ),
         description="Wait for something to happen to a guest, or to any, and print it.",
         shape="one line an event: {time, event, domain, uuid, details: {field: value}}; --list: [name]",
