@@ -28,9 +28,6 @@ ALLOWED = {
     "connect: getCPUModelNames ppc64": "the models are those of x86 and Arm",
     "connect: getDomainCapabilities (None, None, *": _KVM,
     "connect: getDomainCapabilities (None, 'x86_64', *": _OFFERED,
-    "connect: getDomainCapabilities (None, 'aarch64', *": (
-        "processors, panels and kinds of SPICE are offered for x86 only so far; what is refused is not offered"
-    ),
     "connect: getDomainCapabilities ('*": _OFFERED,
     "connect: *CPU *empty": "libvirtd prints the null pointer that stands for the line",
     "connect: *CPU *other root": _WORDS,
@@ -89,6 +86,15 @@ def _is_missing(answer: str, missing: set[str]) -> bool:
     return found is not None and found[1].lower() in missing
 
 
+#: What is offered for Arm by one of both alone: libvirtd does not ask whether QEMU has it.
+_ARM = "connect: getDomainCapabilities (None, 'aarch64'"
+_ONE_SIDED = re.compile(r" *<value>(?:sdl|floppy|fdc|handle|mtp|1\.2)</value>\n| *<backup supported='\w+'/>\n")
+
+
+def _without_what_is_one_sided(told: dict[str, str]) -> dict[str, str]:
+    return {step: _ONE_SIDED.sub("", text) if step.startswith(_ARM) else text for step, text in told.items()}
+
+
 def _without_what_is_left_out(told: dict[str, str]) -> dict[str, str]:
     for beginning, pattern in _LEFT_OUT.items():
         told = {step: pattern.sub("", text) if step.startswith(beginning) else text for step, text in told.items()}
@@ -119,6 +125,7 @@ def test_the_same_story(chapters: tuple[str, ...], steps: int) -> None:
     assert len(told_by_theirs) > steps
     assert not [step for step in (*told_by_theirs, *told_by_ours) if "broke off" in step]
     missing = _missing_calls()
+    told_by_theirs, told_by_ours = map(_without_what_is_one_sided, (told_by_theirs, told_by_ours))
     differences = compare(_without_what_is_left_out(told_by_theirs), told_by_ours)
     differences = [one for one in differences if not _is_missing(one.ours, missing)]
     surprises = unexpected(differences, ALLOWED)

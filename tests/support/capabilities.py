@@ -58,7 +58,7 @@ def qemu_capabilities(*, kvm: bool = False) -> QemuCapabilities:
             "memory-backend-ram": frozenset(("reserve",)),
         },
         commands=frozenset(),
-        options={"chardev": frozenset(("reconnect-ms",))},
+        options={"chardev": frozenset(("reconnect-ms",)), "spice": frozenset()},
         cpu_models={TCG: models, KVM: models} if kvm else {TCG: models},
         cpu_expansions={},
     )

@@ -45,17 +45,21 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class CpuModel:
-    """A CPU model under one accelerator. `unavailable` names the features that keep it from running on this host."""
+    """A CPU model under one accelerator. `unavailable` names the features that keep it from running on this host.
+
+    Where QEMU tells nothing of them, as it does for Arm, the model is not `judged`.
+    """
 
     name: str
     unavailable: tuple[str, ...] = ()
     alias_of: str = ""
     deprecated: bool = False
     migratable: bool = True
+    judged: bool = True
 
     @property
     def usable(self) -> bool:
-        """Whether the host can run it as it is."""
+        """Whether the host can run it as it is, for all that is known."""
         return not self.unavailable
 
 
@@ -81,8 +85,9 @@ class QemuCapabilities:
     `commands` are QMP commands; `options` the command line's options with their parameters, where QEMU tells.
     `cpu_models` is by accelerator; `cpu_expansions` the properties of the best CPU of each accelerator
     (`host` with KVM, `max` with TCG), and `static_models` the same in other words. `features` are paths into QMP's
-    schema that exist. `gic_versions` are those of Arm's interrupt controller that KVM has; `sev_bits` are a host's
-    with encrypted memory: which bit of an address says so, and how many are lost.
+    schema that exist. `gic_versions` are those of Arm's interrupt controller that KVM has, `gic_emulated` those that
+    QEMU has without it; `sev_bits` are a host's with encrypted memory: which bit of an address says so, and how many
+    are lost.
     """
 
     binary: str
@@ -105,6 +110,7 @@ class QemuCapabilities:
     tpm_backends: tuple[str, ...] = ()
     static_models: dict[str, StaticModel] = field(default_factory=dict)
     gic_versions: tuple[int, ...] = ()
+    gic_emulated: tuple[int, ...] = ()
     sev_bits: tuple[int, int] | None = None
     aliases: dict[str, str] = field(default_factory=dict)
 
@@ -162,6 +168,11 @@ class QemuCapabilities:
         found = self.options.get(option)
         return found is not None and (not parameter or parameter in found)
 
+    @property
+    def has_spice(self) -> bool:
+        """Whether it has SPICE, built in or as a module that is installed."""
+        return self.has_option("spice")
+
     def has_feature(self, path: str) -> bool:
         """Whether QMP's schema has `path`; paths are those of `guesthouse.qemu.schema.FEATURES`."""
         return path in self.features
@@ -198,6 +209,7 @@ class QemuCapabilities:
                 for accel, model in self.static_models.items()
             },
             "gic_versions": list(self.gic_versions),
+            "gic_emulated": list(self.gic_emulated),
             "sev_bits": list(self.sev_bits or ()),
         }
 
@@ -233,18 +245,21 @@ class QemuCapabilities:
             tpm_backends=tuple(_text(item) for item in _list(data["tpm_backends"])),
             static_models={accel: _static_from_json(item) for accel, item in _fields(data["static_models"]).items()},
             gic_versions=tuple(_int(item) for item in _list(data["gic_versions"])),
+            gic_emulated=tuple(_int(item) for item in _list(data["gic_emulated"])),
             sev_bits=_pair([_int(item) for item in _list(data["sev_bits"])]),
         )
 
 
 def _model_to_json(model: CpuModel) -> list[_Json]:
-    return [model.name, list(model.unavailable), model.alias_of, model.deprecated, model.migratable]
+    flags: list[_Json] = [model.deprecated, model.migratable, model.judged]
+    return [model.name, list(model.unavailable), model.alias_of, *flags]
 
 
 def _model_from_json(item: _Json) -> CpuModel:
-    name, unavailable, alias_of, deprecated, migratable = _list(item)
+    name, unavailable, alias_of, *flags = _list(item)
+    deprecated, migratable, judged = (flag is True for flag in flags)
     features = tuple(_text(feature) for feature in _list(unavailable))
-    return CpuModel(_text(name), features, _text(alias_of), deprecated is True, migratable is True)
+    return CpuModel(_text(name), features, _text(alias_of), deprecated, migratable, judged)
 
 
 def _machine_from_json(item: _Json) -> Machine:

@@ -25,7 +25,7 @@ from guesthouse.qemu.probed_types import DEVICES, OBJECTS
 from guesthouse.qemu.schema import Schema
 
 #: Counts up whenever this module asks or keeps something else, so that older caches are made again.
-PROBE_VERSION = 3
+PROBE_VERSION = 4
 
 _CACHE_LIMIT = 8 * 1024 * 1024
 
@@ -130,6 +130,7 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
     machine_table = {
         machine.name: machine for machine in (machine_of(item, arch) for item in objects(machines, "machines"))
     }
+    gic = await _optional(monitor, "query-gic-capabilities", deadline)
     if monitor.greeting is None:
         raise ProbeError(f"Failed to probe QEMU binary with QMP: {binary} sent no greeting")
     return QemuCapabilities(
@@ -156,7 +157,8 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
         tpm_models=await _optional_texts(monitor, "query-tpm-models", deadline),
         tpm_backends=await _optional_texts(monitor, "query-tpm-types", deadline),
         static_models=await _static_models(monitor, arch, accelerator, deadline),
-        gic_versions=gic_versions_of(await _optional(monitor, "query-gic-capabilities", deadline)),
+        gic_versions=gic_versions_of(gic, "kernel"),
+        gic_emulated=gic_versions_of(gic, "emulated"),
         sev_bits=sev_bits_of(await _optional(monitor, "query-sev-capabilities", deadline)),
     )
 
@@ -227,9 +229,9 @@ async def _optional_texts(monitor: Monitor, command: str, deadline: float) -> tu
     return tuple(item for item in as_list(answer or [], command) if isinstance(item, str))
 
 
-def gic_versions_of(answer: Json) -> tuple[int, ...]:
-    """The versions in an answer of `query-gic-capabilities` that KVM has."""
-    found = [item.get("version") for item in objects(answer or [], "GIC versions") if item.get("kernel") is True]
+def gic_versions_of(answer: Json, kind: str) -> tuple[int, ...]:
+    """The versions in an answer of `query-gic-capabilities` that KVM (`kernel`) or QEMU alone (`emulated`) has."""
+    found = [item.get("version") for item in objects(answer or [], "GIC versions") if item.get(kind) is True]
     return tuple(sorted(version for version in found if isinstance(version, int)))
 
 
@@ -281,6 +283,7 @@ def cpu_model_of(item: JsonObject) -> CpuModel:
         alias_of=text_of(item, "alias-of"),
         deprecated=item.get("deprecated") is True,
         migratable=item.get("migration-safe") is True,
+        judged=isinstance(missing, list),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from guesthouse.errors import LibvirtError
@@ -171,4 +173,4 @@ def test_what_this_qemu_has_not_got_is_named(text: str, part: str) -> None:
 
 
 def _nothing() -> QemuCapabilities:
-    return cases.capabilities(frozenset())
+    return replace(cases.capabilities(frozenset()), options={})

@@ -30,8 +30,13 @@ if TYPE_CHECKING:
     from guesthouse.qemu.firmware import Firmware
 
 _UNSUPPORTED: Final = Choices(False)
+_S390: Final = ("s390x",)
+_ARM: Final = ("armv6l", "armv7l", "aarch64")
+#: Models that are no processor that somebody made.
+_MADE_UP: Final = ("max", "qemu")
 
-#: A value of an enumeration, and the QEMU device that it needs (empty for none), in the document's order.
+#: A value of an enumeration, and what of QEMU it needs, in the document's order: one of these devices, or with a `-` in
+#: front an option of its command line; empty for nothing.
 _DISK_BUSES: Final = (
     ("ide", "ide-hd"),
     ("fdc", "floppy"),
@@ -45,7 +50,7 @@ _VIDEO_MODELS: Final = (
     ("cirrus", "cirrus-vga"),
     ("vmvga", "vmware-svga"),
     ("qxl", "qxl-vga"),
-    ("virtio", "virtio-vga"),
+    ("virtio", "virtio-vga virtio-gpu-pci virtio-gpu-ccw"),
     ("none", ""),
     ("bochs", "bochs-display"),
     ("ramfb", "ramfb"),
@@ -53,12 +58,15 @@ _VIDEO_MODELS: Final = (
 #: Displays, and the device that comes with the same module of QEMU.
 _GRAPHICS: Final = (
     ("vnc", ""),
-    ("spice", "qxl"),
+    ("spice", "-spice"),
     ("egl-headless", "virtio-gpu-gl-pci"),
     ("dbus", "virtio-gpu-gl-pci"),
 )
-_CHANNELS: Final = (("pty", ""), ("unix", ""), ("spicevmc", "qxl"))
-_PANIC_MODELS: Final = (("isa", "pvpanic"), ("hyperv", ""), ("pvpanic", "pvpanic-pci"))
+_CHANNELS: Final = (("pty", ""), ("unix", ""), ("spicevmc", "-spice"))
+_PANIC_MODELS: Final = (("isa", "pvpanic"), ("hyperv", ""), ("pvpanic", "pvpanic-pci"), ("s390", ""))
+#: The models that only one family of machines has.
+_PANIC_FAMILIES: Final = {"isa": X86, "hyperv": X86, "s390": _S390}
+_ALL: Final = (*X86, *_ARM, *_S390)
 _VIRTIO_MODELS: Final = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 
@@ -132,7 +140,7 @@ def _loader(firmware: FirmwareOffer) -> Choices:
 
 
 def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
-    models = table().models if choice.arch in X86 else {}
+    models = table().models if choice.arch in X86 else None
     known = blockers(choice.capabilities, choice.accelerator)
     best = host_model(choice.capabilities, choice.accelerator)
     if best is not None and physical_bits and choice.guest_type == "kvm":
@@ -140,14 +148,14 @@ def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
     custom = [
         NamedModel(
             model.name,
-            model.usable,
-            models[model.name].vendor,
+            model.usable if model.judged else None,
+            _maker(choice.arch, model.name) if models is None else models[model.name].vendor,
             model.alias_of or None,
             model.deprecated,
             known[model.name],
         )
         for model in sorted(choice.cpu_models, key=lambda model: model.name)
-        if model.name in models
+        if (model.name != "host" if models is None else model.name in models)
     ]
     return CpuModes(
         host_passthrough=choice.guest_type == "kvm",
@@ -157,8 +165,16 @@ def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
     )
 
 
+def _maker(arch: str, model: str) -> str | None:
+    return "IBM" if arch in _S390 and model not in _MADE_UP else None
+
+
 def _present(qemu: QemuCapabilities, rows: Sequence[tuple[str, str]]) -> list[str]:
-    return [value for value, device in rows if not device or qemu.has_device(device)]
+    return [value for value, needs in rows if not needs or any(_has(qemu, name) for name in needs.split())]
+
+
+def _has(qemu: QemuCapabilities, name: str) -> bool:
+    return qemu.has_option(name[1:]) if name.startswith("-") else qemu.has_device(name)
 
 
 def _has_ide(machine: str) -> bool:
@@ -168,9 +184,13 @@ def _has_ide(machine: str) -> bool:
 
 def _devices(choice: Choice) -> dict[str, Choices]:
     qemu = choice.capabilities
-    old = _has_ide(choice.machine.name)
-    buses = [bus for bus in _present(qemu, _DISK_BUSES) if old or bus not in ("ide", "fdc")]
-    kinds = ("disk", "cdrom", "floppy", "lun") if old else ("disk", "cdrom", "lun")
+    lacking = set() if _has_ide(choice.machine.name) else {"ide"}
+    kinds = ["disk", "cdrom", "floppy", "lun"]
+    if choice.arch not in X86:
+        lacking.add("fdc")
+        kinds.remove("floppy")
+    buses = [bus for bus in _present(qemu, _DISK_BUSES) if bus not in lacking]
+    panics = [name for name in _present(qemu, _PANIC_MODELS) if choice.arch in _PANIC_FAMILIES.get(name, _ALL)]
     transitional = qemu.has_device("virtio-blk-pci-transitional")
     virtio = _VIRTIO_MODELS if transitional else _VIRTIO_MODELS[:1]
     return {
@@ -185,25 +205,37 @@ def _devices(choice: Choice) -> dict[str, Choices]:
         "channel": Choices(enums={"type": _present(qemu, _CHANNELS)}),
         "crypto": special_devices.crypto(qemu),
         "interface": Choices(enums={"backendType": ("default", "passt")}),
-        "panic": Choices(enums={"model": _present(qemu, _PANIC_MODELS)}) if choice.arch in X86 else _UNSUPPORTED,
+        "panic": Choices(enums={"model": panics}) if panics else _UNSUPPORTED,
     }
 
 
 def _features(choice: Choice) -> dict[str, Choices]:
     qemu = choice.capabilities
+    protected = {"s390-pv": _UNSUPPORTED} if choice.arch in _S390 else {}
+    hyperv = {"hyperv": _hyperv(choice)} if choice.arch in X86 else {}
     return {
-        "gic": _UNSUPPORTED,
+        "gic": _gic(choice),
         "vmcoreinfo": Choices(qemu.has_device("vmcoreinfo")),
         "genid": Choices(qemu.has_device("vmgenid")),
         "backingStoreInput": Choices(),
         "backup": _UNSUPPORTED,
-        "async-teardown": _UNSUPPORTED,
+        "async-teardown": Choices(qemu.has_option("run-with", "async-teardown")),
+        **protected,
         "ps2": Choices(choice.arch in X86),
         "sev": _UNSUPPORTED,
         "sgx": _UNSUPPORTED,
-        "hyperv": _hyperv(choice),
+        **hyperv,
         "launchSecurity": _UNSUPPORTED,
     }
+
+
+def _gic(choice: Choice) -> Choices:
+    """The interrupt controllers of Arm's own board, which alone has a choice."""
+    qemu, name = choice.capabilities, choice.machine.name
+    found = qemu.gic_versions if choice.guest_type == "kvm" else qemu.gic_emulated
+    if choice.arch not in _ARM or not found or (name != "virt" and not name.startswith("virt-")):
+        return _UNSUPPORTED
+    return Choices(enums={"version": [str(version) for version in found]})
 
 
 #: Hyper-V enlightenments that a definition may name, as `<hyperv>` spells them, and QEMU's property of a processor.
@@ -231,8 +263,6 @@ _HYPERV_VALUES: Final = frozenset({"spinlocks", "vendor_id"})
 
 
 def _hyperv(choice: Choice) -> Choices:
-    if choice.arch not in X86:
-        return _UNSUPPORTED
     best = choice.best_cpu
     names = [name for name, prop in _HYPERV if name in _HYPERV_VALUES or best.get(prop) is True]
     return Choices(enums={"features": names})

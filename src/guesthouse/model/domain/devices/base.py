@@ -292,8 +292,8 @@ class DeviceContext:
 
     @property
     def has_spice(self) -> bool:
-        """Whether QEMU's module for SPICE is there: its card comes with it."""
-        return self.qemu.has_device("qxl")
+        """Whether QEMU has SPICE."""
+        return self.qemu.has_spice
 
     @property
     def q35(self) -> bool:
