@@ -13,8 +13,8 @@ SCRIPT = """
 import asyncio, sys
 from guesthouse.server.loop import Loop
 
-def hang():
-    open(sys.argv[1]).read()  # a pipe that nobody writes to
+def hang(path):
+    open(path).read()  # a pipe that nobody writes to
 
 def fail():
     raise ValueError("no")
@@ -22,7 +22,7 @@ def fail():
 async def work():
     for _ in range(70):
         try:
-            await asyncio.wait_for(asyncio.to_thread(hang), 0.01)
+            await asyncio.wait_for(asyncio.to_thread(hang, sys.argv[1]), 0.01)
         except TimeoutError:
             pass
     print(await asyncio.wait_for(asyncio.to_thread(len, "four"), 5))
