@@ -7,9 +7,11 @@ are worded as dmidecode(8) words them, because libvirt passes that on.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from guesthouse.host.smbios_names import FAMILIES, FORM_FACTORS, MEMORY_DETAILS, MEMORY_TYPES, PROCESSOR_TYPES
@@ -286,6 +288,59 @@ def read_smbios(tree: HostTree) -> Smbios | None:
         return None
     version = _entry_version(entry)
     return parse_smbios(table, version) if version is not None else None
+
+
+#: Parts of the machine, and libvirt's names of their entries to the kernel's files.
+_FILES: Final[dict[str, dict[str, str]]] = {
+    "bios": {"vendor": "bios_vendor", "version": "bios_version", "date": "bios_date", "release": "bios_release"},
+    "system": {
+        "manufacturer": "sys_vendor",
+        "product": "product_name",
+        "version": "product_version",
+        "serial": "product_serial",
+        "uuid": "product_uuid",
+        "sku": "product_sku",
+        "family": "product_family",
+    },
+    "board": {
+        "manufacturer": "board_vendor",
+        "product": "board_name",
+        "version": "board_version",
+        "serial": "board_serial",
+        "asset": "board_asset_tag",
+    },
+    "chassis": {
+        "manufacturer": "chassis_vendor",
+        "version": "chassis_version",
+        "serial": "chassis_serial",
+        "asset": "chassis_asset_tag",
+    },
+}
+
+
+def read_identity(tree: HostTree) -> Smbios | None:
+    """What can be read of bios, system, board and chassis: from the tables, or where they are not ours to read from
+    what the kernel shows of them to everybody. None where there is none.
+    """
+    found = read_smbios(tree)
+    if found is not None:
+        return found
+    directory = tree.sys / "class/dmi/id"
+    parts = {part: _read_entries(directory, names) for part, names in _FILES.items()}
+    if not any(parts.values()):
+        return None
+    boards = (parts["board"],) if parts["board"] else ()
+    return Smbios(parts["bios"], parts["system"], boards, parts["chassis"], (), (), ())
+
+
+def _read_entries(directory: Path, names: dict[str, str]) -> Entries:
+    entries = {}
+    for name, file in names.items():
+        with contextlib.suppress(OSError):
+            text = _printable((directory / file).read_bytes().decode("latin-1").rstrip("\n"))
+            if text.strip():
+                entries[name] = text.rstrip()
+    return entries
 
 
 def _entry_version(entry: bytes) -> tuple[int, int] | None:

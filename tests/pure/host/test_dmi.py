@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guesthouse.host.dmi import parse_smbios, parse_structures, read_smbios
+from guesthouse.host.dmi import parse_smbios, parse_structures, read_identity, read_smbios
 from guesthouse.host.sysfs import HostTree
 
 UUID = uuid.UUID("4c4c4544-0035-3510-8057-b4c04f4a4d32")
@@ -160,6 +160,28 @@ def test_the_kernels_files(tmp_path: Path) -> None:
     found = read_smbios(tree)
     assert found is not None
     assert found.system["product"] == "7458AU2"
+
+
+def test_what_the_kernel_shows_to_everybody(tmp_path: Path) -> None:
+    tree = HostTree.under(tmp_path)
+    assert read_identity(tree) is None
+    directory = tree.sys / "class/dmi/id"
+    directory.mkdir(parents=True)
+    for name, text in {
+        "sys_vendor": "Makers",
+        "bios_release": "3.18",
+        "board_name": " ",
+        "chassis_asset_tag": "A\x01",
+    }.items():
+        (directory / name).write_text(text + "\n")
+    found = read_identity(tree)
+    assert found is not None
+    assert (found.bios, found.system) == ({"release": "3.18"}, {"manufacturer": "Makers"})
+    assert (found.base_boards, found.chassis) == ((), {"asset": "A."})
+    (directory / "board_name").write_text("Board\n")
+    again = read_identity(tree)
+    assert again is not None
+    assert again.base_boards == ({"product": "Board"},)
 
 
 @pytest.mark.skipif(shutil.which("dmidecode") is None, reason="dmidecode is not installed")

@@ -76,7 +76,7 @@ def realise(domain: Domain, launch: LaunchContext) -> CommandLine:
         *iothread_arguments(domain),
         *_words(disk_group.throttle_groups(domain.throttle_groups)),
         *numa_arguments(domain, launch),
-        *identity_arguments(domain),
+        *identity_arguments(domain, launch.parts),
         *([] if domain.devices.graphics else ["-display", "none"]),
         *["-no-user-config", "-nodefaults"],
         *launch.monitor,

@@ -11,6 +11,7 @@ from typing import Final
 
 from guesthouse.errors import LibvirtError
 from guesthouse.model.qemu_objects import FdSet
+from guesthouse.model.sysinfo import HostSysinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ def _unknown_is_express(_address: str) -> bool:
     return True
 
 
+def _no_smbios() -> HostSysinfo | None:
+    return None
+
+
 def _no_mdev(_uuid: str) -> bool:
     return False
 
@@ -97,6 +102,7 @@ class HostParts:
     generic device of a SCSI adapter, bus, target and unit. `find_usb` tells bus and number of the one USB device of a
     vendor and product, of a bus and number, or of all that. `is_express` says whether a PCI device of the host is PCI
     Express, for which those are taken that are not there; `has_mdev` whether there is a mediated device of a UUID.
+    `smbios` tells what the host's firmware says of the host, as far as it can be read.
     """
 
     swtpm_storage: str = "/var/lib/libvirt/swtpm"
@@ -111,6 +117,7 @@ class HostParts:
     find_usb: Callable[[int | None, int | None, tuple[int, int] | None], tuple[int, int]] = _no_usb
     is_express: Callable[[str], bool] = _unknown_is_express
     has_mdev: Callable[[str], bool] = _no_mdev
+    smbios: Callable[[], HostSysinfo | None] = _no_smbios
 
 
 #: A host that has nothing, with libvirt's places.

@@ -185,8 +185,6 @@ def check(infos: list[Sysinfo], *, name: str, uuid: str, mode: str | None) -> No
     Raises `XmlError` and `UnsupportedConfigError` with libvirt's texts.
     """
     tables = [info for info in infos if info.type == "smbios"]
-    if mode == "host":
-        raise UnsupportedConfigError("smbios mode 'host' is not supported", hint="use mode='sysinfo' with <sysinfo>")
     if mode == "sysinfo" and not tables:
         raise XmlError(f"Domain '{name}' sysinfo are not available")
     for info in infos:
