@@ -5,6 +5,8 @@ Source: virsh(1), "attach-disk".
 
 from __future__ import annotations
 
+import re
+
 from guesthouse.cli.failure import CommandError
 
 #: Kind of a target's name to the kinds of addresses that it can have, and what is said about others.
@@ -16,6 +18,10 @@ _FITTING = {
 
 #: Kind to its number of parts and their base.
 _FORMS = {"pci": (4, 16), "scsi": (3, 10), "ide": (3, 10), "sata": (3, 10), "ccw": (3, 16), "usb": (2, 10)}
+#: A number as C reads it.
+_NUMBERS = {10: r"\s*\+?([0-9]++)", 16: r"\s*\+?(?:0[xX])?([0-9a-fA-F]++)"}
+_UINT = 2**32 - 1
+_ULL = 2**64 - 1
 
 
 def address_of_disk(text: str, target: str, *, multifunction: bool) -> str:
@@ -28,17 +34,22 @@ def address_of_disk(text: str, target: str, *, multifunction: bool) -> str:
 
 
 def parse(text: str) -> tuple[str, tuple[int, ...]]:
-    """Kind and numbers of an address. Raises CommandError."""
+    """Kind and numbers of an address, which any single characters separate; virsh ignores what follows the last.
+
+    Raises CommandError.
+    """
     kind, _, rest = text.partition(":")
     count, base = _FORMS.get(kind, (0, 10))
-    parts = rest.replace(":", ".").split(".") if kind == "pci" else rest.split(".")
-    try:
-        numbers = tuple(int(part, base) for part in parts)
-    except ValueError:
-        numbers = ()
-    if not count or len(numbers) != count or any(number < 0 for number in numbers):
+    found = re.match(".".join([_NUMBERS[base]] * count), rest, re.ASCII | re.DOTALL) if count else None
+    numbers = tuple(int(part, base) for part in found.groups()) if found is not None else ()
+    if not numbers or any(number > _UINT for number in numbers[:-1]) or numbers[-1] > _limit(kind):
         raise CommandError("Invalid address.")
     return kind, numbers
+
+
+def _limit(kind: str) -> int:
+    """The largest last number: that of a drive is a unit, which is longer."""
+    return _ULL if kind in ("scsi", "ide", "sata") else _UINT
 
 
 def element(kind: str, numbers: tuple[int, ...], *, multifunction: bool = False) -> str:

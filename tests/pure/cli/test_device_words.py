@@ -45,6 +45,17 @@ def test_what_is_no_size(text: str) -> None:
         ("scsi:1.2.3", "sda", "<address type='drive' controller='1' bus='2' unit='3'/>"),
         ("usb:1.2", "sda", "<address type='usb' bus='1' port='2'/>"),
         ("ide:0.1.0", "hda", "<address type='drive' controller='0' bus='1' unit='0'/>"),
+        # As virsh reads them: any separator, blanks and signs in front of a number, and an end that nobody reads.
+        ("scsi:0.0.0.5", "sda", "<address type='drive' controller='0' bus='0' unit='0'/>"),
+        ("scsi:1:0:5", "sda", "<address type='drive' controller='1' bus='0' unit='5'/>"),
+        ("sata:0x1.0.5", "sda", "<address type='drive' controller='0' bus='1' unit='0'/>"),
+        (
+            "scsi:010. +2.18446744073709551615x",
+            "sda",
+            "<address type='drive' controller='10' bus='2' unit='18446744073709551615'/>",
+        ),
+        ("usb:1.2.3", "sda", "<address type='usb' bus='1' port='2'/>"),
+        ("ccw:0xfe.0.1", "fda", "<address type='ccw' cssid='0xfe' ssid='0x0' devno='0x0001'/>"),
     ],
 )
 def test_addresses(text: str, target: str, element: str) -> None:
@@ -59,6 +70,11 @@ def test_addresses(text: str, target: str, element: str) -> None:
         ("scsi:0.0.0", "hda", "expecting an ide:00.00.00 address."),
         ("scsi:0.0", "sda", "Invalid address."),
         ("pci:0.0.x.0", "vda", "Invalid address."),
+        ("scsi:0.012", "sda", "Invalid address."),
+        ("scsi:0.0.-5", "sda", "Invalid address."),
+        ("scsi:4294967296.0.0", "sda", "Invalid address."),
+        ("scsi:0.0.18446744073709551616", "sda", "Invalid address."),
+        ("usb:0.4294967296", "sda", "Invalid address."),
         ("nothing", "vda", "Invalid address."),
     ],
 )
