@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from guesthouse.drivers.connect.emulators import Emulators
 from guesthouse.drivers.connect.guest_document import firmware_offer, guest_document
 from guesthouse.drivers.connect.host_document import guest_section, host_document
+from guesthouse.drivers.connect.host_sysinfo import of_tables
 from guesthouse.drivers.connect.node import Node
 from guesthouse.drivers.connect.procedures import TABLE
 from guesthouse.drivers.connect.processors import host_cpu
@@ -22,7 +23,7 @@ from guesthouse.host.dmi import read_smbios
 from guesthouse.host.files import write_atomic
 from guesthouse.host.identity import canonical_hostname, dmi_uuid, machine_uuid, valid_uuid
 from guesthouse.host.sysfs import HostTree, read_text
-from guesthouse.model.sysinfo import HostSysinfo, format_sysinfo
+from guesthouse.model.sysinfo import format_sysinfo
 from guesthouse.qemu.catalogue import Catalogue
 from guesthouse.qemu.firmware import directories, read, supported
 
@@ -104,19 +105,7 @@ class ConnectDriver:
     def sysinfo(self) -> str | None:
         """The host's SMBIOS tables as `<sysinfo>`; None where the firmware has none or they are not ours to read."""
         found = read_smbios(self._tree)
-        if found is None:
-            return None
-        return format_sysinfo(
-            HostSysinfo(
-                bios=found.bios,
-                system=found.system,
-                base_boards=found.base_boards,
-                chassis=found.chassis,
-                processors=found.processors,
-                memory_devices=found.memory_devices,
-                oem_strings=found.oem_strings,
-            )
-        )
+        return None if found is None else format_sysinfo(of_tables(found))
 
     async def hypervisor_version(self) -> int:
         """The default emulator's version as libvirt counts it; 0 without an emulator."""
