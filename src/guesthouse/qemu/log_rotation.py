@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,9 @@ from guesthouse.host.files import temporary_name
 
 _READ: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Held by whoever rotates, since two would each cut off what the other has not copied.
+_LOCK: Final = threading.Lock()
 
 #: How many times `max_size` a former part may be large: nobody cuts a log at the byte that is too much.
 _MOST: Final = 2
@@ -47,19 +51,20 @@ def rotate(path: Path, limits: LogLimits) -> bool:
     """
     if not limits.max_size:
         return False
-    try:
-        log = os.open(path, _READ)
-    except (FileNotFoundError, IsADirectoryError):
-        return False
-    try:
-        found = os.fstat(log)
-        if not stat.S_ISREG(found.st_mode) or found.st_size <= limits.max_size:
+    with _LOCK:
+        try:
+            log = os.open(path, _READ)
+        except (FileNotFoundError, IsADirectoryError):
             return False
-        if limits.max_backups > 0:
-            _keep(log, path, limits, max(0, found.st_size - _MOST * limits.max_size))
-        os.ftruncate(log, 0)
-    finally:
-        os.close(log)
+        try:
+            found = os.fstat(log)
+            if not stat.S_ISREG(found.st_mode) or found.st_size <= limits.max_size:
+                return False
+            if limits.max_backups > 0:
+                _keep(log, path, limits, max(0, found.st_size - _MOST * limits.max_size))
+            os.ftruncate(log, 0)
+        finally:
+            os.close(log)
     return True
 
 

@@ -27,6 +27,7 @@ from guesthouse.model.domain.devices.volumes import VolumeLookup, no_volume
 from guesthouse.model.domain.secrets import SecretLookup, no_secret
 from guesthouse.places import Places
 from guesthouse.qemu.catalogue import Catalogue
+from guesthouse.qemu.log_rotation import LogLimits
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,12 @@ class DomainSettings:
     """What the daemon's configuration says about guests.
 
     `defaults` is the host's side of a definition; `autostart` False keeps guests off that are marked to start with
-    the daemon.
+    the daemon; `log_limits` say how large logs become.
     """
 
     defaults: Defaults = field(default_factory=Defaults)
     autostart: bool = True
+    log_limits: LogLimits = field(default_factory=LogLimits)
 
 
 class Guests:

@@ -31,10 +31,13 @@ class QemuConfError(LibvirtError):
 
 @dataclass(frozen=True, slots=True)
 class QemuConf:
-    """What the file says: what definitions and command lines depend on, and the addresses of graphics."""
+    """What the file says: what definitions and command lines depend on, the addresses of graphics, and whether logs
+    are kept small.
+    """
 
     settings: HostSettings
     vnc_listen: str = "127.0.0.1"
+    rotates_logs: bool = True
 
 
 def _truth(value: Value) -> bool:
@@ -59,6 +62,12 @@ def _number(value: Value) -> int:
     if not isinstance(value, int) or not 0 <= value <= 9:
         raise ValueError("a number from 0 to 9")
     return value
+
+
+def _handler(value: Value) -> str:
+    if value not in ("logd", "file"):
+        raise ValueError('"logd" or "file"')
+    return str(value)
 
 
 _Kind = Callable[[Value], bool | str | int]
@@ -130,7 +139,6 @@ _FIXED: Final[dict[str, tuple[Value, ...]]] = {
     "capability_filters": ([],),
     "shared_filesystems": ([],),
     "lock_manager": ("nop",),
-    "stdio_handler": ("file", "logd"),
     "swtpm_user": ("tss", "root"),
     "swtpm_group": ("tss", "root"),
     "user": ("",),
@@ -173,7 +181,8 @@ def _settings(given: dict[str, Assignment], path: str) -> QemuConf:
         elif key not in _READ and assignment.value not in _FIXED.get(key, ()):
             raise _refusal(key, assignment, path)
     settings = HostSettings(**found)  # type: ignore[arg-type]  # each key has a kind of its own, checked above
-    return QemuConf(settings, str(listen or "127.0.0.1"))
+    handler = _one(given, "stdio_handler", _handler, path)
+    return QemuConf(settings, str(listen or "127.0.0.1"), rotates_logs=handler != "file")
 
 
 #: Keys that `_settings` reads one by one.
@@ -183,6 +192,7 @@ _READ: Final = frozenset(
         "default_tls_x509_cert_dir",
         "default_tls_x509_secret_uuid",
         "vnc_listen",
+        "stdio_handler",
         *(f"{service}_tls_x509_cert_dir" for service in _CERTIFIED),
         *(f"{service}_tls_x509_secret_uuid" for service in _LOCKED),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.disks import overlays
-from guesthouse.drivers.domain.files import statusfile
+from guesthouse.drivers.domain.files import log_keeper, statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.helpers import programs
 from guesthouse.drivers.domain.interfaces import plug
@@ -127,6 +127,7 @@ def finish(driver: Guests, guest: Guest, run: Run) -> None:
     driver.ports.release(run.ports)
     housing.release(driver, run)
     _note_in_log(driver, guest, cause)
+    log_keeper.look_at(driver, guest)
     remove_files(driver, run)
     if cause is not Cause.DESTROY:
         driver.events.lifecycle(guest, *notices)
