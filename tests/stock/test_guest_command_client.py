@@ -459,11 +459,12 @@ OURS = set(
     guesthouse guesthouse.cli guesthouse.cli.commands guesthouse.cli.commands.domain_list guesthouse.cli.context
     guesthouse.cli.failure guesthouse.cli.grammar guesthouse.cli.index guesthouse.cli.main guesthouse.cli.registry
     guesthouse.cli.settings guesthouse.cli.table guesthouse.cli.tokens guesthouse.cli.words guesthouse.client
-    guesthouse.client.connection guesthouse.client.destination guesthouse.client.domain guesthouse.client.settings
-    guesthouse.client.transport guesthouse.client.uri guesthouse.errors guesthouse.rpc guesthouse.rpc.client
-    guesthouse.rpc.codegen guesthouse.rpc.limits guesthouse.rpc.packet guesthouse.rpc.plain guesthouse.rpc.procedure
-    guesthouse.rpc.procedures guesthouse.rpc.procedures.auth guesthouse.rpc.procedures.connect
-    guesthouse.rpc.procedures.domain guesthouse.rpc.programs guesthouse.rpc.types guesthouse.rpc.xdr
+    guesthouse.client.connection guesthouse.client.destination guesthouse.client.domain guesthouse.client.named
+    guesthouse.client.settings guesthouse.client.transport guesthouse.client.uri guesthouse.errors guesthouse.rpc
+    guesthouse.rpc.client guesthouse.rpc.codegen guesthouse.rpc.limits guesthouse.rpc.packet guesthouse.rpc.plain
+    guesthouse.rpc.procedure guesthouse.rpc.procedures guesthouse.rpc.procedures.auth
+    guesthouse.rpc.procedures.connect guesthouse.rpc.procedures.domain guesthouse.rpc.programs guesthouse.rpc.types
+    guesthouse.rpc.xdr
     """.split()  # noqa: SIM905 - a list of this length is easier to read and to sort as text
 )
 

@@ -213,9 +213,3 @@ def uuid_bytes(text: str) -> bytes | None:
     except ValueError:
         return None
     return data if len(data) == 16 else None
-
-
-def uuid_text(data: bytes) -> str:
-    """The text form of a UUID's 16 bytes."""
-    digits = data.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from guesthouse.cli.context import uuid_bytes
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Option
+from guesthouse.cli.persistent import Kind
 from guesthouse.errors import Code, LibvirtError
 
 TYPE_CHECKING = False
@@ -39,3 +40,7 @@ def find(context: Context, args: Arguments, by: str = "un") -> Network:
         raise CommandError(f"failed to get network '{name}'")
     with context.during(f"failed to get network '{name}'"):
         return by_name(context.connection, name)
+
+
+#: What the commands about networks share with those about pools.
+KIND = Kind("network", find)

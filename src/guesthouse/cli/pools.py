@@ -5,6 +5,7 @@ from __future__ import annotations
 from guesthouse.cli.context import uuid_bytes
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Option, flag
+from guesthouse.cli.persistent import Kind
 from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False
@@ -70,3 +71,7 @@ def escaped(text: str) -> str:
     for character, reference in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&apos;"), ('"', "&quot;")):
         text = text.replace(character, reference)
     return text
+
+
+#: What the commands about pools share with those about networks.
+KIND = Kind("pool", find)

@@ -7,6 +7,7 @@ families of procedures are imported where they are used, so that a command loads
 
 from __future__ import annotations
 
+from guesthouse.client.named import Named
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.rpc.procedures import domain as rpc
 
@@ -32,30 +33,19 @@ DESCRIPTION, TITLE, ELEMENT = 0, 1, 2
 STRING_OKAY = 4
 
 
-class Domain:
+class Domain(Named):
     """One guest of one connection. `id` is -1 while it is off; it is as old as the object."""
 
     __slots__ = ("connection", "handle")
 
     def __init__(self, connection: Connection, handle: NonnullDomain) -> None:
         self.connection = connection
-        self.handle = handle
-
-    @property
-    def name(self) -> str:
-        """The guest's name."""
-        return self.handle.name
+        self.handle: NonnullDomain = handle
 
     @property
     def id(self) -> int:
         """The id while it runs, else -1."""
         return self.handle.id
-
-    @property
-    def uuid(self) -> str:
-        """The UUID in text form."""
-        digits = self.handle.uuid.hex()
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     # State
 

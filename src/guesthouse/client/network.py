@@ -6,6 +6,7 @@ The functions are libvirt's `virNetwork…` functions under shorter names
 
 from __future__ import annotations
 
+from guesthouse.client.named import Named
 from guesthouse.rpc.procedures import network as rpc
 
 TYPE_CHECKING = False
@@ -19,25 +20,14 @@ VALIDATE = 1
 XML_INACTIVE = 1
 
 
-class Network:
+class Network(Named):
     """One network. Its name and UUID were told with it; the rest is asked for."""
 
     __slots__ = ("connection", "handle")
 
     def __init__(self, connection: Connection, handle: NonnullNetwork) -> None:
         self.connection = connection
-        self.handle = handle
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.handle.name
-
-    @property
-    def uuid(self) -> str:
-        """Its UUID in text form."""
-        digits = self.handle.uuid.hex()
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        self.handle: NonnullNetwork = handle
 
     def xml(self, flags: int = 0) -> str:
         """Its document: of what is active, or with `XML_INACTIVE` its definition."""

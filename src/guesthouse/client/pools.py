@@ -6,6 +6,7 @@ The functions are libvirt's `virStoragePool…` functions under shorter names
 
 from __future__ import annotations
 
+from guesthouse.client.named import Named
 from guesthouse.rpc.procedures import storage as rpc
 
 TYPE_CHECKING = False
@@ -67,25 +68,14 @@ class PoolInfo:
         return self.state in (RUNNING, DEGRADED)
 
 
-class Pool:
+class Pool(Named):
     """One pool. Its name and UUID were told with it; the rest is asked for."""
 
     __slots__ = ("connection", "handle")
 
     def __init__(self, connection: Connection, handle: NonnullStoragePool) -> None:
         self.connection = connection
-        self.handle = handle
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.handle.name
-
-    @property
-    def uuid(self) -> str:
-        """Its UUID in text form."""
-        digits = self.handle.uuid.hex()
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        self.handle: NonnullStoragePool = handle
 
     def xml(self, flags: int = 0) -> str:
         """Its document: of what is active, or with `XML_INACTIVE` its definition."""

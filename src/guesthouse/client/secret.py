@@ -6,6 +6,7 @@ The functions are libvirt's `virSecret…` functions under shorter names
 
 from __future__ import annotations
 
+from guesthouse.client.named import uuid_text
 from guesthouse.rpc.procedures import secret as rpc
 
 TYPE_CHECKING = False
@@ -33,8 +34,7 @@ class Secret:
     @property
     def uuid(self) -> str:
         """Its UUID in text form."""
-        digits = self.handle.uuid.hex()
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        return uuid_text(self.handle.uuid)
 
     @property
     def usage(self) -> str:

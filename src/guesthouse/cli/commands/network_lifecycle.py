@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from guesthouse.cli.files import read_document
 from guesthouse.cli.grammar import Command, file, flag
-from guesthouse.cli.networks import find, network
+from guesthouse.cli.networks import KIND, find, network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,45 +11,21 @@ if TYPE_CHECKING:
     from guesthouse.cli.grammar import Arguments
 
 
-def run_autostart(context: Context, args: Arguments) -> None:
-    """Start a network with the daemon, or no longer."""
-    name, on = args.need("network"), not args.has("disable")
-    found = find(context, args)
-    with context.during(f"failed to {'mark' if on else 'unmark'} network {name} as autostarted"):
-        found.set_autostart(on)
-    context.remark(f"Network {name} {'marked' if on else 'unmarked'} as autostarted\n")
-
-
 def run_create(context: Context, args: Arguments) -> None:
     """Make and start a network that is forgotten when it stops."""
     from guesthouse.client.network import VALIDATE, create
 
-    path = args.need("file")
-    text = read_document(path)
-    with context.during(f"Failed to create network from {path}"):
-        made = create(context.connection, text, VALIDATE if args.has("validate") else 0)
-    if args.has("json"):
-        context.dump({"name": made.name, "uuid": made.uuid})
-    else:
-        context.remark(f"Network {made.name} created from {path}\n")
+    KIND.made(context, args, "create", "created", create, VALIDATE if args.has("validate") else 0)
 
 
 def run_destroy(context: Context, args: Arguments) -> None:
     """Stop a network."""
-    name = args.need("network")
-    found = find(context, args)
-    with context.during(f"Failed to destroy network {name}"):
-        found.destroy()
-    context.remark(f"Network {name} destroyed\n")
+    KIND.act(context, args, "destroy", "destroyed", find(context, args).destroy)
 
 
 def run_start(context: Context, args: Arguments) -> None:
     """Start a network."""
-    name = args.need("network")
-    found = find(context, args)
-    with context.during(f"Failed to start network {name}"):
-        found.start()
-    context.remark(f"Network {name} started\n")
+    KIND.act(context, args, "start", "started", find(context, args).start)
 
 
 COMMANDS = (
@@ -58,7 +33,7 @@ COMMANDS = (
         "net-autostart",
         "network",
         "start a network with the daemon",
-        run_autostart,
+        KIND.autostart,
         (network(), flag("disable", "no longer")),
         description="Start a network whenever the daemon starts, or no longer.",
     ),

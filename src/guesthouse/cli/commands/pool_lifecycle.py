@@ -6,7 +6,7 @@ import sys
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Command, flag
-from guesthouse.cli.pools import BUILDING, find, pool, start_flags
+from guesthouse.cli.pools import BUILDING, KIND, find, pool, start_flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,37 +15,22 @@ if TYPE_CHECKING:
     from guesthouse.client.pools import Pool
 
 
-def run_autostart(context: Context, args: Arguments) -> None:
-    """Start a pool with the daemon, or no longer."""
-    name, on = args.need("pool"), not args.has("disable")
-    found = find(context, args)
-    with context.during(f"failed to {'mark' if on else 'unmark'} pool {name} as autostarted"):
-        found.set_autostart(on)
-    context.remark(f"Pool {name} {'marked' if on else 'unmarked'} as autostarted\n")
-
-
 def run_build(context: Context, args: Arguments) -> None:
     """Make what a pool needs on its storage."""
     from guesthouse.client.pools import BUILD_NO_OVERWRITE, BUILD_OVERWRITE
 
-    name = args.need("pool")
-    found = find(context, args)
     flags = BUILD_NO_OVERWRITE if args.has("no-overwrite") else 0
     flags |= BUILD_OVERWRITE if args.has("overwrite") else 0
-    with context.during(f"Failed to build pool {name}"):
-        found.build(flags)
-    context.remark(f"Pool {name} built\n")
+    found = find(context, args)
+    KIND.act(context, args, "build", "built", lambda: found.build(flags))
 
 
 def run_delete(context: Context, args: Arguments) -> None:
     """Remove a pool's storage, after a warning where volumes go with it."""
-    name = args.need("pool")
     found = find(context, args)
     if context.ours:
         _warn(context, args, found)
-    with context.during(f"Failed to delete pool {name}"):
-        found.delete()
-    context.remark(f"Pool {name} deleted\n")
+    KIND.act(context, args, "delete", "deleted", found.delete)
 
 
 #: Type of a pool to what goes with it when it is deleted; `{}` is the source.
@@ -79,30 +64,19 @@ def _warn(context: Context, args: Arguments, found: Pool) -> None:
 
 def run_destroy(context: Context, args: Arguments) -> None:
     """Stop a pool."""
-    name = args.need("pool")
-    found = find(context, args)
-    with context.during(f"Failed to destroy pool {name}"):
-        found.destroy()
-    context.remark(f"Pool {name} destroyed\n")
+    KIND.act(context, args, "destroy", "destroyed", find(context, args).destroy)
 
 
 def run_refresh(context: Context, args: Arguments) -> None:
     """Look again what is on a pool's storage."""
-    name = args.need("pool")
-    found = find(context, args)
-    with context.during(f"Failed to refresh pool {name}"):
-        found.refresh()
-    context.remark(f"Pool {name} refreshed\n")
+    KIND.act(context, args, "refresh", "refreshed", find(context, args).refresh)
 
 
 def run_start(context: Context, args: Arguments) -> None:
     """Start a pool."""
-    name = args.need("pool")
-    found = find(context, args)
     flags = start_flags(args)
-    with context.during(f"Failed to start pool {name}"):
-        found.start(flags)
-    context.remark(f"Pool {name} started\n")
+    found = find(context, args)
+    KIND.act(context, args, "start", "started", lambda: found.start(flags))
 
 
 COMMANDS = (
@@ -110,7 +84,7 @@ COMMANDS = (
         "pool-autostart",
         "pool",
         "start a pool with the daemon",
-        run_autostart,
+        KIND.autostart,
         (pool(), flag("disable", "no longer")),
         description="Start a pool whenever the daemon starts, or no longer.",
     ),
