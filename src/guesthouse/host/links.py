@@ -200,6 +200,8 @@ def add_address(name: str, address: str, bits: int, peer: str | None = None) -> 
     fixed = struct.pack("=BBBBI", family, bits, 0, 0, index(name))
     other = ipaddress.ip_address(peer).packed if peer is not None else own.packed
     attributes: Attributes = [(1, other), (2, own.packed)]
+    if own.version == 4 and peer is None and bits < 31:
+        attributes.append((4, ipaddress.ip_network(f"{address}/{bits}", strict=False).broadcast_address.packed))
     with Netlink() as netlink:
         netlink.transact([Message(NEWADDR, CREATE | EXCLUSIVE, fixed, attributes)])
 

@@ -63,21 +63,22 @@ async def limit(device: str, sent: Limit | None, received: Limit | None) -> None
     if not wanted:
         return
     try:
-        finished = await _batch(wanted, "-batch", "-")
+        finished = await batch(wanted, "-batch", "-")
         if not finished[0]:
             raise ChildError(f"cannot limit the rate of '{device}': {finished[1] or 'tc failed'}")
     except BaseException:
         await clear(device)
         raise
-    await _batch(fairer, "-force", "-batch", "-")
+    await batch(fairer, "-force", "-batch", "-")
 
 
 async def clear(device: str) -> None:
     """Remove all limits of a device; that there were none is no error."""
-    await _batch([f"qdisc del dev {device} root", f"qdisc del dev {device} ingress"], "-force", "-batch", "-")
+    await batch([f"qdisc del dev {device} root", f"qdisc del dev {device} ingress"], "-force", "-batch", "-")
 
 
-async def _batch(lines: list[str], *options: str) -> tuple[bool, str]:
+async def batch(lines: list[str], *options: str) -> tuple[bool, str]:
+    """Give `tc` these orders. Returns whether all went well, and the first line of what it said."""
     finished = await run([PROGRAM, *options], deadline=_DEADLINE, data="\n".join(lines).encode() + b"\n")
     said = finished.error_text.splitlines()
     return finished.ok, said[0][-200:] if said else ""

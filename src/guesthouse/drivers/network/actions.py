@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.network import pools
+from guesthouse.drivers.network import opening, pools
 from guesthouse.drivers.network.completing import complete
 from guesthouse.drivers.network.events import DEFINED, STARTED, STOPPED, UNDEFINED
 from guesthouse.drivers.network.registry import VirtualNetwork
@@ -46,10 +46,8 @@ async def create_transient(driver: NetworkDriver, xml: str, *, validate: bool = 
         known = driver.registry.check_free(definition)
         if known is not None and known.active:
             raise OperationInvalidError(f"network is already active as '{known.name}'", domain=Origin.NETWORK)
-        live = await driver.in_thread(pools.opened, definition)
-        await driver.in_thread(driver.store.write_state, live)
         network = known or VirtualNetwork()
-        network.live = live
+        await _open(driver, network, definition)
         driver.registry.add(network)
         driver.events.lifecycle(network, STARTED)
         return network
@@ -69,23 +67,38 @@ async def start(driver: NetworkDriver, network: VirtualNetwork) -> None:
     async with driver.changes:
         if network.active or network.config is None:
             raise OperationInvalidError("network is already active", domain=Origin.NETWORK)
-        live = await driver.in_thread(pools.opened, network.config)
-        await driver.in_thread(driver.store.write_state, live)
-        network.live = live
+        await _open(driver, network, network.config)
         driver.events.lifecycle(network, STARTED)
 
 
+async def _open(driver: NetworkDriver, network: VirtualNetwork, definition: Network) -> None:
+    live = await driver.in_thread(pools.opened, definition)
+    process = await opening.bring_up(driver, live)
+    try:
+        await driver.in_thread(driver.store.write_state, live)
+    except BaseException:
+        await opening.take_down(driver, live, process)
+        raise
+    network.live, network.dnsmasq = live, process
+    network.ports.clear()
+
+
 async def stop(driver: NetworkDriver, network: VirtualNetwork) -> None:
-    """Let a network be active no more: guests keep what they have, and nobody else gets a place on it.
+    """Let a network be active no more: guests keep their cards, without what was at the other end of a bridge of ours.
 
     Raises `OperationInvalidError` for one that is not active, and `NetworkFileError`.
     """
     async with driver.changes:
-        name = network.running().name
-        await driver.in_thread(driver.store.remove_state, name)
+        live = network.running()
+        if live.bridged:
+            await driver.in_thread(driver.store.write_change, live)
+        await driver.in_thread(driver.store.remove_state, live.name)
+        process, network.dnsmasq = network.dnsmasq, None
+        await opening.take_down(driver, live, process)
         network.ports.clear()
         if network.config is None:
-            driver.registry.discard(name)
+            await driver.in_thread(driver.dnsmasq.forget, live)
+            driver.registry.discard(live.name)
         driver.events.lifecycle(network, STOPPED)
         if network.config is not None:
             network.live = None
@@ -101,6 +114,8 @@ async def undefine(driver: NetworkDriver, network: VirtualNetwork) -> None:
             raise OperationInvalidError("can't undefine transient network", domain=Origin.NETWORK)
         await driver.in_thread(driver.store.undefine, network.name)
         network.autostart = False
+        if not network.active:
+            await driver.in_thread(driver.dnsmasq.forget, network.current)
         driver.events.lifecycle(network, UNDEFINED)
         if network.active:
             network.config = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import ParamSpec, TypeVar
 
 from guesthouse.drivers.api import DaemonSettings, Handler
+from guesthouse.drivers.network.dnsmasq import Dnsmasq
 from guesthouse.drivers.network.events import Events
 from guesthouse.drivers.network.registry import Registry
+from guesthouse.drivers.network.rulebook import Rulebook
 from guesthouse.drivers.network.store import NetworkStore
 from guesthouse.host.threads import DISK
 from guesthouse.places import Places
@@ -25,6 +27,9 @@ class NetworkDriver:
         self.store = NetworkStore(places)
         self.registry = Registry()
         self.events = Events()
+        self.dnsmasq = Dnsmasq(places.lib / "dnsmasq", places.network_state)
+        self.rules = Rulebook()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.table = table
         #: Held by whoever changes a network or a place on one, so that memory and files stay together.
         self.changes = asyncio.Lock()
@@ -46,6 +51,12 @@ class NetworkDriver:
 
     async def stop(self) -> None:
         """Networks outlive the daemon."""
+
+    def in_background(self, work: Coroutine[object, object, None]) -> None:
+        """Do something that nobody waits for. It must not fail."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run what waits for a local disk or the kernel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.network import actions, pools
+from guesthouse.drivers.network import actions, opening, pools
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import LibvirtError
 from guesthouse.model.network.document import parse_network
@@ -24,6 +24,7 @@ async def load(driver: NetworkDriver) -> None:
         # What is active comes first: guests are on it, and a file that is in its way is not.
         for name, live in (await driver.in_thread(driver.store.read_states)).items():
             await _take_state(driver, name, live)
+        await _go_on(driver)
         for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
             _take_definition(driver, name, text)
     for network in driver.registry:
@@ -55,15 +56,32 @@ async def _take_state(driver: NetworkDriver, name: str, live: Network) -> None:
     if live.name != name or (known is not None and known.uuid != live.uuid):
         log.error("the status file of network '%s' is that of another network", name)
         return
-    if not pools.startable(live):
-        log.warning("network '%s' was active under another daemon; forward mode '%s' is not", name, live.mode)
-        return
     network = known or VirtualNetwork()
     network.live = live
     for port in await driver.in_thread(driver.store.read_ports, name):
         network.ports[port.uuid] = port
     pools.count(live, network.ports.values())
     driver.registry.add(network)
+
+
+async def _go_on(driver: NetworkDriver) -> None:
+    """Go on with what is active, and remove what somebody had not finished who was killed."""
+    for name, half in (await driver.in_thread(driver.store.read_changes)).items():
+        known = driver.registry.get(name)
+        if known is None or not known.active:
+            log.warning(
+                "network '%s' was being started or stopped when the daemon ended; what is left is removed", name
+            )
+            await opening.take_down(driver, half, None)
+    for network in list(driver.registry):
+        if network.active and not await opening.take_up(driver, network):
+            await driver.in_thread(driver.store.remove_state, network.name)
+            driver.registry.discard(network.name)
+    if any(network.live is not None and network.live.bridged for network in driver.registry):
+        try:
+            await opening.renew_rules(driver)
+        except LibvirtError as error:
+            log.error("cannot renew the firewall's rules: %s", error.message)
 
 
 async def _autostart(driver: NetworkDriver, network: VirtualNetwork) -> None:

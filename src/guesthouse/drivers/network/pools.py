@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from guesthouse.errors import InternalError, LibvirtError, OperationUnsupportedError, Origin
+from guesthouse.errors import InternalError, LibvirtError, Origin
 from guesthouse.host.sysfs import HostTree
 from guesthouse.model.binding import clone, new
 from guesthouse.model.domain.devices.address import PciAddress
@@ -21,25 +21,11 @@ from guesthouse.model.network_port import DirectPlug, NetworkPort
 _EXCLUSIVE: Final = "passthrough"
 
 
-def startable(network: Network) -> bool:
-    """Whether the network needs nothing of the host that is not there already."""
-    return not network.bridged
-
-
 def opened(definition: Network, tree: HostTree | None = None) -> Network:
     """The network as it is when it is active: with the devices that a card brings.
 
-    Raises `OperationUnsupportedError` for a mode that needs a bridge of its own, `InternalError` for a card without
-    virtual functions.
+    Raises `InternalError` for a card without virtual functions.
     """
-    if not startable(definition):
-        how = "an isolated network" if definition.forward is None else f"forward mode '{definition.mode}'"
-        raise OperationUnsupportedError(
-            f"network '{definition.name}' cannot be started: {how} is not supported yet, because it needs a bridge, "
-            "a firewall and a DHCP server of its own",
-            domain=Origin.NETWORK,
-            hint="use <forward mode='bridge'> with a bridge of the host",
-        )
     live = clone(definition)
     if live.forward is not None and live.forward.pf is not None and not live.forward.interfaces:
         _fill(live.forward, live.forward.pf.dev, tree or HostTree())

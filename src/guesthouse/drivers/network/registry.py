@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
+from guesthouse.host.processes import Process
 from guesthouse.model.network.definition import Network
 from guesthouse.model.network_port import NetworkPort
 
@@ -22,13 +23,14 @@ class NoNetworkError(LibvirtError):
 class VirtualNetwork:
     """One network. `config` is its definition on disk, None for a transient one; `live` what is active, if it is.
 
-    `ports` are the places that guests have on it, by id.
+    `ports` are the places that guests have on it, by id; `dnsmasq` is the process that serves it, if one does.
     """
 
     config: Network | None = None
     live: Network | None = None
     autostart: bool = False
     ports: dict[str, NetworkPort] = field(default_factory=dict)
+    dnsmasq: Process | None = None
 
     @property
     def current(self) -> Network:

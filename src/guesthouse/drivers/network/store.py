@@ -4,6 +4,8 @@
     CONFIG/qemu/networks/autostart/NAME.xml   link to it: start with the daemon
     STATE/network/NAME.xml                    a network that is active, so that the next daemon knows it
     STATE/network/NAME.ports/UUID.xml         a place on it that a guest has
+    STATE/network/NAME.changing               a network that is being started or stopped: what is left of it must go,
+                                              unless it is active
 
 Every function blocks for the time that the daemon's own directories need; the driver runs them in a thread.
 
@@ -23,7 +25,7 @@ from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host.files import read_limited, remove, sweep_temporaries, write_atomic
 from guesthouse.model.binding import Reading
 from guesthouse.model.network.definition import Network
-from guesthouse.model.network.document import format_network, read_network
+from guesthouse.model.network.document import format_network, parse_network, read_network
 from guesthouse.model.network_port import NetworkPort, format_network_port, parse_network_port
 from guesthouse.model.noticed import noticed_by
 from guesthouse.model.xmltext import parse_document
@@ -32,6 +34,7 @@ from guesthouse.places import Places
 log = logging.getLogger(__name__)
 
 _SIZE_LIMIT: Final = 4 * 1024 * 1024
+_CHANGING: Final = ".changing"
 #: Around the network in its status file; no traffic classes are in use.
 _STATUS: Final = ("<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n", "</networkstatus>\n")
 
@@ -108,9 +111,11 @@ class NetworkStore:
     def write_state(self, live: Network) -> None:
         """Write down that a network is active. Need not outlive the host's reboot. Raises `NetworkFileError`."""
         path = self._state / f"{live.name}.xml"
+        note = self._state / f"{live.name}{_CHANGING}"
         inner = "".join(f"  {line}\n" for line in format_network(live, live=True).splitlines())
         with _reporting(f"cannot write the status file '{path}'"):
             write_atomic(path, f"{_STATUS[0]}{inner}{_STATUS[1]}".encode(), durable=False)
+            remove(note)
 
     def remove_state(self, name: str) -> None:
         """A network is no longer active, and nobody has a place on it. Raises `NetworkFileError`."""
@@ -121,6 +126,27 @@ class NetworkStore:
                 remove(path)
             with contextlib.suppress(FileNotFoundError):
                 folder.rmdir()
+
+    def write_change(self, live: Network) -> None:
+        """Write down that a network is about to be made or removed. Raises `NetworkFileError`."""
+        path = self._state / f"{live.name}{_CHANGING}"
+        with _reporting(f"cannot write '{path}'"):
+            write_atomic(path, format_network(live, live=True).encode(), durable=False)
+
+    def remove_change(self, name: str) -> None:
+        """It has been made or removed. Raises `NetworkFileError`."""
+        with _reporting(f"cannot remove the note on network '{name}'"):
+            remove(self._state / f"{name}{_CHANGING}")
+
+    def read_changes(self) -> dict[str, Network]:
+        """The networks that somebody was making or removing. What cannot be read is logged, and left where it is."""
+        found = {}
+        for name, text in _read_all(self._state, _CHANGING).items():
+            try:
+                found[name] = parse_network(text)
+            except LibvirtError as error:
+                log.error("the note on network '%s' is not usable: %s", name, error.message)
+        return found
 
     def write_port(self, name: str, port: NetworkPort) -> None:
         """Write down that a place was given. Raises `NetworkFileError`."""
@@ -150,11 +176,11 @@ def _parse_state(text: str) -> Network:
         return read_network(node, Reading())
 
 
-def _read_all(directory: Path) -> dict[str, str]:
+def _read_all(directory: Path, suffix: str = ".xml") -> dict[str, str]:
     found = {}
-    for path in sorted(directory.glob("*.xml")):
+    for path in sorted(directory.glob(f"*{suffix}")):
         try:
-            found[path.name.removesuffix(".xml")] = read_limited(path, _SIZE_LIMIT).decode("utf-8", "replace")
+            found[path.name.removesuffix(suffix)] = read_limited(path, _SIZE_LIMIT).decode("utf-8", "replace")
         except (OSError, LibvirtError) as error:
             log.error("cannot read '%s': %s", path, error)
     return found
