@@ -17,6 +17,7 @@ PCI = "<address bus='6' slot='1'/>"
 MDEV = "<address uuid='53764d0e-85a0-42b4-af5c-2046b460b1dc'/>"
 UNIT = "<adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/>"
 SHMEM = "<shmem name='{0}'><model type='ivshmem-{1}'/>{2}</shmem>"
+CRYPTO = "<crypto model='virtio' type='qemu'><backend model='{}'/></crypto>"
 PLACE = "<address type='pci' domain='0' bus='0' slot='9' function='0'/>"
 
 #: Elements, code, part of the text.
@@ -108,6 +109,8 @@ REFUSED: list[tuple[str, int, str]] = [
     ("<rng model='virtio'><backend model='egd'/></rng>", XML_ERROR, "missing EGD backend type"),
     ("<rng model='virtio'><backend model='egd' type='unix'/></rng>", INTERNAL, "Missing source path attribute"),
     ("<rng model='virtio'><backend model='random' type='udp'/></rng>", XML_ERROR, "takes no character device"),
+    (CRYPTO.format("builtin' queues='2"), UNSUPPORTED, "builtin supports only one queue, not 2"),
+    (CRYPTO.format("lkcf' queues='8"), UNSUPPORTED, "lkcf supports only one queue, not 8"),
 ]
 
 

@@ -58,11 +58,16 @@ class Crypto(Device):
         return VIRTIO
 
     def check(self, ctx: DeviceContext) -> None:
-        """QEMU has the device and the backend."""
+        """QEMU has the device and the backend, which has one queue."""
         if not (ctx.qemu.has_device("virtio-crypto-pci") or ctx.qemu.has_device("virtio-crypto-ccw")):
             raise UnsupportedConfigError(f"crypto model {self.model} is not supported")
         if not ctx.qemu.has_object(_BACKENDS[self.backend.model]):
             raise UnsupportedConfigError(f"crypto backend {self.backend.model} is not supported")
+        if (self.backend.queues or 1) > 1:
+            raise UnsupportedConfigError(
+                f"crypto backend {self.backend.model} supports only one queue, not {self.backend.queues}",
+                hint="leave queues out",
+            )
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The backend and the device."""
