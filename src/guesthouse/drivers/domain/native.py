@@ -13,6 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import definitions
+from guesthouse.drivers.domain.displays import places
 from guesthouse.drivers.domain.host_devices import parts
 from guesthouse.drivers.domain.lifecycle import environment, surroundings
 from guesthouse.drivers.domain.run import Run
@@ -75,7 +76,8 @@ async def context(driver: Guests, domain: Domain) -> LaunchContext:
             graphics.websocket = _FIRST_WEBSOCKET + number
     for device in domain.devices.all():
         await parts.look(driver, device)
-    surrounding = surroundings.of_run(driver, run, await driver.emulators.capabilities(domain.devices.emulator or ""))
+    capabilities = await driver.emulators.capabilities(domain.devices.emulator or "")
+    surrounding = await places.located(driver, domain, surroundings.of_run(driver, run, capabilities))
     return dataclasses.replace(
         surrounding,
         parts=parts.imagined(surrounding.parts),

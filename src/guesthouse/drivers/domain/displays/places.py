@@ -1,16 +1,36 @@
-"""Where a guest's displays are: their ports, the host's graphics card."""
+"""Where a guest's displays are: their addresses in networks, their ports, the host's graphics card."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.displays import ports
 from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.devices.graphics import Graphics
-from guesthouse.model.domain.host_places import no_rendernode
+from guesthouse.model.domain.host_places import no_network, no_rendernode
 from guesthouse.model.domain.host_settings import HostSettings
+from guesthouse.model.domain.launch import LaunchContext
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.domain.guests import Guests
+    from guesthouse.model.domain.definition import Domain
 
 _CARDS = Path("/dev/dri")
+
+
+async def located(driver: Guests, domain: Domain, context: LaunchContext) -> LaunchContext:
+    """`context` with the host's addresses in the networks that the guest's displays listen on.
+
+    Raises what `NetworkService.address` raises.
+    """
+    listens = (listen for graphics in domain.devices.graphics for listen in graphics.listens)
+    names = {listen.network for listen in listens if listen.type == "network" and listen.network}
+    if not names:
+        return context
+    found = {name: await driver.networks.address(name) for name in sorted(names)}
+    return dataclasses.replace(context, network_address=lambda name: found.get(name) or no_network(name))
 
 
 def prepare(known: ports.Ports, run: Run, settings: HostSettings) -> None:

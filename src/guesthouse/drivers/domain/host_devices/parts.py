@@ -15,9 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers.connect.host_sysinfo import read_host_sysinfo
 from guesthouse.errors import LibvirtError
 from guesthouse.host import mdev, pci, scsi, usb, vsock
 from guesthouse.host.files import read_limited
+from guesthouse.host.sysfs import HostTree
 from guesthouse.model.domain.devices.base import Device
 from guesthouse.model.domain.devices.filesystem import VIRTIOFS, Filesystem
 from guesthouse.model.domain.devices.swtpm import PROGRAM as SWTPM
@@ -61,6 +63,7 @@ def of(driver: Guests) -> HostParts:
         find_usb=usb.find,
         is_express=_is_express,
         has_mdev=mdev.exists,
+        smbios=lambda: read_host_sysinfo(HostTree()),
     )
 
 

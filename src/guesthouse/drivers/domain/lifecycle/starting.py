@@ -23,6 +23,7 @@ from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.disks import descriptors, refusal
 from guesthouse.drivers.domain.disks import preparing as disk_preparing
+from guesthouse.drivers.domain.displays import places as display_places
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.files.store import INSTANCE_VARIABLE
 from guesthouse.drivers.domain.guest import Guest
@@ -134,7 +135,7 @@ async def _prepare_firmware(driver: Guests, run: Run, *, reset: bool) -> None:
 async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities) -> DeviceContext:
     home = str(run.where.private)
     await places.advise(run)
-    context = surroundings.of_run(driver, run, caps)
+    context = await display_places.located(driver, run.live, surroundings.of_run(driver, run, caps))
     await disk_preparing.prepare(driver, guest, run)
     prepare(run.live, context)
     places.make(run, context)
