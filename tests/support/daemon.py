@@ -28,10 +28,11 @@ conn = libvirt.open(sys.argv[1])
 class Daemon:
     """One guesthoused. Everything of it is under `root`; `stop` ends it and every guest that it left behind."""
 
-    def __init__(self, root: Path, *options: str, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: Path, *options: str, prefix: tuple[str, ...] = (), patience: float = 1.0) -> None:
         self.root = root
         self.options = options
         self.prefix = prefix  # a command that runs it, such as nsenter
+        self.patience = patience  # how many times as long as here things may take
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,7 +69,7 @@ class Daemon:
                 [*self.prefix, str(BIN / "guesthoused"), "--root", str(self.root), *self.options],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + START_DEADLINE
+        deadline = time.monotonic() + START_DEADLINE * self.patience
         while not self._accepts():
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
@@ -144,7 +145,8 @@ class Daemon:
 
     def run(self, *argv: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a client program to its end."""
-        done = subprocess.run(argv, capture_output=True, text=True, input=text, timeout=CLIENT_DEADLINE, check=False)
+        deadline = CLIENT_DEADLINE * self.patience
+        done = subprocess.run(argv, capture_output=True, text=True, input=text, timeout=deadline, check=False)
         assert not check or done.returncode == 0, f"{argv}: {done.stderr}\n{done.stdout}"
         return done
 
