@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers.domain.block_jobs.registry import Jobs
 from guesthouse.drivers.domain.states import Cause
 from guesthouse.errors import OperationFailedError, OperationInvalidError
 
@@ -98,7 +99,7 @@ class Run:
     `change` is the change of devices that is under way, `unplugs` who waits for the guest to let go of a device, by its
     alias; `wirings` are the open ends of network cards until QEMU has them, by alias; `plugged` are the aliases of
     those whose host's side is there (of a guest that runs, all). `next_layer` is the number of the next image that a
-    drive gets, 0 before it is known.
+    drive gets, 0 before it is known. `block_jobs` are the jobs that QEMU does on disks.
     """
 
     live: Domain
@@ -133,6 +134,7 @@ class Run:
     change: Change | None = None
     unplugs: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
     next_layer: int = 0
+    block_jobs: Jobs = field(default_factory=Jobs)
     consoles: dict[str, Session] = field(default_factory=dict)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

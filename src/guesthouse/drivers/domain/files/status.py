@@ -10,8 +10,8 @@
 
 `phase` is the journal of a run: a guest that is `starting` is undone by the next daemon, one that is `stopping` is
 ended for the `cause` that stands there, one that is `running` is taken up. While its devices change, a `<change>`
-stands beside it (see `hotplug.change`). Files of libvirt's lack the element;
-their guests are taken up too.
+stands beside it (see `hotplug.change`), and jobs on its disks have an element too (see `block_jobs.traces`).
+Files of libvirt's lack our elements; their guests are taken up too.
 
 Format: libvirt's `<domstatus>` as libvirt 11.3 writes it.
 """
@@ -23,6 +23,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from guesthouse.drivers.domain.block_jobs.jobs import BlockJob
+from guesthouse.drivers.domain.block_jobs.traces import format_jobs, read_jobs
 from guesthouse.drivers.domain.files.store import header
 from guesthouse.drivers.domain.helpers.traces import HelperTrace
 from guesthouse.drivers.domain.hotplug.change import Change, format_change, read_change
@@ -56,6 +58,7 @@ class Status:
     helpers: tuple[HelperTrace, ...] = ()
     change: Change | None = None
     advised: frozenset[int] | None = None
+    block_jobs: tuple[BlockJob, ...] = ()
 
 
 def format_status(status: Status, reason: str) -> str:
@@ -70,6 +73,7 @@ def format_status(status: Status, reason: str) -> str:
         *(_helper(item) for item in status.helpers),
         *(["  </guesthouse>"] if status.helpers else []),
         *(format_change(status.change) if status.change is not None else []),
+        *format_jobs(status.block_jobs),
         status.domain_xml.rstrip("\n"),
         "</domstatus>",
     ]
@@ -118,6 +122,7 @@ def parse_status(name: str, text: str) -> Status:
             domain_xml=etree.tostring(domain, encoding="unicode", with_tail=False),
             helpers=() if ours is None else tuple(map(_read_helper, ours.iterfind("helper"))),
             change=read_change(root.find("change")),
+            block_jobs=read_jobs(root.find("blockjobs")),
             advised=parse_cpuset(str(numad.get("nodeset", ""))) if numad is not None else None,
         )
     except (etree.XMLSyntaxError, ValueError) as error:

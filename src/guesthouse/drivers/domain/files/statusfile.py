@@ -37,6 +37,7 @@ def write(driver: Guests, guest: Guest, run: Run) -> None:
         helpers=tuple(helper.trace for helper in run.helpers.values()),
         change=run.change,
         advised=run.advised_nodes,
+        block_jobs=tuple(run.block_jobs.by_name.values()),
     )
     driver.store.write_status(run.where, status.format_status(entry, guest.state_words[1]), run.pid)
 
@@ -49,6 +50,16 @@ def _live_xml(guest: Guest, run: Run) -> str:
     if known is None:
         known = guest.texts[_LIVE] = format_domain(run.live, _LIVE)
     return known
+
+
+def note(driver: Guests, run: Run) -> None:
+    """Write down what a run is about to have of the host, so that the next daemon gives it back. Raises `StorageError`.
+
+    The guest may still be starting, or may be about to get a device.
+    """
+    guest = driver.registry.with_id(run.live.id if run.live.id is not None else -1)
+    guest.changed()
+    write(driver, guest, run)
 
 
 def save(driver: Guests, guest: Guest, run: Run) -> None:

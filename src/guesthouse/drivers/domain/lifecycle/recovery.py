@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.agent import channel
+from guesthouse.drivers.domain.block_jobs import settling as block_jobs
 from guesthouse.drivers.domain.disks import preparing
 from guesthouse.drivers.domain.dumps import crash, dump
 from guesthouse.drivers.domain.files import statusfile
@@ -171,6 +172,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
         await _end_orphan(driver, guest, run)
         return
     run.change = status.change
+    run.block_jobs.take_up(status.block_jobs)
     await _reconnect(driver, guest, run)
 
 
@@ -265,6 +267,7 @@ async def _ask(driver: Guests, guest: Guest, run: Run) -> None:
     ):
         power.change(driver, guest, run, cause)
     await settling.settle(driver, guest, run)
+    await block_jobs.reconcile(driver, guest, run)
     channel.attach(driver, guest, run)
     statusfile.save(driver, guest, run)
     await dump.recover(driver, guest, run)

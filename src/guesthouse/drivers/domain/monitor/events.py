@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.block_jobs import settling as block_jobs
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
 from guesthouse.drivers.domain.dumps import crash
 from guesthouse.drivers.domain.files import statusfile
@@ -226,6 +227,7 @@ _REACTIONS: dict[str, Reaction] = {
     "NIC_RX_FILTER_CHANGED": devices.filter_changed,
     "VSERPORT_CHANGE": _port_changed,
     "DUMP_COMPLETED": _dumped,
+    "JOB_STATUS_CHANGE": block_jobs.heard,
     "VNC_CONNECTED": _graphics(_CONNECT),
     "VNC_INITIALIZED": _graphics(_INITIALIZE),
     "VNC_DISCONNECTED": _graphics(_DISCONNECT),

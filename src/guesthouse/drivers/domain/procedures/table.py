@@ -8,6 +8,7 @@ from guesthouse.drivers.api import Handler
 from guesthouse.drivers.domain.procedures import (
     agent,
     block,
+    block_jobs,
     console,
     cpu,
     descriptors,
@@ -51,6 +52,7 @@ TABLE: Table = {
     **measuring.TABLE,
     **jobs.TABLE,
     **block.TABLE,
+    **block_jobs.TABLE,
     **dump.TABLE,
     **procedures_input.TABLE,
     **interfaces.TABLE,
