@@ -107,12 +107,29 @@ def reattach(address: str, tree: HostTree = HOST) -> None:
     _rebind(address, "", tree)
 
 
+def give_back(address: str, driver: str | None = None, tree: HostTree = HOST) -> None:
+    """Undo `detach` with this driver, however far it came; a device that its own driver still has keeps it.
+
+    Raises a `LibvirtError` (38).
+    """
+    held = device(address, tree).driver
+    if held is None or held == driver or "vfio" in held:
+        _rebind(address, "", tree)
+    else:
+        _override(address, "", tree)
+
+
 def _rebind(address: str, driver: str, tree: HostTree) -> None:
     path = _path(address, tree)
-    _write(path / "driver_override", driver or "\n", f"Failed to add driver '{driver}' to driver_override interface")
+    _override(address, driver, tree)
     if (path / "driver").exists():
         _write(path / "driver/unbind", address, "Failed to unbind from its driver")
     _write(tree.sys / "bus/pci/drivers_probe", address, "Failed to trigger a probe")
+
+
+def _override(address: str, driver: str, tree: HostTree) -> None:
+    what = f"Failed to add driver '{driver}' to driver_override interface"
+    _write(_path(address, tree) / "driver_override", driver or "\n", what)
 
 
 def _write(path: Path, text: str, what: str) -> None:

@@ -110,3 +110,18 @@ def test_mediated_devices(tree: HostTree) -> None:
 def test_a_host_without_vsock_says_what_to_load(tmp_path: Path) -> None:
     with pytest.raises(LibvirtError, match=r"unable to open vhost-vsock device: No such file.*load the kernel module"):
         vsock.claim(None, tmp_path / "vhost-vsock")
+
+
+@pytest.mark.parametrize("holder", ["vfio-pci", "mlx5_vfio_pci", "own-variant", None, "igb"])
+def test_a_device_is_given_back_however_far_its_detaching_came(tree: HostTree, holder: str | None) -> None:
+    """What its own driver still has is left alone."""
+    device = tree.sys / "bus/pci/devices" / CARD
+    (device / "driver").unlink()
+    write(device / "driver_override", "vfio-pci")
+    if holder is not None:
+        write(tree.sys / "bus/pci/drivers" / holder / "unbind", "")
+        (device / "driver").symlink_to(tree.sys / "bus/pci/drivers" / holder)
+    pci.give_back(CARD, "own-variant", tree)
+    assert (device / "driver_override").read_text().startswith("\n")
+    probed = (tree.sys / "bus/pci/drivers_probe").read_text().startswith(CARD)
+    assert probed == (holder != "igb")

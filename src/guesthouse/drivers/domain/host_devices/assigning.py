@@ -1,8 +1,9 @@
 """Giving devices of the host to guests, and taking them back.
 
 A device goes to one guest at a time. A PCI device that the definition says is `managed` is bound to a driver of VFIO
-before QEMU gets it, and given back to its own driver when QEMU has let go of it; the status file keeps the fact that
-it was taken (`taken`), so that the next daemon gives it back too. One that is not managed must have been detached.
+before QEMU gets it, and given back to its own driver when QEMU has let go of it; the status file says that it is taken
+(`taken`) before anything is done, so that the next daemon gives it back too. One that is not managed must have been
+detached.
 
 Taking and giving back are under one lock: a guest that starts waits for the end of the one that had the device.
 
@@ -16,6 +17,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.errors import LibvirtError, OperationInvalidError, OperationTimeoutError, Origin
 from guesthouse.host import pci
 from guesthouse.model.domain.devices.hostdev import Hostdev
@@ -39,8 +41,10 @@ _BIND_DEADLINE = 30.0
 _WORDS = {"pci": "PCI", "usb": "USB", "scsi": "SCSI", "scsi_host": "SCSI_host", "mdev": "mediated"}
 
 
-async def take(driver: Guests, run: Run, device: Device) -> None:
+async def take(driver: Guests, run: Run, device: Device, note: Callable[[], None] | None = None) -> None:
     """Give a device of the host to the guest of `run`. Does nothing for other devices.
+
+    `note` is called when the device is known as `taken`, before its driver loses it: `write_down`, or what ends in it.
 
     Raises `OperationInvalidError` where another guest has it or nobody detached it, and what `host.pci` raises.
     """
@@ -49,7 +53,14 @@ async def take(driver: Guests, run: Run, device: Device) -> None:
     async with driver.assigning:
         _check_free(driver, run, device)
         if isinstance(device, PciHostdev):
-            await _take_pci(device)
+            await _take_pci(driver, device, note or (lambda: write_down(driver, run)))
+
+
+def write_down(driver: Guests, run: Run) -> None:
+    """Have the status file tell which devices a guest is about to have. Raises `StorageError`."""
+    guest = driver.registry.with_id(run.live.id if run.live.id is not None else -1)
+    guest.changed()
+    statusfile.write(driver, guest, run)
 
 
 def _check_free(driver: Guests, run: Run, device: Hostdev) -> None:
@@ -81,7 +92,7 @@ def _assigned(live: Domain) -> Iterator[Hostdev]:
     yield from (as_hostdev(interface) for interface in live.devices.interfaces if interface.is_assigned)
 
 
-async def _take_pci(device: PciHostdev) -> None:
+async def _take_pci(driver: Guests, device: PciHostdev, note: Callable[[], None]) -> None:
     address = str(device.source.address)
     held = await _in_time(pci.device, address)
     if not device.managed:
@@ -95,8 +106,15 @@ async def _take_pci(device: PciHostdev) -> None:
     wanted = device.driver.model if device.driver is not None else None
     if wanted is None:
         wanted = await _in_time(pci.vfio_driver, address)
-    if await _in_time(pci.detach, address, wanted):
-        device.source.taken = True
+    if held.driver == wanted:
+        return
+    device.source.taken = True
+    try:
+        note()
+        await _in_time(pci.detach, address, wanted)
+    except BaseException:  # also where the guest is destroyed meanwhile: the kernel may have begun
+        give_back(driver, [device])
+        raise
 
 
 def give_back(driver: Guests, devices: Iterable[Device]) -> None:
@@ -109,8 +127,9 @@ def give_back(driver: Guests, devices: Iterable[Device]) -> None:
 async def _give_back(driver: Guests, devices: list[PciHostdev]) -> None:
     async with driver.assigning:
         for device in devices:
+            model = device.driver.model if device.driver is not None else None
             try:
-                await _in_time(pci.reattach, str(device.source.address))
+                await _in_time(pci.give_back, str(device.source.address), model)
                 device.source.taken = None
             except LibvirtError as error:
                 log.error("PCI device %s could not be given back: %s", device.source.address, error.message)

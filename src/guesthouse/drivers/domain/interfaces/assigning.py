@@ -43,18 +43,24 @@ async def take(driver: Guests, run: Run, interface: Interface) -> None:
             "Interface type hostdev is currently supported on SR-IOV Virtual Functions only",
             hint=f"{error.strerror}; other PCI devices are assigned with <hostdev>",
         ) from error
-    await assigning.take(driver, run, device)
+
+    def note() -> None:
+        if interface.source is not None:
+            interface.source.taken = device.source.taken
+        assigning.write_down(driver, run)
+
+    await assigning.take(driver, run, device, note)
     try:
         await driver.in_thread(sriov.configure, function, interface.mac_text, vlan)
     except OSError as error:
         assigning.give_back(driver, [device])
+        if interface.source is not None:
+            interface.source.taken = None
         raise LibvirtError(
             f"Cannot set address and VLAN of virtual function {function.number} of '{function.card}': {error.strerror}",
             code=Code.SYSTEM_ERROR,
             domain=Origin.NONE,
         ) from error
-    if interface.source is not None:
-        interface.source.taken = device.source.taken
 
 
 async def give_back(driver: Guests, interface: Interface) -> None:
