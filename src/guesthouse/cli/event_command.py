@@ -9,29 +9,14 @@ from guesthouse.errors import LibvirtError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol, TypeVar
+    from typing import TypeVar
 
     from guesthouse.cli.context import Context
     from guesthouse.cli.grammar import Arguments
-    from guesthouse.client.connection import Connection
-    from guesthouse.rpc.client import Message
+    from guesthouse.client.hearing import Source
 
     Event = TypeVar("Event")
-    EventRead = TypeVar("EventRead", covariant=True)
     Subject = TypeVar("Subject")
-    SubjectAsked = TypeVar("SubjectAsked", contravariant=True)
-
-    class Source(Protocol[SubjectAsked, EventRead]):
-        """A module of `client` about one kind of object's events."""
-
-        def register(self, connection: Connection, number: int, subject: SubjectAsked | None, /) -> int:
-            """Ask for an event by its number, of one object or of all; the number of the registration."""
-
-        def deregister(self, connection: Connection, registration: int, /) -> None:
-            """Ask for it no longer."""
-
-        def read(self, connection: Connection, message: Message, /) -> EventRead | None:
-            """What a message tells; None where it is about something else."""
 
 
 def options(subject: Option, names: Sequence[str], *more: Option) -> tuple[Option, ...]:

@@ -7,12 +7,26 @@ from time import monotonic
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import TypeVar
+    from typing import Protocol, TypeVar
 
     from guesthouse.client.connection import Connection
     from guesthouse.rpc.client import Message
 
     Event = TypeVar("Event")
+    EventRead = TypeVar("EventRead", covariant=True)
+    SubjectAsked = TypeVar("SubjectAsked", contravariant=True)
+
+    class Source(Protocol[SubjectAsked, EventRead]):
+        """A module of this package about one kind of object's events."""
+
+        def register(self, connection: Connection, number: int, subject: SubjectAsked | None, /) -> int:
+            """Ask for an event by its number, of one object or of all; the number of the registration."""
+
+        def deregister(self, connection: Connection, registration: int, /) -> None:
+            """Ask for it no longer."""
+
+        def read(self, connection: Connection, message: Message, /) -> EventRead | None:
+            """What a message tells; None where it is about something else."""
 
 
 def heard(
