@@ -52,16 +52,6 @@ def _live_xml(guest: Guest, run: Run) -> str:
     return known
 
 
-def note(driver: Guests, run: Run) -> None:
-    """Write down what a run is about to have of the host, so that the next daemon gives it back. Raises `StorageError`.
-
-    The guest may still be starting, or may be about to get a device.
-    """
-    guest = driver.registry.with_id(run.live.id if run.live.id is not None else -1)
-    guest.changed()
-    write(driver, guest, run)
-
-
 def save(driver: Guests, guest: Guest, run: Run) -> None:
     """Write down the present state of a run; a failure is logged, since the guest has changed already."""
     if run.ended.is_set():
