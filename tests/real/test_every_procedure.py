@@ -18,6 +18,7 @@ from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures.table import TABLE as DOMAIN_TABLE
 from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
 from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
+from guesthouse.drivers.nwfilter.procedures import TABLE as NWFILTER_TABLE
 from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE
 from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.errors import PHRASES, Code
@@ -50,6 +51,7 @@ ANSWERED = {
     *DOMAIN_TABLE,
     *NETWORK_TABLE,
     *NODEDEV_TABLE,
+    *NWFILTER_TABLE,
     *SECRET_TABLE,
     *STORAGE_TABLE,
 }

@@ -107,6 +107,18 @@ def _networks(context: Context) -> list[str]:
     return [network.name for network in networks(context.connection)]
 
 
+def _nwfilters(context: Context) -> list[str]:
+    from guesthouse.client.nwfilter import filters
+
+    return [found.name for found in filters(context.connection)]
+
+
+def _nwfilter_bindings(context: Context) -> list[str]:
+    from guesthouse.client.nwfilter import bindings
+
+    return [found.device for found in bindings(context.connection)]
+
+
 def _node_devices(context: Context) -> list[str]:
     from guesthouse.client.nodedev import devices
 
@@ -124,6 +136,8 @@ _OBJECTS: dict[str, Callable[[Context], list[str]]] = {
     "domain": _domains,
     "network": _networks,
     "nodedev": _node_devices,
+    "nwfilter": _nwfilters,
+    "nwfilter-binding": _nwfilter_bindings,
     "pool": _pools,
     "secret": _secrets,
 }

@@ -181,6 +181,19 @@ MODULES: dict[str, tuple[str, ...]] = {
     "nodedev_binding": ("nodedev-detach", "nodedev-dettach", "nodedev-reattach", "nodedev-reset"),
     "nodedev_event": ("nodedev-event",),
     "nodedev_listing": ("nodedev-list", "nodedev-dumpxml", "nodedev-info"),
+    "nwfilter_binding": (
+        "nwfilter-binding-create",
+        "nwfilter-binding-delete",
+        "nwfilter-binding-dumpxml",
+        "nwfilter-binding-list",
+    ),
+    "nwfilter_definition": (
+        "nwfilter-define",
+        "nwfilter-dumpxml",
+        "nwfilter-edit",
+        "nwfilter-list",
+        "nwfilter-undefine",
+    ),
     "pool_as": ("pool-create-as", "pool-define-as"),
     "pool_definition": (
         "pool-create",

@@ -20,6 +20,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("monitor", "Domain Monitoring"),
     ("events", "Domain Events"),
     ("host", "Host and Hypervisor"),
+    ("filter", "Network Filter"),
     ("network", "Networking"),
     ("nodedev", "Node Device"),
     ("secret", "Secret"),

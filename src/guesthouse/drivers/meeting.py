@@ -10,6 +10,8 @@ from guesthouse.drivers.domain.host_devices.assigning import holder_of
 from guesthouse.drivers.network.driver import NetworkDriver
 from guesthouse.drivers.network.service import Service
 from guesthouse.drivers.nodedev.driver import NodeDeviceDriver
+from guesthouse.drivers.nwfilter.driver import FilterDriver
+from guesthouse.drivers.nwfilter.service import Service as FilterService
 from guesthouse.drivers.secret.driver import SecretDriver
 from guesthouse.drivers.secret.lookup import secret_lookup
 from guesthouse.drivers.storage.driver import StorageDriver
@@ -17,7 +19,7 @@ from guesthouse.drivers.storage.lookup import volume_lookup
 
 
 def introduce(drivers: Iterable[object]) -> None:
-    """Tell the domain driver where volumes, networks and secrets are found, if those who have them are beside it.
+    """Tell the domain driver where volumes, networks, filters and secrets are found, if their drivers are beside it.
 
     Who binds devices of the host is told which guest has them, and shares the domain driver's lock for that.
     """
@@ -27,6 +29,8 @@ def introduce(drivers: Iterable[object]) -> None:
             domain.volume = volume_lookup(storage.registry)
         for network in (driver for driver in known if isinstance(driver, NetworkDriver)):
             domain.networks = Service(network)
+        for nwfilter in (driver for driver in known if isinstance(driver, FilterDriver)):
+            domain.nwfilters = FilterService(nwfilter)
         for secret in (driver for driver in known if isinstance(driver, SecretDriver)):
             domain.secret = secret_lookup(secret)
         for nodedev in (driver for driver in known if isinstance(driver, NodeDeviceDriver)):

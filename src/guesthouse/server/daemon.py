@@ -20,6 +20,7 @@ from guesthouse.drivers.domain import driver as domain_driver
 from guesthouse.drivers.meeting import introduce
 from guesthouse.drivers.network import driver as network_driver
 from guesthouse.drivers.nodedev import driver as nodedev_driver
+from guesthouse.drivers.nwfilter import driver as nwfilter_driver
 from guesthouse.drivers.secret import driver as secret_driver
 from guesthouse.drivers.storage import driver as storage_driver
 from guesthouse.errors import LibvirtError
@@ -45,6 +46,7 @@ DRIVERS: tuple[DriverMaker, ...] = (
     storage_driver.create,
     nodedev_driver.create,
     network_driver.create,
+    nwfilter_driver.create,
     domain_driver.create,
 )
 

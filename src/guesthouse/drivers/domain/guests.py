@@ -20,6 +20,7 @@ from guesthouse.drivers.domain.helpers.features import ProgramFeatures
 from guesthouse.drivers.domain.registry import Registry
 from guesthouse.drivers.domain.tuning.housing import Housing
 from guesthouse.drivers.network_service import NetworkService, NoNetworks
+from guesthouse.drivers.nwfilter_service import FilterService, NoFilters
 from guesthouse.host.threads import DISK
 from guesthouse.model.domain.defaults import Defaults
 from guesthouse.model.domain.devices.handed_files import HandedFiles
@@ -63,6 +64,8 @@ class Guests:
         self.housing = Housing(places)
         #: Gives places on virtual networks; the daemon puts the network driver here.
         self.networks: NetworkService = NoNetworks()
+        #: Filters what cards send and get; the daemon puts the network filter driver here.
+        self.nwfilters: FilterService = NoFilters()
         #: Finds the values of secrets; the daemon puts the secret driver's lookup here.
         self.secret: SecretLookup = no_secret
         #: Open files that clients handed over, by the guest's UUID and the name of the group.

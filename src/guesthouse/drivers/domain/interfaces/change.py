@@ -10,11 +10,11 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from guesthouse.drivers.domain.interfaces import switches, tune
+from guesthouse.drivers.domain.interfaces import filtering, switches, tune
 from guesthouse.drivers.domain.interfaces.devices import set_up_port
 from guesthouse.drivers.domain.interfaces.wiring import Connected, connected
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import Code, LibvirtError, OperationUnsupportedError, Origin, UnsupportedConfigError
+from guesthouse.errors import Code, LibvirtError, OperationUnsupportedError, Origin
 from guesthouse.host import links
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.interface import Interface, checks
@@ -22,6 +22,7 @@ from guesthouse.model.domain.devices.interface.source import InterfaceSource
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
+    from guesthouse.model.domain.devices.interface.filterref import FilterRef
 
 #: Types whose tap is a port of a bridge.
 _ON_BRIDGE: Final = ("bridge", "network")
@@ -62,10 +63,6 @@ def _check(old: Interface, wanted: Interface) -> None:
     name = wanted.host_device
     if name is not None and name != old.host_device:
         raise OperationUnsupportedError("cannot modify network device tap name")
-    if old.filter != wanted.filter:
-        raise UnsupportedConfigError(
-            "cannot change the network filter: there is no network filter driver yet", hint="leave <filterref> as it is"
-        )
     if (old.tune.sndbuf if old.tune else None) != (wanted.tune.sndbuf if wanted.tune else None):
         raise _unable(wanted)
     if _other_end(old) == _other_end(wanted) and old.type == wanted.type and old.virtual_port == wanted.virtual_port:
@@ -169,10 +166,28 @@ async def _told(driver: Guests, device: str, order: Callable[[], None]) -> None:
         ) from error
 
 
+async def _change_filter(
+    driver: Guests, run: Run, old: Interface, wanted: Interface, undo: contextlib.AsyncExitStack
+) -> None:
+    before = old.filter
+
+    async def put(filterref: FilterRef | None) -> None:
+        former, old.filter = old.filter, filterref
+        try:
+            await filtering.bind(driver, run, old)
+        except BaseException:
+            old.filter = former
+            raise
+
+    await put(wanted.filter)
+    undo.push_async_callback(put, before)
+
+
 _Step: TypeAlias = "Callable[[Guests, Run, Interface, Interface, contextlib.AsyncExitStack], Awaitable[None]]"
 #: What may differ, and what is then done; the dearest to take back comes first.
 _STEPS: Final[tuple[tuple[Callable[[Interface, Interface], bool], _Step], ...]] = (
     (_bridge_differs, _change_bridge),
+    (lambda old, wanted: old.filter != wanted.filter, _change_filter),
     (lambda old, wanted: bool(old.isolated) != bool(wanted.isolated), _change_isolation),
     (lambda old, wanted: old.bandwidth != wanted.bandwidth, _change_rates),
     (lambda old, wanted: old.coalesce != wanted.coalesce, _change_coalescing),

@@ -5,7 +5,7 @@
 1. `plug` does all or nothing. What it chose (the device's name, the network's port) stands in the interface, which is
    that of the running guest's own definition.
 2. A tap needs nobody who removes it: it is gone with QEMU's descriptor. What outlives QEMU is unplugged: macvtaps,
-   ports of switches and of networks, and what a script did.
+   ports of switches and of networks, filters, and what a script did.
 3. A macvtap carries in its alias whose it is, and what has to be put back when it goes. So the next daemon finds those
    that are nobody's (`sweep`), also of a start that was cut off.
 """
@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain.interfaces import assigning, switches
+from guesthouse.drivers.domain.interfaces import assigning, filtering, switches
 from guesthouse.drivers.domain.interfaces.devices import open_as_user, open_device, remove_macvtap
 from guesthouse.drivers.domain.interfaces.wiring import Connected, Wiring, connected
 from guesthouse.drivers.network_service import NetworkPort, PortRequest
@@ -49,11 +49,6 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
         run.plugged.add(interface.name)
     if not interface.uses_tap:
         return Wiring()
-    if interface.filter is not None:
-        raise UnsupportedConfigError(
-            f"network filter '{interface.filter.filter}' cannot be applied: there is no network filter driver yet",
-            hint="leave <filterref> out",
-        )
     port = await _acquire(driver, run, interface)
     wiring = Wiring()
     try:
@@ -66,6 +61,7 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
             await open_as_user(interface, end, wiring)
         else:
             await driver.in_thread(open_device, run, interface, end, _mark(driver, run), wiring)
+        await filtering.bind(driver, run, interface)
         await _furnish(run, interface, end)
     except BaseException:
         made = bool(wiring.taps)
@@ -139,6 +135,8 @@ async def _dismantle(driver: Guests, run: Run, interface: Interface, *, made: bo
             if end.switch and made:
                 await switches.detach(end, device)
             await driver.in_thread(remove_macvtap, device, _mark(driver, run))
+        with _logged(f"domain '{run.live.name}': {device}"):
+            await filtering.unbind(driver, run, interface)
         if not _stays(interface):
             interface.target = None
     if port is not None and source is not None and source.network is not None:
@@ -160,12 +158,13 @@ def outlives_qemu(run: Run) -> bool:
         interface.type in ("direct", "network", "hostdev")
         or interface.down_script is not None
         or interface.virtual_port is not None
+        or interface.filter is not None
         for interface in run.live.devices.interfaces
     )
 
 
 async def sweep(driver: Guests) -> None:
-    """Remove what belongs to no running guest, macvtaps and places on networks: it ended while no daemon ran."""
+    """Remove what belongs to no running guest, macvtaps, filters and places on networks: it ended without a daemon."""
     cards = [
         interface
         for guest in driver.registry
@@ -175,6 +174,8 @@ async def sweep(driver: Guests) -> None:
     with _logged("looking for places on networks that are nobody's"):
         ports = {interface.source.portid for interface in cards if interface.source is not None}
         await driver.networks.keep_only({port for port in ports if port is not None})
+    with _logged("looking for network filters that are nobody's"):
+        await filtering.keep_known(driver)
     kept = [interface.host_device for interface in cards if interface.host_device is not None]
     with _logged("looking for macvtap devices that are nobody's"):
         for name in await driver.in_thread(links.leftovers, _mark(driver), kept):

@@ -1,0 +1,185 @@
+"""What changes bindings: a device gets a filter or loses it, and a guest's address becomes known.
+
+Each change holds `driver.changes`. The kernel has the chains before a file says so: a daemon that is killed between
+them leaves chains of a device that has no guest yet, and the next one makes the table anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from guesthouse.drivers.nwfilter.planning import Plan, closed, plan
+from guesthouse.drivers.nwfilter.registry import Bound, Learned
+from guesthouse.drivers.nwfilter.seen import Lease
+from guesthouse.drivers.nwfilter.watching import Watcher
+from guesthouse.errors import LibvirtError, OperationFailedError, OperationInvalidError, Origin
+from guesthouse.model.nwfilter.learning import ANY
+from guesthouse.model.nwfilter_binding import parse_nwfilter_binding
+
+if TYPE_CHECKING:
+    from guesthouse.drivers.nwfilter.driver import FilterDriver
+
+log = logging.getLogger(__name__)
+
+
+async def create(driver: FilterDriver, xml: str, *, validate: bool = False) -> Bound:
+    """Bind a filter to a device, as a client's document says.
+
+    Raises `OperationInvalidError` in a session, `OperationFailedError` where the device has a filter, and what `put`
+    raises.
+    """
+    if not driver.privileged:
+        raise OperationInvalidError("Can't define NWFilter bindings in session mode", domain=Origin.NWFILTER)
+    binding = parse_nwfilter_binding(xml, validate=validate)
+    async with driver.changes:
+        if driver.bindings.get(binding.port) is not None:
+            raise OperationFailedError(f"binding '{binding.port}' already exists", domain=Origin.NWFILTER)
+        return await put(driver, Bound(binding))
+
+
+async def delete(driver: FilterDriver, device: str) -> None:
+    """Let a device have no filter any more. Raises `NoBindingError`, `FilterFileError`, and what the kernel says."""
+    async with driver.changes:
+        await remove(driver, driver.bindings.on(device))
+
+
+async def put(driver: FilterDriver, bound: Bound) -> Bound:
+    """Bind, instead of what was bound to the device; `driver.changes` is held. Nothing has changed where it raises.
+
+    Raises what `planning.plan` and `Kernel.change` raise, and `FilterFileError`.
+    """
+    made = plan(bound, driver.filters.get)
+    before = driver.kernel.chains(bound.device)
+    watcher = _watcher(driver, bound, made)
+    try:
+        await driver.kernel.change({bound.device: made.chains})
+        try:
+            await driver.in_thread(driver.store.write_binding, bound)
+        except BaseException:
+            await driver.kernel.change({bound.device: before})
+            raise
+    except BaseException:
+        if watcher is not None and watcher is not bound.watcher:
+            watcher.close()
+        raise
+    known = driver.bindings.get(bound.device)
+    keep(driver, bound, watcher, known)
+    return bound
+
+
+def keep(driver: FilterDriver, bound: Bound, watcher: Watcher | None, known: Bound | None) -> None:
+    """Know a binding, and who listens for it; `known` is what was bound before."""
+    if known is not None and known.watcher is not None and known.watcher is not watcher:
+        known.watcher.close()
+    bound.watcher = watcher
+    driver.bindings.add(bound)
+    driver.expiry.set()
+
+
+def _watcher(driver: FilterDriver, bound: Bound, made: Plan) -> Watcher | None:
+    if made.watch is None:
+        return None
+    if bound.watcher is not None and bound.watcher.method == made.watch:
+        return bound.watcher
+
+    def heard(watcher: Watcher, lease: Lease) -> None:
+        driver.begin(_learn(driver, bound.device, watcher, lease))
+
+    return Watcher(bound.device, bound.binding.mac, made.watch, heard)
+
+
+async def remove(driver: FilterDriver, bound: Bound) -> None:
+    """Unbind; `driver.changes` is held. Raises `FilterFileError`, and what the kernel says."""
+    if bound.watcher is not None:
+        bound.watcher.close()
+    await driver.in_thread(driver.store.remove_binding, bound.device)
+    driver.bindings.discard(bound.device)
+    await driver.kernel.change({bound.device: None})
+
+
+async def replan(driver: FilterDriver, every: Iterable[Bound]) -> None:
+    """Make the chains of these anew, all or none, with the filters that there are now; `driver.changes` is held."""
+    plans = [(bound, plan(bound, driver.filters.get)) for bound in every]
+    watchers = []
+    try:
+        watchers += [_watcher(driver, bound, made) for bound, made in plans]
+        await driver.kernel.change({bound.device: made.chains for bound, made in plans})
+    except BaseException:
+        for (bound, _), watcher in zip(plans, watchers, strict=False):
+            if watcher is not None and watcher is not bound.watcher:
+                watcher.close()
+        raise
+    for (bound, _), watcher in zip(plans, watchers, strict=True):
+        if bound.watcher is not None and bound.watcher is not watcher:
+            bound.watcher.close()
+        bound.watcher = watcher
+
+
+# -- addresses ----------------------------------------------------------------------------------------
+
+
+async def _learn(driver: FilterDriver, device: str, watcher: Watcher, lease: Lease) -> None:
+    async with driver.changes:
+        bound = driver.bindings.get(device)
+        if bound is None or bound.watcher is not watcher:
+            return
+        others = tuple(one for one in bound.learned if one.address != lease.address)
+        until = time.time() + lease.seconds if lease.seconds else 0.0
+        learned = others if lease.seconds == 0 else (*others, Learned(lease.address, until))
+        if watcher.method == ANY:
+            learned = learned[-1:]
+        await _relearn(driver, bound, learned)
+
+
+async def _relearn(driver: FilterDriver, bound: Bound, learned: tuple[Learned, ...]) -> None:
+    if {one.address for one in learned} != {one.address for one in bound.learned}:
+        log.info("'%s' has the addresses %s", bound.device, ", ".join(one.address for one in learned) or "of nobody")
+    try:
+        await put(driver, bound.with_learned(learned))
+    except LibvirtError as error:
+        log.error("nothing may pass '%s': its filter cannot be applied: %s", bound.device, error.message)
+        await driver.kernel.change({bound.device: closed(bound)})
+
+
+async def forget_old(driver: FilterDriver) -> None:
+    """Take leases away when they end; runs for as long as the daemon."""
+    while True:
+        driver.expiry.clear()
+        now = time.time()
+        ends = [one.until for bound in driver.bindings for one in bound.learned if one.until]
+        try:
+            async with asyncio.timeout(max(min(ends) - now, 0.0) if ends else None):
+                await driver.expiry.wait()
+        except TimeoutError:
+            async with driver.changes:
+                for bound in driver.bindings:
+                    kept = tuple(one for one in bound.learned if not one.until or one.until > time.time())
+                    if kept != bound.learned:
+                        await _relearn(driver, bound, kept)
+
+
+# -- beginning ----------------------------------------------------------------------------------------
+
+
+async def take_up(driver: FilterDriver, found: list[Bound], gone: list[Bound]) -> None:
+    """Know what was bound before the daemon began, and make the table anew; `gone` have no device any more.
+
+    A device whose filter cannot be applied lets nothing pass, and the log says why. `driver.changes` is held.
+    """
+    for bound in gone:
+        await driver.in_thread(driver.store.remove_binding, bound.device)
+    chains = []
+    for bound in found:
+        try:
+            made = plan(bound, driver.filters.get)
+            keep(driver, bound, _watcher(driver, bound, made), None)
+            chains.append(made.chains)
+        except LibvirtError as error:
+            log.error("nothing may pass '%s': its filter cannot be applied: %s", bound.device, error.message)
+            keep(driver, bound, None, None)
+            chains.append(closed(bound))
+    await driver.kernel.rebuild(chains)
