@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
+from guesthouse.model.domain.devices.hostdev_pci import HostPciAddress
 from guesthouse.model.domain.devices.interface.bandwidth import Bandwidth
 from guesthouse.model.domain.devices.interface.virtualport import VirtualPort
 from guesthouse.model.domain.devices.interface.vlan import Vlan
+from guesthouse.model.network.forward import ForwardDriver
 
 
 @dataclass(frozen=True, slots=True)
 class PortRequest:
-    """Which network (and group of ports of it) wants which guest's card, by its MAC address."""
+    """Which network (and group of ports of it) wants which guest's card, by its MAC address; and what it brings."""
 
     network: str
     portgroup: str | None
@@ -25,14 +27,19 @@ class PortRequest:
     guest_uuid: str
     mac: str
     bandwidth: Bandwidth | None = None
+    virtual_port: VirtualPort | None = None
+    vlan: Vlan | None = None
+    isolated: bool | None = None
+    trust_guest_rx_filters: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkPort:
-    """A place on a network. `kind` is the type of interface that it comes to: `bridge` or `direct`.
+    """A place on a network. `kind` is the type of interface that it comes to: `bridge`, `direct` or `hostdev`.
 
-    `bridge` is the bridge's name, or `device` with `mode` what a macvtap is made on. The rest is what the network adds
-    to what the interface says; None where it adds nothing.
+    `bridge` is the bridge's name, which learns addresses by itself or not (`learning`); or `device` with `mode` what a
+    macvtap is made on; or `address` the PCI function, `managed` or not, with its `driver`. The rest is what the network
+    and the interface say together; None where neither says anything.
     """
 
     id: str
@@ -45,6 +52,19 @@ class NetworkPort:
     virtual_port: VirtualPort | None = None
     bandwidth: Bandwidth | None = None
     isolated: bool = False
+    learning: bool = True
+    address: HostPciAddress | None = None
+    managed: bool = False
+    driver: ForwardDriver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An address that a network's server has lent to a card, with the name that the guest gave itself."""
+
+    address: str
+    prefix: int
+    name: str | None = None
 
 
 class NetworkService(Protocol):
@@ -56,8 +76,14 @@ class NetworkService(Protocol):
     async def release(self, network: str, port: str) -> None:
         """Give a place back by its id; one that is unknown was given back already."""
 
-    async def keep_only(self, ports: Collection[str]) -> None:
+    async def keep_only(self, kept: Collection[str]) -> None:
         """Give back all places but those with these ids: their guests ended while no daemon ran."""
+
+    async def limit(self, network: str, port: str, bandwidth: Bandwidth | None) -> None:
+        """Change the limits of a place. Raises error 55 where a guaranteed rate is more than the network has."""
+
+    async def leases(self, network: str, mac: str) -> list[Lease]:
+        """The addresses that the network's server has lent to a card. Raises error 43 for an unknown network."""
 
     async def address(self, network: str) -> str:
         """The host's own address in a network, where displays can listen.
@@ -81,8 +107,15 @@ class NoNetworks:
     async def release(self, network: str, port: str) -> None:
         """Nothing was given."""
 
-    async def keep_only(self, ports: Collection[str]) -> None:
+    async def keep_only(self, kept: Collection[str]) -> None:
         """Nothing was given."""
+
+    async def limit(self, network: str, port: str, bandwidth: Bandwidth | None) -> None:
+        """Nothing was given."""
+
+    async def leases(self, network: str, mac: str) -> list[Lease]:
+        """Nobody lends anything."""
+        return []
 
     async def address(self, network: str) -> str:
         """There is none. Raises error 67."""

@@ -196,7 +196,7 @@ def test_a_device_is_one_guests_alone(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (xml("vepa", ""), "network 'net' uses a direct mode, but has no forward dev and no interface pool"),
-        (xml("hostdev", ""), "network 'net' hands out virtual functions of cards, which is not supported yet"),
+        (xml("hostdev", ""), "network 'net' requires exclusive access to interfaces, but none are available"),
         (
             xml("bridge", f"{BRIDGE}<virtualport type='midonet'/>"),
             "<virtualport type='midonet'> not supported for network 'net' which uses a bridge device",

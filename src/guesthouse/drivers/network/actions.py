@@ -81,6 +81,7 @@ async def _open(driver: NetworkDriver, network: VirtualNetwork, definition: Netw
         raise
     network.live, network.dnsmasq = live, process
     network.ports.clear()
+    network.by_hand.clear()
 
 
 async def stop(driver: NetworkDriver, network: VirtualNetwork) -> None:

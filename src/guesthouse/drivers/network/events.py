@@ -75,6 +75,13 @@ class Events:
             message = wire.NetworkEventLifecycleMsg(number, handle, what, 0)
             wish.caller.send_message(wire.NETWORK_EVENT_LIFECYCLE, message)
 
+    def metadata_changed(self, network: VirtualNetwork, kind: int, uri: str | None) -> None:
+        """Tell that a title, a description or a document of a namespace was changed."""
+        handle = handle_of(network)
+        for number, wish in self._wanting(METADATA_CHANGE, handle.uuid):
+            message = wire.NetworkEventCallbackMetadataChangeMsg(number, handle, kind, uri)
+            wish.caller.send_message(wire.NETWORK_EVENT_CALLBACK_METADATA_CHANGE, message)
+
     def _wanting(self, event: int, uuid: bytes) -> list[tuple[int, _Wish]]:
         return [
             (number, wish)

@@ -21,6 +21,7 @@ async def load(driver: NetworkDriver) -> None:
     """Know what is on disk. A network that cannot be used is logged."""
     async with driver.changes:
         await driver.in_thread(driver.store.prepare)
+        await driver.in_thread(driver.store.finish_updates)
         # What is active comes first: guests are on it, and a file that is in its way is not.
         for name, live in (await driver.in_thread(driver.store.read_states)).items():
             await _take_state(driver, name, live)
@@ -60,6 +61,7 @@ async def _take_state(driver: NetworkDriver, name: str, live: Network) -> None:
     network.live = live
     for port in await driver.in_thread(driver.store.read_ports, name):
         network.ports[port.uuid] = port
+    network.by_hand = await driver.in_thread(driver.store.read_by_hand, name)
     pools.count(live, network.ports.values())
     driver.registry.add(network)
 

@@ -13,12 +13,15 @@ from guesthouse.errors import InternalError, LibvirtError, Origin
 from guesthouse.host.sysfs import HostTree
 from guesthouse.model.binding import clone, new
 from guesthouse.model.domain.devices.address import PciAddress
+from guesthouse.model.domain.devices.hostdev_pci import HostPciAddress
 from guesthouse.model.network.definition import Network
 from guesthouse.model.network.forward import Forward, ForwardInterface
-from guesthouse.model.network_port import DirectPlug, NetworkPort
+from guesthouse.model.network_port import DirectPlug, NetworkPort, PciPlug
 
 #: The mode in which a guest is alone on its device.
 _EXCLUSIVE: Final = "passthrough"
+#: A PCI address: domain, bus, slot, function.
+Place = tuple[int, int, int, int]
 
 
 def opened(definition: Network, tree: HostTree | None = None) -> Network:
@@ -66,6 +69,25 @@ def device(live: Network) -> str:
     if live.mode == _EXCLUSIVE and least.connections:
         raise _failure(f"network '{live.name}' requires exclusive access to interfaces, but none are available")
     return least.dev
+
+
+def place(address: PciAddress | HostPciAddress) -> Place:
+    """Domain, bus, slot and function of an address."""
+    return address.domain or 0, address.bus or 0, address.slot or 0, address.function or 0
+
+
+def places(live: Network) -> list[Place]:
+    """The PCI functions that a network hands out."""
+    return [place(one) for one in live.forward.addresses] if live.forward is not None else []
+
+
+def function(live: Network, ports: Iterable[NetworkPort]) -> HostPciAddress:
+    """The PCI function that the next guest gets. Raises `InternalError` where none is free."""
+    taken = {place(port.plug.address) for port in ports if isinstance(port.plug, PciPlug)}
+    free = next((one for one in places(live) if one not in taken), None)
+    if free is None:
+        raise _failure(f"network '{live.name}' requires exclusive access to interfaces, but none are available")
+    return new(HostPciAddress, domain=free[0], bus=free[1], slot=free[2], function=free[3])
 
 
 def count(live: Network, ports: Iterable[NetworkPort]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller, Handler, read, write
 from guesthouse.drivers.flags import check
-from guesthouse.drivers.network import actions
+from guesthouse.drivers.network import actions, leases, procedures_ports, updating
 from guesthouse.drivers.network.events import handle_of
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import InternalError, Origin
@@ -142,11 +142,38 @@ def _is_persistent(driver: NetworkDriver, _: Caller, args: rpc.NetworkIsPersiste
     return rpc.NetworkIsPersistentRet(int(_find(driver, args.net).persistent))
 
 
-def _leases(driver: NetworkDriver, _: Caller, args: rpc.NetworkGetDhcpLeasesArgs) -> Struct:
-    """No network that can be active hands out addresses."""
+async def _leases(driver: NetworkDriver, _: Caller, args: rpc.NetworkGetDhcpLeasesArgs) -> Struct:
     _check(args.flags, 0, "networkGetDHCPLeases")
-    _find(driver, args.net)
-    return rpc.NetworkGetDhcpLeasesRet([], 0)
+    found = [
+        rpc.NetworkDhcpLease(
+            iface=lease.bridge,
+            expirytime=lease.expiry,
+            type=int(lease.ipv6),
+            mac=lease.mac,
+            iaid=lease.iaid,
+            ipaddr=lease.address,
+            prefix=lease.prefix,
+            hostname=lease.name,
+            clientid=lease.client,
+        )
+        for lease in await leases.of(driver, _find(driver, args.net), args.mac)
+    ]
+    return rpc.NetworkGetDhcpLeasesRet(found if args.need_results else [], len(found))
+
+
+async def _update(driver: NetworkDriver, _: Caller, args: rpc.NetworkUpdateArgs) -> None:
+    network = _find(driver, args.net)
+    await updating.update(driver, network, args.command, args.section, args.parentIndex, args.xml, args.flags)
+
+
+async def _set_metadata(driver: NetworkDriver, _: Caller, args: rpc.NetworkSetMetadataArgs) -> None:
+    network = _find(driver, args.network)
+    await updating.set_metadata(driver, network, args.type, args.metadata, args.key, args.uri, args.flags)
+
+
+def _get_metadata(driver: NetworkDriver, _: Caller, args: rpc.NetworkGetMetadataArgs) -> Struct:
+    network = _find(driver, args.network)
+    return rpc.NetworkGetMetadataRet(updating.get_metadata(network, args.type, args.uri, args.flags))
 
 
 def _register(driver: NetworkDriver, caller: Caller, args: events.ConnectNetworkEventRegisterAnyArgs) -> Struct:
@@ -180,6 +207,10 @@ TABLE: dict[Procedure, Handler[NetworkDriver]] = {
     rpc.NETWORK_IS_ACTIVE: read(_is_active),
     rpc.NETWORK_IS_PERSISTENT: read(_is_persistent),
     rpc.NETWORK_GET_DHCP_LEASES: read(_leases),
+    rpc.NETWORK_UPDATE: write(_update),
+    rpc.NETWORK_SET_METADATA: write(_set_metadata),
+    rpc.NETWORK_GET_METADATA: read(_get_metadata),
     events.CONNECT_NETWORK_EVENT_REGISTER_ANY: read(_register),
     events.CONNECT_NETWORK_EVENT_DEREGISTER_ANY: read(_deregister),
+    **procedures_ports.TABLE,
 }

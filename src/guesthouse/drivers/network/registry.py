@@ -23,13 +23,15 @@ class NoNetworkError(LibvirtError):
 class VirtualNetwork:
     """One network. `config` is its definition on disk, None for a transient one; `live` what is active, if it is.
 
-    `ports` are the places that guests have on it, by id; `dnsmasq` is the process that serves it, if one does.
+    `ports` are the places that guests have on it, by id; those of `by_hand` no guest's end
+    gives back. `dnsmasq` is the process that serves it, if one does.
     """
 
     config: Network | None = None
     live: Network | None = None
     autostart: bool = False
     ports: dict[str, NetworkPort] = field(default_factory=dict)
+    by_hand: set[str] = field(default_factory=set)
     dnsmasq: Process | None = None
 
     @property

@@ -4,8 +4,11 @@
     CONFIG/qemu/networks/autostart/NAME.xml   link to it: start with the daemon
     STATE/network/NAME.xml                    a network that is active, so that the next daemon knows it
     STATE/network/NAME.ports/UUID.xml         a place on it that a guest has
+    STATE/network/NAME.ports/UUID.by-hand     it was asked for by hand: no guest's end gives it back
     STATE/network/NAME.changing               a network that is being started or stopped: what is left of it must go,
                                               unless it is active
+    STATE/network/NAME.updating               a change of what is active and of its definition that is under way: it is
+                                              to be finished
 
 Every function blocks for the time that the daemon's own directories need; the driver runs them in a thread.
 
@@ -15,6 +18,7 @@ Source: https://libvirt.org/formatnetwork.html; libvirt 11.3.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -35,6 +39,8 @@ log = logging.getLogger(__name__)
 
 _SIZE_LIMIT: Final = 4 * 1024 * 1024
 _CHANGING: Final = ".changing"
+_UPDATING: Final = ".updating"
+_BY_HAND: Final = ".by-hand"
 #: Around the network in its status file; no traffic classes are in use.
 _STATUS: Final = ("<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n", "</networkstatus>\n")
 
@@ -122,8 +128,9 @@ class NetworkStore:
         folder = self._ports(name)
         with _reporting(f"cannot remove the status file of network '{name}'"):
             remove(self._state / f"{name}.xml")
-            for path in folder.glob("*.xml"):
-                remove(path)
+            for kind in (".xml", _BY_HAND):
+                for path in folder.glob(f"*{kind}"):
+                    remove(path)
             with contextlib.suppress(FileNotFoundError):
                 folder.rmdir()
 
@@ -148,17 +155,49 @@ class NetworkStore:
                 log.error("the note on network '%s' is not usable: %s", name, error.message)
         return found
 
-    def write_port(self, name: str, port: NetworkPort) -> None:
+    def write_update(self, live: Network, config: Network) -> None:
+        """Write down that both files of a network are about to be written. Raises `NetworkFileError`."""
+        path = self._state / f"{live.name}{_UPDATING}"
+        both = {"live": format_network(live, live=True), "config": format_network(config)}
+        with _reporting(f"cannot write '{path}'"):
+            write_atomic(path, json.dumps(both).encode())
+
+    def remove_update(self, name: str) -> None:
+        """Both are written. Raises `NetworkFileError`."""
+        with _reporting(f"cannot remove the note on network '{name}'"):
+            remove(self._state / f"{name}{_UPDATING}")
+
+    def finish_updates(self) -> None:
+        """Write what somebody had begun to write who was killed. What cannot be is logged, and left where it is."""
+        for name, text in _read_all(self._state, _UPDATING).items():
+            try:
+                both = json.loads(text)
+                live, config = parse_network(both["live"]), parse_network(both["config"])
+                if (self._state / f"{name}.xml").exists():
+                    self.write_state(live)
+                self.write_definition(config)
+                self.remove_update(name)
+            except (LibvirtError, ValueError, KeyError, TypeError) as error:
+                log.error("the change of network '%s' that was under way cannot be finished: %s", name, error)
+
+    def write_port(self, name: str, port: NetworkPort, *, by_hand: bool = False) -> None:
         """Write down that a place was given. Raises `NetworkFileError`."""
         folder = self._ports(name)
         with _reporting(f"cannot write port {port.uuid} of network '{name}'"):
             folder.mkdir(mode=0o755, exist_ok=True)
+            if by_hand:
+                write_atomic(folder / f"{port.uuid}{_BY_HAND}", b"", durable=False)
             write_atomic(folder / f"{port.uuid}.xml", format_network_port(port).encode(), durable=False)
 
     def remove_port(self, name: str, uuid: str) -> None:
         """A place was given back. Raises `NetworkFileError`."""
         with _reporting(f"cannot remove port {uuid} of network '{name}'"):
-            remove(self._ports(name) / f"{uuid}.xml")
+            for kind in (".xml", _BY_HAND):
+                remove(self._ports(name) / f"{uuid}{kind}")
+
+    def read_by_hand(self, name: str) -> set[str]:
+        """The ids of the places that no guest's end gives back."""
+        return {path.name.removesuffix(_BY_HAND) for path in self._ports(name).glob(f"*{_BY_HAND}")}
 
     def _definition(self, name: str) -> Path:
         return self._definitions / f"{name}.xml"

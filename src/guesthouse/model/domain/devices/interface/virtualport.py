@@ -10,7 +10,7 @@ import uuid
 from typing import Final
 
 from guesthouse.errors import XmlError
-from guesthouse.model.binding import element, new, one, opt
+from guesthouse.model.binding import clone, element, new, one, opt
 from guesthouse.model.kinds import UUID, Kind, hexadecimal, matching, one_of
 
 
@@ -75,3 +75,35 @@ class VirtualPort:
         for name in _PARAMETERS[self.type][0]:
             if getattr(parameters, name) is None:
                 raise XmlError(f"missing {name} in <virtualport type='{self.type}'>")
+
+
+def merged(*ports: VirtualPort | None) -> VirtualPort | None:
+    """One port that has what any of these say: an interface, its network, its group of ports; None where none does.
+
+    Raises `XmlError` where two of them contradict each other.
+    """
+    result: VirtualPort | None = None
+    for port in ports:
+        if port is None:
+            continue
+        if result is None:
+            result = clone(port)
+            continue
+        if None not in (result.type, port.type) and result.type != port.type:
+            raise XmlError(f"attempt to merge virtualports with mismatched types ({result.type} and {port.type})")
+        result.type = result.type or port.type
+        if port.parameters is not None:
+            result.parameters = _merged(result.parameters or new(PortParameters), port.parameters)
+    return result
+
+
+def _merged(first: PortParameters, second: PortParameters) -> PortParameters:
+    for name in _ALL:
+        one, other = getattr(first, name), getattr(second, name)
+        if None not in (one, other) and one != other:
+            quote = "'" if isinstance(one, str) else ""
+            both = f"{quote}{one}{quote} and {quote}{other}{quote}"
+            raise XmlError(f"attempt to merge virtualports with mismatched {name}s ({both})")
+        if one is None:
+            setattr(first, name, other)
+    return first
