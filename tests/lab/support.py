@@ -23,7 +23,7 @@ def output(*argv: str) -> str:
 
 @contextlib.contextmanager
 def loop_device(path: Path, *, megabytes: int) -> Iterator[str]:
-    """A block device of that size, such as `/dev/loop0`, that shows its partitions; `path` is to be the file below it."""
+    """A block device of that size, such as `/dev/loop0`, that shows its partitions; `path` is for the file below it."""
     with path.open("xb") as image:
         image.truncate(megabytes << 20)
     device = output("losetup", "--find", "--show", "--partscan", str(path)).strip()

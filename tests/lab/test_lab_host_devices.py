@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.support import create_paused, idle_guest, output
+from tests.lab.support import create_paused, idle_guest, output, until
 from tests.support.daemon import Daemon
 
 
@@ -40,7 +40,10 @@ def test_usb_stick(host: Daemon, tmp_path: Path) -> None:
 
 
 def test_scsi_disk(host: Daemon, tmp_path: Path) -> None:
-    [disk] = [path.name for path in Path("/sys/bus/scsi/devices").glob("*:*:*:*")]
+    output("modprobe", "scsi_debug", "dev_size_mb=8")
+    disks = Path("/sys/bus/pseudo/drivers/scsi_debug/adapter0")
+    until(lambda: any(disks.glob("host*/target*/*:*:*:*/scsi_generic/*")), "the disk is there")
+    [disk] = [path.name for path in disks.glob("host*/target*/*:*:*:*")]
     number, bus, target, unit = disk.split(":")
     source = f"<adapter name='scsi_host{number}'/><address bus='{bus}' target='{target}' unit='{unit}'/>"
     device = f"<hostdev mode='subsystem' type='scsi'><source>{source}</source></hostdev>"

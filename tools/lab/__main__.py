@@ -58,7 +58,7 @@ def _hardware(console: Path) -> machine.Hardware:
     [image] = (kernel / "boot").glob("vmlinuz-*")
     archive = CACHE / "initrd.gz"
     settings = {
-        "MODULES": str(kernel / "lib/modules"),
+        "MODULES": str((kernel / "lib/modules").resolve()),
         "PYTHON": sys.executable,
         "INSIDE": str(Path(__file__).parent / "inside.py"),
     }

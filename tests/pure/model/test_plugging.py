@@ -65,6 +65,14 @@ def test_names_go_on_from_the_highest() -> None:
     assert plugged.device.name == "ua-mine"
 
 
+def test_cards_of_the_host_are_numbered_with_its_other_devices() -> None:
+    source = "<source><address type='pci' domain='0' bus='1' slot='0x10' function='0x{}'/></source>"
+    card = f"<interface type='hostdev'><mac address='52:54:00:00:00:01'/>{source.format(0)}</interface>"
+    other = f"<hostdev mode='subsystem' type='pci' managed='yes'>{source.format(2)}</hostdev>"
+    assert plug(running(PORTS + card), other).device.name == "hostdev1"
+    assert plug(running(PORTS + other), card).device.name == "hostdev1"
+
+
 def test_missing_scsi_controllers_come_along_and_are_alike() -> None:
     live = running(PORTS + "<controller type='scsi' index='0' model='virtio-scsi'/>")
     place = "<target dev='sdz' bus='scsi'/><address type='drive' controller='2'/>"

@@ -163,7 +163,7 @@ def plug_into_guest(live: Domain, wanted: DeviceElement, qemu: QemuCapabilities,
             raise InternalError("No free USB ports", hint="plug a hub in first")
     ctx = definition_context(domain, qemu, defaults)
     for item in (*added, device):
-        _name(domain, wanted.field if item is device else "controllers", item, ctx)
+        _name(domain, item, ctx)
         item.check_address(ctx)
         item.check(ctx)
     domain.devices.check_together()
@@ -309,14 +309,15 @@ def _check_controllers(domain: Domain, device: Device, added: list[Controller]) 
             controller.model = alike[-1].model
 
 
-def _name(domain: Domain, field: str, device: Device, ctx: DeviceContext) -> None:
-    """Give an alias with the number after the highest that devices of its field have."""
+def _name(domain: Domain, device: Device, ctx: DeviceContext) -> None:
+    """Give an alias with the number after the highest that devices with such aliases have."""
     if device.alias is None:
         first = device.default_alias(0, ctx)
         number = 0
         if first and device.default_alias(1, ctx) != first:
             prefix = first.removesuffix("0")
-            names = [other.alias.name for other in domain.devices.of(field) if other.alias is not None]
+            # Of all devices: a card of the host counts among the other devices of the host, in another field.
+            names = [other.alias.name for other in domain.devices.all() if other.alias is not None]
             numbers = [int(rest) for name in names if (rest := name.removeprefix(prefix)) != name and rest.isdecimal()]
             number = max(numbers, default=-1) + 1
         named = device.default_alias(number, ctx)
