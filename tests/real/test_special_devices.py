@@ -204,12 +204,12 @@ SMALL = """<domain type='qemu'><name>small</name><memory unit='MiB'>32</memory>
   <devices><tpm><backend type='emulator' version='2.0'/></tpm></devices></domain>"""
 
 
-def test_helpers_outlive_the_daemon_and_not_their_guest(tmp_path: Path) -> None:
+def test_helpers_outlive_the_daemon_and_not_their_guest(short_path: Path) -> None:
     need("swtpm", "swtpm_setup")
-    (tmp_path / "small.xml").write_text(SMALL)
-    daemon = Daemon(tmp_path / "root").start()
+    (short_path / "small.xml").write_text(SMALL)
+    daemon = Daemon(short_path / "root").start()
     try:
-        daemon.virsh("define", str(tmp_path / "small.xml"))
+        daemon.virsh("define", str(short_path / "small.xml"))
         daemon.virsh("start", "small")
         [first] = swtpm_of(daemon)
         daemon.kill()
@@ -256,21 +256,21 @@ def test_a_helper_that_cannot_run_is_told(daemon: Daemon, tmp_path: Path) -> Non
     assert "broken" not in daemon.virsh("list", "--all").stdout
 
 
-def test_the_state_of_a_tpm_is_encrypted(tmp_path: Path) -> None:
+def test_the_state_of_a_tpm_is_encrypted(short_path: Path) -> None:
     need("swtpm", "swtpm_setup")
-    daemon = Daemon(tmp_path / "root", prefix=(sys.executable, daemon_with_secrets.__file__)).start()
+    daemon = Daemon(short_path / "root", prefix=(sys.executable, daemon_with_secrets.__file__)).start()
     encryption = f"<encryption secret='{daemon_with_secrets.UUID}'/>"
-    (tmp_path / "small.xml").write_text(SMALL.replace("version='2.0'/>", f"version='2.0'>{encryption}</backend>"))
+    (short_path / "small.xml").write_text(SMALL.replace("version='2.0'/>", f"version='2.0'>{encryption}</backend>"))
     try:
-        daemon.virsh("define", str(tmp_path / "small.xml"))
+        daemon.virsh("define", str(short_path / "small.xml"))
         for _ in range(2):  # the second start can read what the first one wrote
             daemon.virsh("start", "small")
             [tpm] = swtpm_of(daemon)
             assert daemon_with_secrets.VALUE not in Path(f"/proc/{tpm}/cmdline").read_bytes()
             daemon.virsh("destroy", "small")
         # Whoever has not got the secret cannot.
-        (tmp_path / "small.xml").write_text(SMALL.replace("<name>", f"<uuid>{uuid_of(daemon)}</uuid><name>"))
-        daemon.virsh("define", str(tmp_path / "small.xml"))
+        (short_path / "small.xml").write_text(SMALL.replace("<name>", f"<uuid>{uuid_of(daemon)}</uuid><name>"))
+        daemon.virsh("define", str(short_path / "small.xml"))
         assert daemon.virsh("start", "small", check=False).returncode == 1
         assert "small" in daemon.virsh("list", "--inactive").stdout
     finally:

@@ -15,23 +15,21 @@ def hear(events: Iterator[Event], show: Callable[[Event], None], *, loop: bool) 
 
     Returns how many there were, and as text for the person why it ended, if not for the first.
     """
-    import signal
     import sys
 
+    from guesthouse.cli.interrupt import Interruptible
+
     count = 0
-    # As virsh: a shell starts what runs in the background with the interrupt ignored, and here it is the way out.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        for event in events:
-            show(event)
-            sys.stdout.flush()
-            count += 1
-            if not loop:
-                return count, ""
+        with Interruptible():
+            for event in events:
+                show(event)
+                sys.stdout.flush()
+                count += 1
+                if not loop:
+                    return count, ""
     except KeyboardInterrupt:
         return count, "event loop interrupted\n"
-    finally:
-        signal.signal(signal.SIGINT, before)
     return count, "event loop timed out\n"
 
 

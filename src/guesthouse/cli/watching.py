@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from guesthouse.cli.interrupt import Interruptible
 from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False
@@ -20,14 +21,15 @@ def watch(domain: Domain, serial: int, label: str, *, verbose: bool) -> None:
     An interrupt aborts the job, and the call then tells so. Raises the daemon's error.
     """
     connection = domain.connection
-    while True:
-        try:
-            if connection.answered(serial, _INTERVAL):
-                break
-            if verbose:
-                _tell(domain, label)
-        except KeyboardInterrupt:
-            _abort(domain)
+    with Interruptible():
+        while True:
+            try:
+                if connection.answered(serial, _INTERVAL):
+                    break
+                if verbose:
+                    _tell(domain, label)
+            except KeyboardInterrupt:
+                _abort(domain)
     connection.wait(serial)
     if verbose:
         _write(label, 100.0)

@@ -124,8 +124,14 @@ def test_the_lock_survives_others_who_read_its_file(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, timeout=10, check=False).returncode != 0  # the file is gone
 
 
-def test_program_names() -> None:
-    assert "pytest" in program_name(os.getpid())
+def test_program_names(tmp_path: Path) -> None:
+    script = tmp_path / "watcher.py"
+    script.write_text("print('ready', flush=True)\ninput()\n")
+    with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        assert program_name(running.pid) == "watcher.py"
+        running.communicate(b"\n", timeout=10)
     assert program_name(2**22 - 1) == "a program"
 
 

@@ -83,9 +83,13 @@ def test_passt_forwards_a_port(daemon: Daemon, tmp_path: Path) -> None:
         guest.run(f"ip addr add {own[1]}/32 dev eth0; ip route add default dev eth0")
         guest.run("(while true; do echo from-the-guest | nc -l -p 7777; done) >/dev/null 2>&1 & true")
         before = segments(guest)
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+
+        def reached() -> bool:
             # Debian 12's passt may lose the guest's answer; that the guest was reached, its own counter tells.
-            eventually(lambda: segments(guest) > before)
+            with socket.create_connection(("127.0.0.1", port), timeout=5):
+                return segments(guest) > before
+
+        eventually(reached, 30)
         # The address of the host's router is the host itself.
         listener.settimeout(20)
         guest.run(f"(echo from-the-guest | nc -w 3 {router[1]} {listener.getsockname()[1]}) & true")
