@@ -17,6 +17,7 @@ from pathlib import Path
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host.child import check, run
 from guesthouse.host.files import temporary_name
+from guesthouse.host.mortal import mortal
 from guesthouse.qemu.json_value import Json, JsonObject, as_int, as_object, text_of
 
 #: How long `qemu-img` may take for what reads or writes only headers, in seconds.
@@ -87,9 +88,10 @@ async def create(
 ) -> None:
     """Make an image of `size` bytes, or of its backing image's size with None. Nobody else may read it.
 
-    `options` are those of the format (`compat`, `preallocation`…). Raises `ImageError`, `ChildError`.
+    Nothing is made any more once the daemon is dead, when the next one may be removing it. `options` are those of the
+    format (`compat`, `preallocation`…). Raises `ImageError`, `ChildError`.
     """
-    argv = [QEMU_IMG, "create", "-q", "-f", format_]
+    argv = [*mortal(), QEMU_IMG, "create", "-q", "-f", format_]
     if backing is not None:
         if backing_format is None:
             raise ImageError(f"backing image '{backing}' needs a format", hint="name it: raw, qcow2…")

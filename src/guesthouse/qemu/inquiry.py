@@ -11,15 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from guesthouse.errors import Code, LibvirtError, Origin
+from guesthouse.host.mortal import mortal
 from guesthouse.host.processes import Process, spawn
 from guesthouse.qemu.monitor import Monitor
 
 #: How long such a QEMU may take for each answer, in seconds.
 PROBE_DEADLINE = 30.0
-
-#: Runs a program that the kernel kills when we die: without it a killed daemon would leave the QEMU behind for ever,
-#: since no status file knows it.
-_DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
@@ -76,9 +73,8 @@ def _check_program(binary: str) -> None:
 
 
 def _argv(binary: str, accelerator: str, monitor_fd: int) -> list[str]:
-    guard = _DIES_WITH_US if shutil.which(_DIES_WITH_US[0], path=_ENVIRONMENT["PATH"]) else ()
     return [
-        *guard,
+        *mortal(),  # a killed daemon would leave it behind for ever, since no status file knows it
         binary,
         *("-S", "-no-user-config", "-nodefaults", "-nographic"),
         *("-machine", f"none,accel={accelerator}"),

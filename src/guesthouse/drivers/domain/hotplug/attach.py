@@ -61,11 +61,9 @@ async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, de
     Raises what the host and QEMU say; then everything is as it was before.
     """
     ctx = await contexts.of(driver, run, plugged.domain)
-    for device in plugged.added:
-        await _prepare(driver, guest, run, device, ctx)
     run.change = Change(come=_names(plugged.added), definition=definition, live=plugged.domain)
     try:
-        statusfile.write(driver, guest, run)
+        await _prepare_all(driver, guest, run, plugged.added, ctx)
         await _plug_all(driver, guest, run, plugged.added, ctx)
     except BaseException as error:
         settling.failed(driver, guest, run, error)
@@ -77,6 +75,18 @@ async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, de
 
 def _names(added: Sequence[Device]) -> tuple[str, ...]:
     return tuple(device.name for device in added)
+
+
+async def _prepare_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Device], ctx: DeviceContext) -> None:
+    """Choose what is open, make the images that lie on others, and write all of it down."""
+    try:
+        for device in added:
+            await _prepare(driver, guest, run, device, ctx)
+        statusfile.write(driver, guest, run)
+    except BaseException:  # also where nobody waits any more: what was made must not stay
+        for device in added:
+            host.forget(driver, run, device)
+        raise
 
 
 async def _prepare(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
@@ -93,8 +103,14 @@ async def _prepare_disk(driver: Guests, guest: Guest, run: Run, disk: Disk) -> N
         if disk.driver is not None:
             disk.driver.type = None
         return
-    await preparing.prepare_disks(driver, guest, [disk])
-    run.next_layer = disk.number_layers(contexts.next_layer(run))
+    first = contexts.next_layer(run)
+
+    def note() -> None:
+        disk.number_layers(first)  # the next daemon looks for the drive by what it is made of
+        statusfile.write(driver, guest, run)
+
+    await preparing.prepare_disks(driver, guest, [disk], note)
+    run.next_layer = disk.number_layers(first)
 
 
 async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Device], ctx: DeviceContext) -> None:
@@ -113,9 +129,12 @@ async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Devi
         raise  # see `settling.failed`
     except BaseException:
         there = await _still_there(run, added)
-        for device in ready:
-            if device not in there:
+        for device in added:
+            if device in there:
+                continue
+            if device in ready:
                 await host.unplug(driver, guest, run, device, ctx)
+            host.forget(driver, run, device)
         release.join(guest, run, there)
         raise
     release.join(guest, run, added)

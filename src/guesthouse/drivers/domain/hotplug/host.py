@@ -43,5 +43,10 @@ async def unplug(driver: Guests, guest: Guest, run: Run, device: Device, ctx: De
     programs.end_for(driver, guest, run, device, ctx)
     if isinstance(device, Interface):
         await network_plug.unplug(driver, run, device)
-    elif isinstance(device, Disk):
+    forget(driver, run, device)
+
+
+def forget(driver: Guests, run: Run, device: Device) -> None:
+    """Remove what was made of a device that QEMU has not, before `plug` was called or after."""
+    if isinstance(device, Disk):
         overlays.remove_of(driver, run, device)

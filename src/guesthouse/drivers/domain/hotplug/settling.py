@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import definitions
@@ -92,7 +93,8 @@ async def settle(driver: Guests, guest: Guest, run: Run) -> None:
 async def _compare(driver: Guests, guest: Guest, run: Run, change: Change | None) -> None:
     ctx = await contexts.of(driver, run, run.live)
     there = await wiring.plugged_aliases(run)
-    missing = [device for device in run.live.devices.all() if _is_missing(device, there, ctx)]
+    coming = change.come if change is not None else ()
+    missing = [device for device in run.live.devices.all() if _is_missing(device, there, ctx, coming)]
     for device in missing:
         log.info("domain '%s': QEMU does not have device '%s'", guest.name, device.name)
         await release.finish(driver, guest, run, device, tell=change is None or device.name not in change.come)
@@ -109,13 +111,14 @@ def _alias(device: Device) -> str:
     return device.alias.name if device.alias is not None else ""
 
 
-def _is_missing(device: Device, there: frozenset[str], ctx: DeviceContext) -> bool:
-    """Whether QEMU should have a device of this name and has not."""
+def _is_missing(device: Device, there: frozenset[str], ctx: DeviceContext, coming: Sequence[str]) -> bool:
+    """Whether QEMU should have a device of this name and has not. One of `coming` may not even be prepared."""
     if device.alias is None or device.name in there:
         return False
-    with contextlib.suppress(LibvirtError):
+    try:
         return any(front.props.get("id") == device.name for front in wiring.front_ends(device.objects(ctx)))
-    return False
+    except LibvirtError:
+        return device.name in coming
 
 
 def _former(change: Change) -> Disk:
