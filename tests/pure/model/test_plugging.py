@@ -17,6 +17,7 @@ from guesthouse.model.domain.device_matching import find, find_alias
 from guesthouse.model.domain.devices.address import CcwAddress
 from guesthouse.model.domain.document import format_domain, parse_domain
 from guesthouse.model.domain.plugging import Plugged, plug_into_definition, plug_into_guest
+from guesthouse.model.qemu_capabilities import QemuCapabilities
 from tests.support.capabilities import host_defaults, other_capabilities, qemu_capabilities
 
 DEFAULTS = Defaults()
@@ -24,18 +25,18 @@ QEMU = qemu_capabilities()
 PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 8
 
 
-def guest(devices: str = PORTS, extra: str = "") -> Domain:
+def guest(devices: str = PORTS, extra: str = "", qemu: QemuCapabilities = QEMU) -> Domain:
     domain = parse_domain(
         f"<domain type='qemu'><name>g</name><memory>65536</memory>{extra}<os><type machine='q35'>hvm</type></os>"
         f"<devices>{devices}</devices></domain>"
     )
-    complete(domain, QEMU, defaults=DEFAULTS)
+    complete(domain, qemu, defaults=DEFAULTS)
     return domain
 
 
-def running(devices: str = PORTS, extra: str = "") -> Domain:
-    domain = guest(devices, extra)
-    assign_aliases(domain, QEMU)
+def running(devices: str = PORTS, extra: str = "", qemu: QemuCapabilities = QEMU) -> Domain:
+    domain = guest(devices, extra, qemu)
+    assign_aliases(domain, qemu)
     return domain
 
 
@@ -73,7 +74,8 @@ def test_cards_of_the_host_are_numbered_with_its_other_devices() -> None:
     other = f"<hostdev mode='subsystem' type='pci' managed='yes'>{source.format(2)}</hostdev>"
     qemu = replace(QEMU, devices=QEMU.devices | {"vfio-pci"})
     for there, plugged in ((card, other), (other, card)):
-        assert plug_into_guest(running(PORTS + there), parse_device(plugged), qemu, DEFAULTS).device.name == "hostdev1"
+        live = running(PORTS + there, qemu=qemu)
+        assert plug_into_guest(live, parse_device(plugged), qemu, DEFAULTS).device.name == "hostdev1"
 
 
 def test_missing_scsi_controllers_come_along_and_are_alike() -> None:
