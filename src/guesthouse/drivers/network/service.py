@@ -92,7 +92,7 @@ class Service:
 
 
 def _given(port: NetworkPort, live: Network) -> seam.NetworkPort:
-    plug = port.plug
+    plug, limits = port.plug, port.bandwidth
     if isinstance(plug, BridgePlug):
         learning = plug.mac_table_manager != "libvirt"
         given = seam.NetworkPort(port.uuid, "bridge", bridge=plug.bridge, learning=learning)
@@ -109,6 +109,6 @@ def _given(port: NetworkPort, live: Network) -> seam.NetworkPort:
         mtu=live.mtu,
         vlan=port.vlan,
         virtual_port=port.virtual_port,
-        bandwidth=port.bandwidth,
+        bandwidth=new(Bandwidth, inbound=limits.inbound, outbound=limits.outbound) if limits is not None else None,
         isolated=bool(port.isolated),
     )

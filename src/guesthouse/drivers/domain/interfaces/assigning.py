@@ -11,16 +11,39 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain.host_devices import assigning
 from guesthouse.drivers.domain.interfaces import switches
 from guesthouse.drivers.domain.interfaces.wiring import connected
+from guesthouse.drivers.network_service import NetworkPort
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.host import sriov
+from guesthouse.model.binding import new
+from guesthouse.model.domain.devices.address import PciAddress
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.interface.assigned import as_hostdev
+from guesthouse.model.domain.devices.interface.driver import AssignmentDriver
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
     from guesthouse.drivers.domain.run import Run
 
 log = logging.getLogger(__name__)
+
+
+def become_assigned(interface: Interface, port: NetworkPort) -> None:
+    """Let a card on a network of virtual functions be the function that the network gave."""
+    source, place = interface.source, port.address
+    if source is None or place is None:
+        return
+    interface.type, interface.managed = "hostdev", port.managed or None
+    source.host_address = new(PciAddress, domain=place.domain, bus=place.bus, slot=place.slot, function=place.function)
+    if port.driver is not None:
+        interface.assignment = new(AssignmentDriver, name=port.driver.name, model=port.driver.model)
+
+
+def be_on_network(interface: Interface) -> None:
+    """Let a card be what its definition says, once its function has gone back to the network."""
+    source = interface.source
+    if interface.is_assigned and source is not None and source.network is not None:
+        interface.type = "network"
+        interface.managed = interface.assignment = source.host_address = None
 
 
 async def take(driver: Guests, run: Run, interface: Interface) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain.interfaces.wiring import Connected, Wiring, tap_mac
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError
-from guesthouse.host import bridge_helper, links, tap
+from guesthouse.host import bridge_helper, bridges, links, tap
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.interface.netdev import wants_vhost
 
@@ -102,6 +102,8 @@ def _set_up_tap(interface: Interface, end: Connected) -> None:
     links.change(name, mac=tap_mac(interface.mac_text), mtu=size)
     if on_bridge and not end.switch:
         set_up_port(name, end)
+        if not end.learning:
+            bridges.teach(name, interface.mac_text)
     if interface.coalesce is not None and interface.coalesce.frames:
         links.coalesce(name, interface.coalesce.frames)
     links.change(name, up=True)

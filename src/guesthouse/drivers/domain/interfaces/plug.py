@@ -44,12 +44,11 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
     Raises `UnsupportedConfigError`, error 43 for an unknown network, error 38 with what the kernel said, and
     `OperationFailedError` for a script.
     """
+    port = await _acquire(driver, run, interface)
     if interface.is_assigned:
-        await assigning.take(driver, run, interface)
-        run.plugged.add(interface.name)
+        await _take(driver, run, interface)
     if not interface.uses_tap:
         return Wiring()
-    port = await _acquire(driver, run, interface)
     wiring = Wiring()
     try:
         end = connected(interface, port)
@@ -127,8 +126,6 @@ async def unplug(driver: Guests, run: Run, interface: Interface) -> None:
 async def _dismantle(driver: Guests, run: Run, interface: Interface, *, made: bool) -> None:
     """Remove what was made; also where only a part of it was. `made` says that the device is ours."""
     device = interface.host_device
-    source = interface.source
-    port = source.portid if source is not None else None
     if interface.uses_tap and device is not None:
         end = connected(interface)
         with _logged(f"domain '{run.live.name}': {device}"):
@@ -139,10 +136,17 @@ async def _dismantle(driver: Guests, run: Run, interface: Interface, *, made: bo
             await filtering.unbind(driver, run, interface)
         if not _stays(interface):
             interface.target = None
+    await _give_back_place(driver, run, interface)
+
+
+async def _give_back_place(driver: Guests, run: Run, interface: Interface) -> None:
+    source = interface.source
+    port = source.portid if source is not None else None
     if port is not None and source is not None and source.network is not None:
         with _logged(f"domain '{run.live.name}': port {port} of network '{source.network}'"):
             await driver.networks.release(source.network, port)
         source.portid = source.actual_bridge = None
+        assigning.be_on_network(interface)
 
 
 async def unplug_all(driver: Guests, run: Run) -> None:
@@ -205,12 +209,26 @@ async def _acquire(driver: Guests, run: Run, interface: Interface) -> NetworkPor
             run.live.uuid,
             interface.mac_text,
             interface.bandwidth,
+            interface.virtual_port,
+            interface.vlan,
+            interface.isolated,
+            interface.trust_guest_rx_filters,
         )
     )
     source.portid, source.actual_bridge = port.id, port.bridge
-    interface.vlan = interface.vlan or port.vlan
-    interface.virtual_port = interface.virtual_port or port.virtual_port
+    interface.vlan, interface.virtual_port, interface.bandwidth = port.vlan, port.virtual_port, port.bandwidth
+    if port.address is not None:
+        assigning.become_assigned(interface, port)
     return port
+
+
+async def _take(driver: Guests, run: Run, interface: Interface) -> None:
+    try:
+        await assigning.take(driver, run, interface)
+    except BaseException:
+        await _give_back_place(driver, run, interface)
+        raise
+    run.plugged.add(interface.name)
 
 
 def _check_vlan(interface: Interface, end: Connected) -> None:

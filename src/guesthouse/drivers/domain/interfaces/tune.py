@@ -99,9 +99,17 @@ async def set_(driver: Guests, guest: Guest, device: str, values: dict[str, int]
             if bandwidth is not None:
                 bandwidth.check()
         if change.live is not None:
+            await _limit_place(driver, cards[0], wanted[0])
             await limit(cards[0], wanted[0])
         for card, bandwidth in zip(cards, wanted, strict=True):
             card.bandwidth = bandwidth
+
+
+async def _limit_place(driver: Guests, card: Interface, wanted: Bandwidth | None) -> None:
+    """A network guarantees rates by itself, where the card is on one."""
+    source = card.source
+    if source is not None and source.network is not None and source.portid is not None:
+        await driver.networks.limit(source.network, source.portid, wanted)
 
 
 def merged(before: Bandwidth | None, values: dict[str, int]) -> Bandwidth | None:

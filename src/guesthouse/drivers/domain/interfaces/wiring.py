@@ -50,7 +50,10 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """What a card is connected to. `kind` is `bridge`, `direct` or `ethernet`; `other` the bridge or lower device."""
+    """What a card is connected to. `kind` is `bridge`, `direct` or `ethernet`; `other` the bridge or lower device.
+
+    A bridge that is not `learning` is told which address is behind which port.
+    """
 
     kind: str
     other: str = ""
@@ -60,6 +63,7 @@ class Connected:
     virtual_port: VirtualPort | None = None
     bandwidth: Bandwidth | None = None
     isolated: bool = False
+    learning: bool = True
 
     @property
     def switch(self) -> str:
@@ -127,6 +131,7 @@ def connected(interface: Interface, port: NetworkPort | None = None) -> Connecte
             virtual_port=own.virtual_port or port.virtual_port,
             bandwidth=own.bandwidth or port.bandwidth,
             isolated=own.isolated or port.isolated,
+            learning=port.learning,
         )
     if source is None:
         return own

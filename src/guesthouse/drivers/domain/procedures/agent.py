@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, read, write
 from guesthouse.drivers.domain.agent import actions, channel, guest_info, vcpus
+from guesthouse.drivers.domain.interfaces import addresses
 from guesthouse.drivers.domain.procedures.cpu import parsed_map
 from guesthouse.drivers.domain.procedures.wire import find
 from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin
@@ -66,13 +67,24 @@ async def _interface_addresses(driver: Guests, caller: Caller, args: rpc.DomainI
     if args.source == _SOURCE_AGENT:
         flags.need_write(caller, "virDomainInterfaceAddresses")
     guest = find(driver, args.dom)
-    guest.live()
+    live = guest.live().live
     if args.source > _SOURCE_ARP:
         raise LibvirtError(
             f"Unknown IP address data source {args.source}", code=Code.ARGUMENT_UNSUPPORTED, domain=Origin.QEMU
         )
     if args.source != _SOURCE_AGENT:
-        return rpc.DomainInterfaceAddressesRet([])  # neither leases nor neighbours of a user-mode network
+        on_arp = args.source == _SOURCE_ARP
+        cards = await (driver.in_thread(addresses.seen, live) if on_arp else addresses.lent(driver, live))
+        return rpc.DomainInterfaceAddressesRet(
+            [
+                rpc.DomainInterface(
+                    card.name,
+                    card.mac,
+                    [rpc.DomainIpAddr(int(":" in address), address, prefix) for address, prefix in card.addresses],
+                )
+                for card in cards
+            ]
+        )
     found = [
         rpc.DomainInterface(
             interface.name,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from guesthouse.model.domain.devices.interface.card import Interface
     from guesthouse.model.domain.devices.interface.driver import InterfaceDriver
 
+#: What a card of the host has that a running guest got from a network; a definition has none of it.
+_OF_NETWORK: Final = ("network", "portgroup", "portid")
 #: Type to what its <source> may say.
 _SOURCE_NAMES: Final = {
     "network": frozenset(("network", "portgroup", "portid", "actual_bridge")),
@@ -26,7 +28,7 @@ _SOURCE_NAMES: Final = {
     "user": frozenset(("dev",)),
     "vhostuser": frozenset(("type", "path", "mode", "reconnect", "dev")),
     "vdpa": frozenset(("dev",)),
-    "hostdev": frozenset(("host_address",)),
+    "hostdev": frozenset(("host_address", *_OF_NETWORK)),
     "internal": frozenset(("name",)),
     "server": frozenset(("address", "port")),
     "client": frozenset(("address", "port")),
@@ -71,7 +73,8 @@ def parsed(interface: Interface) -> None:
         raise UnsupportedConfigError("unknown host device source address type '<null>'")
     if source.mode is not None and source.mode not in _MODES.get(kind, (source.mode,)):
         raise XmlError(f"Invalid value for attribute 'mode' in element 'source': '{source.mode}'")
-    source.keep_only(_SOURCE_NAMES.get(kind, frozenset()))
+    names = _SOURCE_NAMES.get(kind, frozenset())
+    source.keep_only(names if kind != "hostdev" or source.portid is not None else names.difference(_OF_NETWORK))
     _parsed_virtual_port(interface)
     if interface.bandwidth is not None and kind != "network":
         inbound = interface.bandwidth.inbound
