@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -203,7 +204,7 @@ class Monitor:
     ) -> None:
         """Send a command; `done` is called once with how it ended, from the event loop, never from within `submit`.
 
-        There is no deadline here: the caller has one, or does not care. `fd` must stay open until then.
+        There is no deadline here: the caller has one, or does not care. `fd` may be closed when this returns.
         """
         if self._closed is not None:
             self._loop.call_soon(done, Answer(error=self._closed))
@@ -298,7 +299,8 @@ class Monitor:
             return
         if not self._outgoing:
             self._loop.add_writer(self._fileno, self._writable)
-        self._outgoing.append((data, fd))
+        # A copy, since whoever sends it may give up before it is gone, and close it.
+        self._outgoing.append((data, None if fd is None else os.dup(fd)))
         self._waiting_bytes += len(data)
 
     def _write(self, data: bytes, fd: int | None) -> int:
@@ -316,6 +318,8 @@ class Monitor:
                 return
             except (BrokenPipeError, ConnectionResetError):
                 sent = len(data)
+            if fd is not None:
+                os.close(fd)
             self._waiting_bytes -= sent
             if sent < len(data):
                 self._outgoing[0] = (data[sent:], None)
@@ -362,6 +366,9 @@ class Monitor:
         self._loop.remove_reader(self._fileno)
         if self._outgoing:
             self._loop.remove_writer(self._fileno)
+            for _, fd in self._outgoing:
+                if fd is not None:
+                    os.close(fd)
             self._outgoing.clear()
         self._socket.close()
         pending, self._pending = list(self._pending.values()), {}

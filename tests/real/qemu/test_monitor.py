@@ -15,7 +15,7 @@ import pytest
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.host.processes import Process
 from guesthouse.host.procfs import start_time
-from guesthouse.qemu.json_value import CommandTextError
+from guesthouse.qemu.json_value import CommandTextError, objects
 from guesthouse.qemu.launch import Launched, LaunchError, launch
 from guesthouse.qemu.monitor import Monitor, MonitorClosed, MonitorTimeout, QmpError
 from guesthouse.qemu.qmp import Event
@@ -151,6 +151,39 @@ def test_descriptors_travel(tmp_path: Path) -> None:
             assert held == str(tmp_path / "content")
             with pytest.raises(QmpError):
                 await guest.monitor.execute("getfd", {"fdname": "two"})
+
+    run(test())
+
+
+def test_a_descriptor_whose_sender_gave_up(tmp_path: Path) -> None:
+    """It is closed, and its number is that of another file by the time that QEMU reads its monitor again."""
+
+    async def test() -> None:
+        wanted, other = tmp_path / "wanted", tmp_path / "other"
+        wanted.touch()
+        other.touch()
+        async with running(tmp_path, BARE) as guest:
+            guest.process.signal(signal.SIGSTOP)
+            guest.monitor.submit("x", {"blob": "y" * 1_000_000}, lambda _: None)  # what the socket does not take
+            descriptor = os.open(wanted, os.O_RDONLY)
+            with pytest.raises(MonitorTimeout):
+                await guest.monitor.execute("add-fd", {"fdset-id": 5}, fd=descriptor, deadline=0.05)
+            os.close(descriptor)
+            again = os.open(other, os.O_RDONLY)
+            guest.process.signal(signal.SIGCONT)
+            sets = await guest.monitor.execute("query-fdsets")
+            os.close(again)
+            held = {os.readlink(link.path) for link in os.scandir(f"/proc/{guest.process.pid}/fd")}
+            assert len(objects(sets, "the sets")) == 1
+            assert str(wanted) in held
+            assert str(other) not in held
+            guest.process.signal(signal.SIGSTOP)
+            guest.monitor.submit("x", {"blob": "y" * 1_000_000}, lambda _: None)
+            guest.monitor.submit("add-fd", {}, lambda _: None, fd=0)
+            before = len(os.listdir("/proc/self/fd"))
+            guest.monitor.close()
+            assert len(os.listdir("/proc/self/fd")) == before - 2  # the copy, and the connection
+            guest.process.signal(signal.SIGCONT)
 
     run(test())
 
