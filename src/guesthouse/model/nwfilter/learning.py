@@ -26,8 +26,8 @@ def _filter(name: str, *rules: Rule) -> Filter:
     return Filter(name, _NO_UUID, entries=list(rules))
 
 
-def _accept(direction: str, protocol: str, **match: str) -> Rule:
-    return Rule("accept", direction, protocol=protocol, match=match)
+def _accept(direction: str, kind: str, /, **match: str) -> Rule:
+    return Rule("accept", direction, protocol=kind, match=match)
 
 
 #: Nothing at all.

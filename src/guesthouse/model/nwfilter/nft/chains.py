@@ -139,8 +139,11 @@ def _add_packets(made: Chains, ordered: Sequence[Placed], begin: str, *, incomin
             found = matched(one.rule, match, unmatch, incoming=incoming, new_set=new_set)
             if found is not None:
                 made.tracked = made.tracked or found.tracked
-                made.rejected = made.rejected or (incoming and one.rule.action == "reject")
-                rules.append(" ".join((*found.terms, _ending(one, one.rule.action, {**match, **unmatch}))))
+                # Answers to the guest that a rule for the other direction refuses just do not come.
+                answer = incoming and one.rule.direction == "out" and one.rule.action == "reject"
+                action = "drop" if answer else one.rule.action
+                made.rejected = made.rejected or (incoming and action == "reject")
+                rules.append(" ".join((*found.terms, _ending(one, action, {**match, **unmatch}))))
     if rules:
         made.packets[name] = rules
         made.begins[begin] = name
