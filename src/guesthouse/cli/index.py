@@ -162,6 +162,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "uri",
         "version",
     ),
+    "network_change": ("net-desc", "net-metadata", "net-update"),
     "network_definition": (
         "net-define",
         "net-dumpxml",
@@ -177,7 +178,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "net-destroy",
         "net-start",
     ),
+    "network_leases": ("net-dhcp-leases",),
     "network_list": ("net-list", "net-info"),
+    "network_port": ("net-port-create", "net-port-dumpxml", "net-port-delete", "net-port-list"),
     "nodedev_binding": ("nodedev-detach", "nodedev-dettach", "nodedev-reattach", "nodedev-reset"),
     "nodedev_event": ("nodedev-event",),
     "nodedev_listing": ("nodedev-list", "nodedev-dumpxml", "nodedev-info"),

@@ -7,6 +7,7 @@ The functions are libvirt's `virNetwork…` functions under shorter names
 from __future__ import annotations
 
 from guesthouse.client.named import Named
+from guesthouse.errors import Code, LibvirtError
 from guesthouse.rpc.procedures import network as rpc
 
 TYPE_CHECKING = False
@@ -69,6 +70,35 @@ class Network(Named):
         """The name of its bridge. Raises LibvirtError (1) where it has none."""
         args = rpc.NetworkGetBridgeNameArgs(self.handle)
         return self.connection.ask(rpc.NetworkGetBridgeNameRet, rpc.NETWORK_GET_BRIDGE_NAME, args).name
+
+    def update(self, command: int, section: int, index: int, xml: str, flags: int) -> None:
+        """Change one element of a section (`virNetworkUpdate`)."""
+        args = rpc.NetworkUpdateArgs(self.handle, command, section, index, xml, flags)
+        self.connection.call(rpc.NETWORK_UPDATE, args)
+
+    def description(self, kind: int, flags: int) -> str:
+        """The description or the title; empty where there is none."""
+        try:
+            return self.metadata(kind, None, flags)
+        except LibvirtError as error:
+            if error.code == Code.NO_NETWORK_METADATA:
+                return ""
+            raise
+
+    def metadata(self, kind: int, uri: str | None, flags: int) -> str:
+        """Description, title, or the metadata element of the namespace `uri`."""
+        args = rpc.NetworkGetMetadataArgs(self.handle, kind, uri, flags)
+        return self.connection.ask(rpc.NetworkGetMetadataRet, rpc.NETWORK_GET_METADATA, args).metadata
+
+    def set_metadata(self, kind: int, value: str | None, key: str | None, uri: str | None, flags: int) -> None:
+        """Set description, title or a metadata element; None removes it."""
+        args = rpc.NetworkSetMetadataArgs(self.handle, kind, value, key, uri, flags)
+        self.connection.call(rpc.NETWORK_SET_METADATA, args)
+
+    def leases(self, mac: str | None = None) -> list[rpc.NetworkDhcpLease]:
+        """The addresses that its server has lent; to one card, or to all."""
+        args = rpc.NetworkGetDhcpLeasesArgs(self.handle, mac, 1)
+        return self.connection.ask(rpc.NetworkGetDhcpLeasesRet, rpc.NETWORK_GET_DHCP_LEASES, args).leases
 
 
 def networks(connection: Connection, flags: int = 0) -> list[Network]:

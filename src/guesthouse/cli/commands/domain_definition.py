@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from guesthouse.cli.described import describe, element, exclusive, impact
 from guesthouse.cli.documents import SHAPE, print_document
-from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Command, Option, domain, flag
-from guesthouse.errors import Code, LibvirtError
+from guesthouse.errors import Code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +18,6 @@ XML_FLAGS = {"security-info": 1, "inactive": 2, "update-cpu": 4, "migratable": 8
 XML_EDIT = 1 | 2
 XML_INACTIVE = 2
 DEFINE_VALIDATE = 1
-
-#: `virDomainModificationImpact`.
-LIVE, CONFIG = 1, 2
-
-#: Kinds of metadata (`virDomainMetadataType`).
-DESCRIPTION, TITLE, ELEMENT = range(3)
 
 
 def run_dumpxml(context: Context, args: Arguments) -> None:
@@ -57,83 +51,18 @@ def run_edit(context: Context, args: Arguments) -> None:
         context.remark(f"Domain '{found.name}' XML configuration not changed.\n")
 
 
-def _impact(args: Arguments) -> int:
-    """The flags for what a change concerns: the running guest, the stored definition, or what is there."""
-    args.exclusive("current", "live")
-    args.exclusive("current", "config")
-    return (LIVE if args.has("live") else 0) | (CONFIG if args.has("config") else 0)
-
-
 def run_desc(context: Context, args: Arguments) -> None:
     """Print or set a guest's description or title."""
-    flags = _impact(args)
+    flags = impact(args)
     found = context.domain(args.need("domain"))
-    kind, word = (TITLE, "title") if args.has("title") else (DESCRIPTION, "description")
-    query = XML_INACTIVE if args.has("config") else 0
-    if not (args.has("edit") or args.has("new-desc")):
-        text = found.description(kind, query)
-        if args.has("json"):
-            context.dump({word: text or None})
-        elif text:
-            context.print(text)
-        else:
-            context.remark(f"No {word} for domain: {found.name}")
-        return
-    new = " ".join(args.words("new-desc"))
-    if args.has("edit"):
-        from guesthouse.cli.editing import edit_text
-
-        old = found.description(kind, query)
-        new = edit_text(context, new if args.has("new-desc") else old)
-        if new == old:
-            context.remark(f"Domain {word} not changed\n")
-            return
-    with context.during(f"Failed to set new domain {word}"):
-        found.set_metadata(kind, new, None, None, flags)
-    context.remark(f"Domain {word} updated successfully")
+    describe(context, args, found, "domain", flags, XML_INACTIVE if args.has("config") else 0)
 
 
 def run_metadata(context: Context, args: Arguments) -> None:
     """Print, set, edit or remove one element of a guest's metadata."""
-    flags = _impact(args)
-    args.exclusive("edit", "set")
-    args.exclusive("remove", "set")
-    args.exclusive("remove", "edit")
-    found = context.domain(args.need("domain"))
-    uri, key, new = args.need("uri"), args.text("key"), args.text("set")
-    if (new is not None or args.has("edit")) and not key:
-        raise CommandError("namespace key is required when modifying metadata")
-    if new is not None or args.has("remove"):
-        found.set_metadata(ELEMENT, new, key, uri, flags)
-        context.remark("Metadata removed\n" if args.has("remove") else "Metadata modified\n")
-    elif args.has("edit"):
-        _edit_metadata(context, found, uri, key, flags)
-    else:
-        text = _element(found, uri, flags, "")
-        if args.has("json"):
-            context.dump({"uri": uri, "element": text or None})
-        else:
-            context.print(f"{text}\n")
-
-
-def _element(found: Domain, uri: str, flags: int, otherwise: str) -> str:
-    try:
-        return found.metadata(ELEMENT, uri, flags)
-    except LibvirtError as error:
-        if error.code == Code.NO_DOMAIN_METADATA:
-            return otherwise
-        raise
-
-
-def _edit_metadata(context: Context, found: Domain, uri: str, key: str | None, flags: int) -> None:
-    from guesthouse.cli.editing import edit_document
-
-    changed = edit_document(
-        context,
-        lambda: _element(found, uri, flags, "\n"),
-        lambda text: found.set_metadata(ELEMENT, text, key, uri, flags),
-    )
-    context.remark("Metadata modified\n" if changed else "Metadata not changed")
+    flags = impact(args)
+    exclusive(args)
+    element(context, args, context.domain(args.need("domain")), flags, Code.NO_DOMAIN_METADATA)
 
 
 IMPACT = {
