@@ -59,7 +59,6 @@ ALLOWED = {
     "figures: blockInfo path paused": _BLOCKS,
     "figures: virsh domblkinfo *": _BLOCKS,
     "figures: securityLabelList *": "there are no security drivers yet",
-    "figures: messages *": "that QEMU runs as root taints no guest here",
     "figures: migrateMaxDowntime *": "there is no migration yet",
     "figures: migrateCompressionCache *": "there is no migration yet",
     "figures: events of changes *": "devices and memory cannot be changed yet",

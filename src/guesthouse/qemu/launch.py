@@ -67,12 +67,13 @@ async def launch(
     deadline: float = START_DEADLINE,
     library: str = "libvirt version: 11.3.0",
     qemu_version: str = "unknown",
+    notes: Sequence[str] = (),
 ) -> Launched:
     """Start QEMU with `argv` (all but the monitor's options, which are added) and wait until it answers.
 
     `pass_fds` stay the caller's to close, after this returns or raises. `on_spawned` is called as soon as there is a
     process, so that its pid and start time can be written down. `env` None inherits the daemon's environment; give
-    one. `library` and `qemu_version` go into the log's start line.
+    one. `library` and `qemu_version` go into the log's start line, `notes` behind it.
 
     Raises `LaunchError` (libvirt's `process exited while connecting to monitor: ...`), `MonitorTimeout`, OSError.
     When it raises, or is cancelled, QEMU is dead and the socket is gone.
@@ -82,6 +83,8 @@ async def launch(
         with contextlib.closing(listen(monitor_path)) as listener:
             command = [*argv, *monitor_arguments(listener.fileno())]
             log.starting(command, env, library, qemu_version)
+            for note in notes:
+                log.note(note)
             monitor = Monitor.attach(monitor_path, on_event)
             try:
                 fds = [*pass_fds, listener.fileno()]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain.block_jobs.registry import Jobs
 from guesthouse.drivers.domain.states import Cause
 from guesthouse.errors import OperationFailedError, OperationInvalidError
+from guesthouse.model.domain.taints import Taints
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.console import Session
@@ -100,6 +101,9 @@ class Run:
     alias; `wirings` are the open ends of network cards until QEMU has them, by alias; `plugged` are the aliases of
     those whose host's side is there (of a guest that runs, all). `next_layer` is the number of the next image that a
     drive gets, 0 before it is known. `block_jobs` are the jobs that QEMU does on disks.
+
+    `taints` are those that clients are told of; `io_errors` what they are told of images that could not be read or
+    written, by the disk's target and the image's number.
     """
 
     live: Domain
@@ -135,6 +139,8 @@ class Run:
     unplugs: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
     next_layer: int = 0
     block_jobs: Jobs = field(default_factory=Jobs)
+    taints: Taints = field(default_factory=Taints)
+    io_errors: dict[tuple[str, int], str] = field(default_factory=dict)
     consoles: dict[str, Session] = field(default_factory=dict)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

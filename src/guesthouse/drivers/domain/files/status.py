@@ -18,7 +18,7 @@ Format: libvirt's `<domstatus>` as libvirt 11.3 writes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lxml import etree
@@ -30,6 +30,7 @@ from guesthouse.drivers.domain.helpers.traces import HelperTrace
 from guesthouse.drivers.domain.hotplug.change import Change, format_change, read_change
 from guesthouse.drivers.domain.states import Cause, State, reason_number, state_of
 from guesthouse.errors import XmlError
+from guesthouse.model.domain.taints import Taint, Taints
 from guesthouse.model.kinds import format_cpuset, parse_cpuset
 from guesthouse.model.xmltext import escape
 
@@ -59,6 +60,7 @@ class Status:
     change: Change | None = None
     advised: frozenset[int] | None = None
     block_jobs: tuple[BlockJob, ...] = ()
+    taints: Taints = field(default_factory=Taints)
 
 
 def format_status(status: Status, reason: str) -> str:
@@ -66,6 +68,8 @@ def format_status(status: Status, reason: str) -> str:
     cause = f" cause='{escape(status.cause.value)}'" if status.cause else ""
     lines = [
         f"<domstatus state='{status.state.word}' reason='{escape(reason)}' pid='{status.pid}'>",
+        *(f"  <taint flag='{taint.value}'/>" for taint in status.taints.in_order()),
+        *(f"  <deprecation>{escape(setting)}</deprecation>" for setting in status.taints.deprecations),
         f"  <monitor path='{escape(str(status.monitor))}' type='unix'/>",
         *([f"  <numad nodeset='{format_cpuset(status.advised)}'/>"] if status.advised else []),
         f"  <guesthouse phase='{status.phase}' start-time='{status.start_time}'"
@@ -83,6 +87,13 @@ def format_status(status: Status, reason: str) -> str:
 def _helper(item: HelperTrace) -> str:
     restart = " restart='yes'" if item.restart else ""
     return f"    <helper name='{escape(item.name)}' pid='{item.pid}' start-time='{item.start_time}'{restart}/>"
+
+
+def _read_taints(root: etree._Element) -> Taints:
+    """The taints; one that a newer libvirt wrote and we do not know is left out."""
+    flags = {str(node.get("flag")) for node in root.iterfind("taint")}
+    settings = [node.text or "" for node in root.iterfind("deprecation")]
+    return Taints({taint for taint in Taint if taint.value in flags}, settings)
 
 
 def _read_helper(node: etree._Element) -> HelperTrace:
@@ -123,6 +134,7 @@ def parse_status(name: str, text: str) -> Status:
             helpers=() if ours is None else tuple(map(_read_helper, ours.iterfind("helper"))),
             change=read_change(root.find("change")),
             block_jobs=read_jobs(root.find("blockjobs")),
+            taints=_read_taints(root),
             advised=parse_cpuset(str(numad.get("nodeset", ""))) if numad is not None else None,
         )
     except (etree.XMLSyntaxError, ValueError) as error:

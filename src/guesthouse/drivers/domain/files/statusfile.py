@@ -38,6 +38,7 @@ def write(driver: Guests, guest: Guest, run: Run) -> None:
         change=run.change,
         advised=run.advised_nodes,
         block_jobs=tuple(run.block_jobs.by_name.values()),
+        taints=run.taints,
     )
     driver.store.write_status(run.where, status.format_status(entry, guest.state_words[1]), run.pid)
 

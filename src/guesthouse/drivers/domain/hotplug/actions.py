@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
-from guesthouse.drivers.domain import definitions, metadata
+from guesthouse.drivers.domain import definitions, metadata, taints
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import attach, configuring, contexts, detach, kinds, media, release, update
@@ -84,6 +84,8 @@ async def _attach_live(
         return
     plugged = await attach.plan(driver, run, wanted)
     await attach.carry_out(driver, guest, run, plugged, _text(definition))
+    for device in plugged.added:
+        await taints.of_plugged(driver, guest, run, device)
     if definition is not None:
         try:
             await _redefine(driver, guest, definition)

@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 def prepare_devices(driver: Guests, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
-    if run.live.pass_through is not None:
-        log.warning("Domain id=%s name='%s' uuid=%s is tainted: custom-argv", run.live.id, run.live.name, run.live.uuid)
     if run.live.idmap is not None:
         log.warning("domain '%s': <idmap> does nothing for a guest of QEMU", run.live.name)
     places.prepare(driver.ports, run, driver.settings.defaults.settings)

@@ -171,7 +171,7 @@ async def _take_up(driver: Guests, status: Status, live: Domain, kept: set[Path]
     if status.autodestroy:
         await _end_orphan(driver, guest, run)
         return
-    run.change = status.change
+    run.change, run.taints = status.change, status.taints
     run.block_jobs.take_up(status.block_jobs)
     await _reconnect(driver, guest, run)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller
-from guesthouse.drivers.domain import devices
+from guesthouse.drivers.domain import devices, taints
 from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.disks import descriptors, refusal
 from guesthouse.drivers.domain.disks import preparing as disk_preparing
@@ -167,6 +167,7 @@ async def _launch(driver: Guests, guest: Guest, run: Run, caps: QemuCapabilities
             pass_fds=[*plug.descriptors(run), *descriptors.descriptors_of(driver, run)],
             env=variables,
             qemu_version=".".join(map(str, caps.version)) + caps.package,
+            notes=taints.at_start(run, caps),
         )
     run.process = launched.process
     run.monitor = launched.monitor

@@ -15,6 +15,7 @@ from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.announcements import EventId
 from guesthouse.drivers.domain.block_jobs import settling as block_jobs
 from guesthouse.drivers.domain.devices import alias_of_disk, alias_of_qom_path
+from guesthouse.drivers.domain.disks import io_errors
 from guesthouse.drivers.domain.dumps import crash
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
@@ -122,12 +123,11 @@ def _watchdog(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
 
 
 def _io_error(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
-    disk, path = alias_of_disk(run.live, text_of(data, "qom-path") or text_of(data, "device"))
+    error = io_errors.heard(driver, run, data)
     action = text_of(data, "action")
     number = _IO_ERROR.get(action, 0)
-    reason = "enospc" if data.get("nospace") is True else ""
-    driver.events.publish(EventId.IO_ERROR, guest, path, disk, number)
-    driver.events.publish(EventId.IO_ERROR_REASON, guest, path, disk, number, reason)
+    driver.events.publish(EventId.IO_ERROR, guest, error.path, error.alias, number)
+    driver.events.publish(EventId.IO_ERROR_REASON, guest, error.path, error.alias, number, error.reason)
     if action == "stop":
         change(driver, guest, run, Cause.IO_ERROR)
 

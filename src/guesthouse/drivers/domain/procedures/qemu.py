@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, write
+from guesthouse.drivers.domain import taints
 from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.procedures.wire import find
 from guesthouse.errors import InvalidArgumentError, Origin
+from guesthouse.model.domain.taints import Taint
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import qemu as rpc
 from guesthouse.rpc.xdr import Struct
@@ -34,6 +36,7 @@ async def _monitor_command(driver: Guests, _: Caller, args: rpc.DomainMonitorCom
     guest.live()
     async with guest.job.hold("query"):
         monitor = guest.live().talk()
+        await taints.add(driver, guest, guest.live(), Taint.CUSTOM_MONITOR)
         if args.flags & _HUMAN:
             return rpc.DomainMonitorCommandRet(await monitor.human(args.cmd, deadline=_MONITOR_DEADLINE))
         return rpc.DomainMonitorCommandRet(await monitor.command_line(args.cmd, deadline=_MONITOR_DEADLINE))
@@ -51,6 +54,7 @@ async def _monitor_command_with_files(
         guest.live()
         async with guest.job.hold("query"):
             monitor, fd = guest.live().talk(), descriptors[0] if descriptors else None
+            await taints.add(driver, guest, guest.live(), Taint.CUSTOM_MONITOR)
             if args.flags & _HUMAN:
                 return rpc.DomainMonitorCommandWithFilesRet(await monitor.human(args.cmd, deadline=_MONITOR_DEADLINE))
             answer = await monitor.command_line(args.cmd, deadline=_MONITOR_DEADLINE, fd=fd)
@@ -62,7 +66,10 @@ async def _monitor_command_with_files(
 
 async def _agent_command(driver: Guests, _: Caller, args: rpc.DomainAgentCommandArgs) -> Struct:
     flags.check(args.flags, 0, "qemuDomainQemuAgentCommand")
-    return rpc.DomainAgentCommandRet(await channel.command(find(driver, args.dom), args.cmd, args.timeout))
+    guest = find(driver, args.dom)
+    channel.present(guest)
+    await taints.add(driver, guest, guest.live(), Taint.CUSTOM_AGENT_COMMAND)
+    return rpc.DomainAgentCommandRet(await channel.command(guest, args.cmd, args.timeout))
 
 
 def _register(driver: Guests, caller: Caller, args: rpc.ConnectDomainMonitorEventRegisterArgs) -> Struct:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, Reply, read, write
-from guesthouse.drivers.domain import devices, filters
+from guesthouse.drivers.domain import devices, filters, taints
 from guesthouse.drivers.domain.disks import info as block_info
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.memory.balloon import set_period
@@ -41,9 +41,6 @@ _BLOCK_PARAMS = (
     ("rd_total_times", "rd_total_time_ns"),
     ("flush_total_times", "flush_total_time_ns"),
 )
-
-#: `VIR_DOMAIN_MESSAGE_TAINTING`.
-_TAINTING = 2
 
 
 def _all_stats(driver: Guests, _: Caller, args: rpc.ConnectGetAllDomainStatsArgs) -> Reply | Awaitable[Reply]:
@@ -189,13 +186,8 @@ def _max_memory(driver: Guests, _: Caller, args: tuning.DomainGetMaxMemoryArgs) 
 
 
 def _messages(driver: Guests, _: Caller, args: rpc.DomainGetMessagesArgs) -> Struct:
-    flags.check(args.flags, 7, "qemuDomainGetMessages")
-    guest = find(driver, args.dom)
-    tainted = guest.run is not None and guest.run.live.pass_through is not None
-    wanted = not args.flags or args.flags & _TAINTING
-    return rpc.DomainGetMessagesRet(
-        ["tainted: custom configuration parameters specified"] if tainted and wanted else []
-    )
+    flags.check(args.flags, taints.DEPRECATION | taints.TAINTING | taints.IO_ERRORS, "qemuDomainGetMessages")
+    return rpc.DomainGetMessagesRet(taints.messages(find(driver, args.dom), args.flags))
 
 
 def _security_label(driver: Guests, _: Caller, args: basic.DomainGetSecurityLabelArgs) -> Struct:
