@@ -309,16 +309,24 @@ with open(sys.argv[2], "r+b") as file:
     guest.FDAssociate("mine", [file.fileno()], libvirt.VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_WRITABLE)
     guest.create()
     print(guest.isActive())
+    with open(sys.argv[3], "r+b") as other:
+        guest.FDAssociate("more", [other.fileno()], libvirt.VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_WRITABLE)
+        guest.attachDevice(sys.argv[4])
+    print(guest.blockInfo("sdb")[0])
 """
 
 
 def test_a_client_hands_over_an_open_file(daemon: Daemon, images: Path, tmp_path: Path) -> None:
     disk = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
       <source file='/nowhere/to/be/found' fdgroup='mine'/><target dev='vda' bus='virtio'/></disk>"""
+    more = disk.replace("mine", "more").replace("dev='vda' bus='virtio'", "dev='sdb' bus='scsi'")
     document = tmp_path / "handed.xml"
-    document.write_text(tiny_xml("handed", devices=disk))
+    controller = "<controller type='scsi' index='0' model='virtio-scsi'/>"
+    document.write_text(tiny_xml("handed", devices=disk + controller))
     daemon.virsh("define", str(document))
-    refused, active = daemon.python(_HAND_OVER, str(images / "kept.raw")).stdout.splitlines()
+    told = daemon.python(_HAND_OVER, str(images / "kept.raw"), str(images / "scsi.raw"), more).stdout
+    refused, active, size = told.splitlines()
+    assert size == str(12 << 20)
     assert refused == "invalid argument: file descriptor group 'mine' was not associated with the domain"
     assert active == "1"
     assert "18874368" in daemon.virsh("domblkinfo", "handed", "vda").stdout

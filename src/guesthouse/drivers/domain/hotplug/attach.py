@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.agent import channel
 from guesthouse.drivers.domain.announcements import EventId
-from guesthouse.drivers.domain.disks import preparing
+from guesthouse.drivers.domain.disks import descriptors, preparing
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, host, kinds, memory, release, settling, wiring
@@ -122,7 +122,8 @@ async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Devi
             ready.append(device)
         statusfile.write(driver, guest, run)  # with what the host chose for them
         try:
-            await wiring.make(run, _in_order(added, ctx))
+            with descriptors.kept(driver, run, added, _in_order(added, ctx)) as wanted:
+                await wiring.make(run, wanted)
         finally:
             host.given(run)
     except (MonitorTimeout, asyncio.CancelledError):

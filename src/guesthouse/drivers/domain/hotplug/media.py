@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain import taints
-from guesthouse.drivers.domain.disks import preparing
+from guesthouse.drivers.domain.disks import descriptors, preparing
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, drives, host, settling, wiring
@@ -63,7 +62,8 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     try:
         statusfile.write(driver, guest, run)
         await host.plug(driver, guest, run, loaded, ctx)
-        await _swap(run, drive, loaded, ctx, force=force)
+        with descriptors.kept(driver, run, [loaded], drives.nodes(loaded, ctx)) as made:
+            await _swap(run, drive, loaded, made, ctx, force=force)
     except BaseException as error:
         settling.failed(driver, guest, run, error)
         if not isinstance(error, MonitorTimeout):
@@ -74,15 +74,15 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     guest.changed()
     run.change = Change(definition=definition) if definition else None
     statusfile.save(driver, guest, run)
-    await taints.of_plugged(driver, guest, run, loaded)
 
 
 def _exchange(disks: list[Disk], loaded: Disk) -> None:
     disks[:] = [loaded if disk.target.dev == loaded.target.dev else disk for disk in disks]
 
 
-async def _swap(run: Run, drive: Disk, loaded: Disk, ctx: DeviceContext, *, force: bool) -> None:
-    made = drives.nodes(loaded, ctx)
+async def _swap(
+    run: Run, drive: Disk, loaded: Disk, made: list[QemuObject], ctx: DeviceContext, *, force: bool
+) -> None:
     await wiring.make(run, made)
     try:
         await _open_tray(run, drive, force=force)
