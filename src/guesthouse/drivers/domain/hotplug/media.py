@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from guesthouse.drivers.domain import taints
 from guesthouse.drivers.domain.disks import descriptors, preparing
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
@@ -74,6 +75,7 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     guest.changed()
     run.change = Change(definition=definition) if definition else None
     statusfile.save(driver, guest, run)
+    await taints.of_plugged(driver, guest, run, loaded)
 
 
 def _exchange(disks: list[Disk], loaded: Disk) -> None:
