@@ -42,7 +42,8 @@ class ImageError(LibvirtError):
 class ImageInfo:
     """What an image is. Sizes in bytes: `virtual_size` as the guest sees it, `actual_size` on the host's disk.
 
-    `backing` is the path of the image that it lies on, as written in it; `backing_format` may be empty.
+    `backing` is the path of the image that it lies on, `backing_name` what the header calls that; `backing_format` may
+    be empty.
     `compat` is a qcow2 image's version (`1.1`), or empty.
     """
 
@@ -57,6 +58,7 @@ class ImageInfo:
     encrypted: bool = False
     corrupt: bool = False
     lazy_refcounts: bool = False
+    backing_name: str = ""
 
 
 async def info(path: str | Path, format_: str | None = None, *, deadline: float = HEADER_DEADLINE) -> ImageInfo:
@@ -162,4 +164,5 @@ def _info(answer: JsonObject) -> ImageInfo:
         encrypted=answer.get("encrypted") is True,
         corrupt=details.get("corrupt") is True,
         lazy_refcounts=details.get("lazy-refcounts") is True,
+        backing_name=text_of(answer, "backing-filename"),
     )

@@ -87,6 +87,7 @@ UNSEEN = {
     ("Devices", "emulator"): "it is no device",
     ("InterfaceDriver", "model"): "read, it is that of what assigns a card of the host",
     ("MmioAddress", "*"): "boards without PCI have no case",
+    ("ThrottleFilter", "number"): "only status files have it",
 }
 
 

@@ -53,6 +53,8 @@ def sunk(disk: Disk, base: int) -> Disk:
     """The disk on the image at `base` (not 0) of its own chain."""
     changed = clone(disk)
     link = list(changed.chain())[base - 1]
+    if link.source is not None:
+        link.source.index = link.index
     return _moved(changed, link.type, link.source, link.format.type if link.format else None, link.backing, link)
 
 

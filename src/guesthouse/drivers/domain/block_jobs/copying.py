@@ -120,8 +120,9 @@ async def _prepare(
     trial.resolve(driver.volume)
     if shallow and wish.flags & COPY_REUSE and mirror.backing is None:
         await preparing.prepare_disks(driver, guest, [trial])
-        mirror.backing = trial.backing or new(BackingStore)
+        trial.backing = trial.backing or new(BackingStore)
     run.next_layer = trial.number_layers(contexts.next_layer(run))
+    mirror.source, mirror.backing = trial.source, trial.backing
     return copied
 
 

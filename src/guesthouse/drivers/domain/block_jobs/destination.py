@@ -32,7 +32,7 @@ def from_document(text: str) -> Mirror:
     Raises `XmlError`, `UnsupportedConfigError`, `InvalidArgumentError` for a path that is not absolute, and error 19
     where there is no source.
     """
-    node = parse_document(text, "disk", "disk_definition")
+    node = _parsed(text)
     _check_paths(node)
     if node.find("target") is None:
         etree.SubElement(node, "target", dev="vda", bus="virtio")
@@ -48,6 +48,15 @@ def from_document(text: str) -> Mirror:
         store.check()
     shape = new(ImageFormat, type=format_, metadata_cache=cache) if format_ is not None else None
     return new(Mirror, type=disk.type, job="copy", format=shape, source=disk.source, backing=disk.backing)
+
+
+def _parsed(text: str) -> etree._Element:
+    """The document's root. The origin of a refusal is that which libvirt's reader of disks gives."""
+    try:
+        return parse_document(text, "disk", "disk_definition")
+    except LibvirtError as error:
+        error.domain = Origin.XML if error.code == Code.XML_ERROR else Origin.DOMAIN
+        raise
 
 
 def _check_paths(node: etree._Element) -> None:

@@ -48,7 +48,7 @@ async def find(disk: Disk, name: str | None, *, beneath: int | None = None) -> i
         found = await _named(layers, name, first)
         if found is not None:
             return found
-    raise _missing(disk, name, number, layers[beneath] if beneath is not None else None)
+    raise _missing(disk, name, number, layers[beneath] if beneath is not None and beneath < len(layers) else None)
 
 
 def _missing(disk: Disk, name: str | None, number: int, above: Image | None) -> InvalidArgumentError:

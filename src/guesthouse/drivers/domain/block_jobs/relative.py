@@ -11,7 +11,7 @@ from typing import Final
 
 from guesthouse.errors import LibvirtError, OperationInvalidError
 from guesthouse.model.domain.devices.disk.nodes import Image
-from guesthouse.qemu import directory
+from guesthouse.qemu import images
 
 _PROTOCOL: Final = re.compile(r"[^/]+:")
 
@@ -34,10 +34,7 @@ async def _name_in(image: Image) -> str:
     path = image.source.path
     if path is None or image.type not in ("file", "block"):
         return ""
-    folder, name = os.path.split(path)
     try:
-        contents = await directory.survey(folder, name)
+        return (await images.info(path, image.format)).backing_name
     except LibvirtError:
         return ""
-    entry = contents.entries.get(name)
-    return entry.backing if entry is not None else ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.lifecycle import surroundings
 from guesthouse.drivers.domain.run import Run
-from guesthouse.model.binding import clone
 from guesthouse.model.domain.complete import find_emulator
 from guesthouse.model.domain.context import launch_context
 from guesthouse.model.domain.definition import Domain
@@ -31,9 +30,8 @@ async def of(driver: Guests, run: Run, domain: Domain) -> DeviceContext:
 def next_layer(run: Run) -> int:
     """The number of the next image: numbers are not given twice while a guest runs."""
     if run.next_layer == 0:
-        counts = [clone(disk).number_layers(0) for disk in run.live.devices.disks]
-        tops = [(disk.source.index or 0) if disk.source is not None else 0 for disk in run.live.devices.disks]
-        highest = max((top + count - 1 for top, count in zip(tops, counts, strict=True)), default=0)
+        taken = [number for disk in run.live.devices.disks for number in disk.numbers()]
+        drives = sum(disk.empty for disk in run.live.devices.disks)  # an empty drive has taken a number too
         nodes = [device.node_number for device in run.live.devices.hostdevs if isinstance(device, ScsiHostdev)]
-        run.next_layer = max(sum(counts), highest, *nodes) + 1
+        run.next_layer = max(len(set(taken)) + drives + len(nodes), *taken, *nodes, 0) + 1
     return run.next_layer

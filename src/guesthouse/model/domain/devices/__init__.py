@@ -234,13 +234,15 @@ class Devices:
 
     def number_disk_layers(self, first: int = 1) -> int:
         """Number the images of all disks from `first` on, the last disk first, as libvirt does; the next number is
-        returned, for disks that are plugged in later.
+        returned, for disks that are plugged in later. Images that were detected have numbers above all others.
         """
         for disk in reversed(self.disks):
-            first = disk.number_layers(first)
+            first = disk.number_layers(first, detected=False)
         for hostdev in self.hostdevs:
             if isinstance(hostdev, ScsiHostdev):
                 first = hostdev.number_node(first)
+        for disk in reversed(self.disks):
+            first = disk.number_layers(first, detected=True)
         return first
 
     def audio_ids(self) -> tuple[int, ...]:

@@ -232,12 +232,19 @@ class Disk(Device):
             if image.type == "network" and image.source.protocol == "nbd" and image.source.tls is None:
                 image.source.tls = ctx.settings.nbd_tls
 
-    def number_layers(self, first: int) -> int:
+    def number_layers(self, first: int, *, detected: bool | None = None) -> int:
         """Give every layer of the chain a number from `first` on; the next free number is returned.
 
-        An empty drive takes a number too: that of the medium to come. The filters of throttle groups follow.
+        First come those that the definition gives, then those that were detected; `detected` says which of both alone.
+        An empty drive takes a number too: that of the medium to come.
         """
-        return images.number(self, first)
+        for part in (False, True) if detected is None else (detected,):
+            first = images.number(self, first, detected=part)
+        return first
+
+    def numbers(self) -> list[int]:
+        """The numbers of all images, those of what it is being copied to included."""
+        return images.numbers(self)
 
     def chain(self) -> Iterator[BackingStore]:
         """The images below the first, as far as they are known."""

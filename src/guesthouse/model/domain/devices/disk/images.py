@@ -12,6 +12,7 @@ from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk.chain import BackingStore
 from guesthouse.model.domain.devices.disk.nodes import Image
+from guesthouse.model.domain.devices.disk.parts import ThrottleFilter
 from guesthouse.model.domain.devices.disk.source import DataStore, Source
 from guesthouse.model.qemu_objects import Blockdev, QemuObject
 
@@ -19,22 +20,43 @@ if TYPE_CHECKING:
     from guesthouse.model.domain.devices.disk.device import Disk
 
 
-def number(disk: Disk, first: int) -> int:
-    """Give every image of a chain a number from `first` on; the next free number is returned.
+def number(disk: Disk, first: int, *, detected: bool) -> int:
+    """Give the images of a chain that the definition gives, or those that were `detected`, a number from `first` on.
 
-    An empty drive takes a number too: that of the medium to come. The filters of throttle groups follow.
+    The next free number is returned. An empty drive takes a number too: that of the medium to come. The filters of
+    throttle groups follow the images that are given.
     """
     if disk.type == "vhostuser" or disk.bus == "sd":
         return first
-    filters = len(disk.filters.filters) if disk.filters is not None else 0
     if disk.source is None or disk.empty:
-        return first + 1 + filters
-    disk.source.index = first
-    following = _number_data(disk.source.data_store, first + 1)
+        return first if detected else _number_filters(disk, first + 1)
+    following = first
+    if not detected:
+        disk.source.index = following
+        following += 1
+    following = _number_data(disk.source.data_store, following, detected=detected)
     for store in disk.chain():
-        store.index = following
-        following = _number_data(store.source.data_store if store.source is not None else None, following + 1)
-    return following + filters
+        if store.detected == detected:
+            store.index = following
+            following += 1
+        if store.source is not None:
+            following = _number_data(store.source.data_store, following, detected=detected)
+    return following if detected else _number_filters(disk, following)
+
+
+def numbers(disk: Disk) -> list[int]:
+    """The numbers of all images, those of what the disk is copied to included."""
+    found = [disk.source.index or 0] if disk.source is not None else []
+    for image in of(disk):
+        found += [image.index, *([image.data.index] if image.data is not None else [])]
+    mirror = disk.mirror
+    if mirror is not None and mirror.source is not None:
+        found.append(mirror.source.index or 0)
+        store = mirror.backing
+        while store is not None:
+            found.append(store.index or 0)
+            store = store.backing
+    return found + [item.number or 0 for item in _throttled(disk)]
 
 
 def of(disk: Disk) -> list[Image]:
@@ -112,24 +134,27 @@ def _ended(disk: Disk) -> bool:
 
 def _filters(disk: Disk) -> list[tuple[str, str]]:
     """The nodes of the throttle groups, each with its group, the one nearest to the image first."""
-    if disk.filters is None or disk.source is None or disk.empty:
+    if disk.source is None or disk.empty:
         return []
-    numbers = [disk.source.index or 0, _data_index(disk.source.data_store)]
-    for store in disk.chain():
-        numbers += [store.index or 0, _data_index(store.source.data_store if store.source else None)]
-    first = max(numbers) + 1
-    return [(f"libvirt-{first + place}-filter", item.group) for place, item in enumerate(disk.filters.filters)]
+    return [(f"libvirt-{item.number or 0}-filter", item.group) for item in _throttled(disk)]
 
 
-def _number_data(store: DataStore | None, number: int) -> int:
-    if store is None or store.source is None:
+def _throttled(disk: Disk) -> list[ThrottleFilter]:
+    return disk.filters.filters if disk.filters is not None else []
+
+
+def _number_filters(disk: Disk, number: int) -> int:
+    for item in _throttled(disk):
+        item.number = number
+        number += 1
+    return number
+
+
+def _number_data(store: DataStore | None, number: int, *, detected: bool) -> int:
+    if store is None or store.source is None or store.detected != detected:
         return number
     store.source.index = number
     return number + 1
-
-
-def _data_index(store: DataStore | None) -> int:
-    return store.source.index or 0 if store is not None and store.source is not None else 0
 
 
 def _data_image(owner: Image, store: DataStore | None) -> Image | None:

@@ -10,7 +10,7 @@ from typing import Final
 from guesthouse.errors import XmlError
 from guesthouse.model.binding import attr, element, many, opt
 from guesthouse.model.domain.devices.disk.names import PREFIXES
-from guesthouse.model.kinds import ON_OFF, TEXT, YES_NO, Kind, integer, matching, one_of
+from guesthouse.model.kinds import ON_OFF, TEXT, UINT, YES_NO, Kind, integer, matching, one_of
 
 _BUSES: Final = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
 _PREFIX: Final = "|".join(PREFIXES)
@@ -43,9 +43,10 @@ class Transient:
 
 @element("throttlefilter")
 class ThrottleFilter:
-    """A group of `<throttlegroups>` whose limits hold for the disk too."""
+    """A group of `<throttlegroups>` whose limits hold for the disk too. `number` is that of its node in QEMU."""
 
     group: str = attr(TEXT)
+    number: int | None = opt(UINT, "index", status=True)
 
 
 @element("throttlefilters", omit_empty=True)
