@@ -28,11 +28,13 @@ VALUES = {
 }
 INNER = {
     "inner": "<filter name='inner' chain='ipv4'><rule action='drop' direction='out'>"
-    "<ip match='no' dstipaddr='$GATE'/></rule><rule action='return' direction='out'><ip srcipaddr='$IP'/></rule></filter>",
+    "<ip match='no' dstipaddr='$GATE'/></rule>"
+    "<rule action='return' direction='out'><ip srcipaddr='$IP'/></rule></filter>",
     "vlans": "<filter name='vlans' chain='vlan'><rule action='drop' direction='inout'/></filter>",
     "talk": "<filter name='talk' chain='stp-x:y'><rule action='drop' direction='out'/></filter>",
     "all-ip": "<filter name='all-ip' chain='ipv4'><rule action='accept' direction='inout'/></filter>",
-    "own-arp": "<filter name='own-arp' chain='arp-own' priority='-460'><rule action='drop' direction='out' priority='9'/>"
+    "own-arp": "<filter name='own-arp' chain='arp-own' priority='-460'>"
+    "<rule action='drop' direction='out' priority='9'/>"
     "<rule action='return' direction='out' priority='-9'><arp arpsrcmacaddr='$MAC'/></rule></filter>",
     "six": "<filter name='six' chain='ipv6'><rule action='drop' direction='in'/></filter>",
     "reverse": "<filter name='reverse' chain='rarp'><rule action='drop' direction='in'/></filter>",
