@@ -64,8 +64,12 @@ async def run(
     cwd: str | None = None,
     pass_fds: Sequence[int] = (),
     umask: int = 0o002,
+    heard: Callable[[bytes], None] | None = None,
 ) -> Finished:
     """Run a program to its end, with `data` on its input, at most `deadline` seconds.
+
+    With `heard` the output is handed over as it comes instead of being collected, and the deadline counts from the last
+    of it: it is one of silence.
 
     It is killed with all that it started when the deadline passes (`ChildTimeoutError`), when it prints more than
     `output_limit` (`ChildError`), or when the caller is cancelled. Raises `ChildError` when it cannot be started.
@@ -94,8 +98,12 @@ async def run(
             os.close(errors_end)
         cleanup.callback(_bury, process)
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(deadline) as limit:
+                if heard is not None:
+                    output.heard = heard
+                    output.alive = lambda: limit.reschedule(loop.time() + deadline)
                 await _until_ended(process, output, errors)
+                output.alive = None
         except TimeoutError:
             raise ChildTimeoutError(f"'{argv[0]}' did not end within {deadline:g} seconds and was killed") from None
         output.drain()
@@ -162,6 +170,9 @@ class _Pipe:
         self.content = bytearray()
         self.overflown = False
         self.on_overflow: Callable[[], None] = self.close
+        #: Who gets what comes instead of `content`, and who is told each time that the child lives.
+        self.heard: Callable[[bytes], None] | None = None
+        self.alive: Callable[[], None] | None = None
         loop.add_reader(descriptor, self._readable)
 
     @classmethod
@@ -196,6 +207,11 @@ class _Pipe:
         if not data:
             self.close()
             return False
+        if self.heard is not None:
+            self.heard(data)
+            if self.alive is not None:
+                self.alive()
+            return True
         self.content += data
         if len(self.content) > self._limit:
             self.overflown = True

@@ -5,6 +5,8 @@ Format: https://libvirt.org/formatstorage.html#storage-volume-xml
 
 from __future__ import annotations
 
+from typing import Final
+
 from guesthouse.errors import Code, LibvirtError, OperationInvalidError, Origin
 from guesthouse.model.binding import (
     Reading,
@@ -21,6 +23,7 @@ from guesthouse.model.binding import (
     one,
     opt_leaf,
     read,
+    unbound,
     write,
 )
 from guesthouse.model.domain.devices.disk.encryption import Encryption
@@ -29,7 +32,13 @@ from guesthouse.model.kinds import TEXT, ULL, one_of
 from guesthouse.model.noticed import noticed_by
 from guesthouse.model.pool import Allocation, Capacity, Permissions
 from guesthouse.model.pool_types import POOL_TYPES
+from guesthouse.model.xml_extension import Extension, Option
 from guesthouse.model.xmltext import Lines, parse_document
+
+#: How the document says which guests have a volume, for which libvirt's format has no words.
+USERS: Final = Extension(
+    "guesthouse", "urn:guesthouse:volume:users:1", "users", ("name", "uuid", "target", "running"), item="guest"
+)
 
 
 @element("physical")
@@ -99,13 +108,14 @@ class VolumeTarget:
             self.compat = self.compat or "1.1"
 
 
-@element("backingStore", drops=("timestamps",))
+@element("backingStore")
 class BackingStore:
-    """The image that a volume lies on."""
+    """The image that a volume lies on. All but path and format is shown, and void on input."""
 
     path: str = leaf(TEXT)
     format: Format | None = one(Format)
     permissions: Permissions | None = one(Permissions)
+    timestamps: Timestamps | None = one(Timestamps)
 
 
 @element("extent")
@@ -144,6 +154,8 @@ class Volume:
     physical: Physical | None = one(Physical)
     target: VolumeTarget | None = one(VolumeTarget)
     backing: BackingStore | None = one(BackingStore)
+    #: The guests that have it: name, UUID, target of the disk, and `yes` where the guest runs. Void on input.
+    users: tuple[Option, ...] = unbound(())
 
 
 def parse_volume(xml: str, *, validate: bool = False) -> Volume:
@@ -154,8 +166,10 @@ def parse_volume(xml: str, *, validate: bool = False) -> Volume:
     backing = node.find("backingStore")
     if backing is not None and not backing.findtext("path"):
         node.remove(backing)
+    reading = Reading(validate=validate)
     with noticed_by(Origin.STORAGE):
-        volume = read(Volume, node, Reading(validate=validate))
+        USERS.take(node, reading)
+        volume = read(Volume, node, reading)
     volume.source = None
     if "/" in volume.name or volume.name in ("", ".", ".."):
         raise OperationInvalidError(f"volume name '{volume.name}' cannot contain '/'", domain=Origin.STORAGE)
@@ -170,6 +184,7 @@ def complete_volume(volume: Volume, pool_type: str) -> Volume:
     whole.physical = target.timestamps = None
     target.format = None if kind is None else target.format or new(Format, type=kind)
     if whole.backing is not None:
+        whole.backing.timestamps = None
         whole.backing.format = None if kind is None else whole.backing.format or new(Format, type=kind)
     whole.capacity = whole.capacity or new(Capacity, bytes_=0)
     whole.allocation = whole.allocation or new(Allocation, bytes_=whole.capacity.bytes_)
@@ -184,4 +199,5 @@ def format_volume(volume: Volume) -> str:
             volume.target.nocow = False
     lines = Lines()
     write(volume, lines, Style())
+    USERS.add(volume.users, lines)
     return lines.text()

@@ -21,7 +21,7 @@ Option: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """An element `<prefix:block>` with any number of `<prefix:option>`, each with these attributes.
+    """An element `<prefix:block>` with any number of `<prefix:option>` (or `item`), each with these attributes.
 
     `first` tells where the namespace stands among the attributes of the document's root.
     """
@@ -31,13 +31,14 @@ class Extension:
     block: str
     attributes: tuple[str, ...]
     first: bool = False
+    item: str = "option"
 
     def take(self, root: etree._Element, reading: Reading) -> tuple[Option, ...]:
         """Remove the options from the document and return them. Raises `LibvirtError` for what is none."""
         found: list[Option] = []
         for block in root.findall(f"{{{self.namespace}}}{self.block}"):
             for option in block:
-                if option.tag != f"{{{self.namespace}}}option":
+                if option.tag != f"{{{self.namespace}}}{self.item}":
                     raise reading.refuse(block, f"element '{option.tag}'", option)
                 found.append(self._values(option, reading))
             root.remove(block)
@@ -66,7 +67,7 @@ class Extension:
         lines.open(f"{self.prefix}:{self.block}")
         for option in options:
             values = zip(self.attributes, option, strict=True)
-            lines.leaf(f"{self.prefix}:option", "".join(f" {name}='{escape(value)}'" for name, value in values))
+            lines.leaf(f"{self.prefix}:{self.item}", "".join(f" {name}='{escape(value)}'" for name, value in values))
         lines.close(f"{self.prefix}:{self.block}")
         lines.indent = ""
         lines.lines.append(tail)

@@ -62,7 +62,7 @@ async def follow(images: Sequence[tuple[str, str]], *, deadline: float = DEADLIN
     1: it lies on itself) and `guesthouse.host.child.ChildError` (deadline).
     """
     words = [word for path, format_ in images for word in (format_, path)]
-    finished = await run([sys.executable, "-I", "-S", str(_PROGRAM), "--chains", *words], deadline=deadline)
+    finished = await run([sys.executable, "-I", "-S", str(_PROGRAM), *words], deadline=deadline)
     if not finished.ok:
         raise ChainError(f"cannot look at images: {finished.error_text}")
     answer: Json = json.loads(finished.output)

@@ -1,10 +1,8 @@
-"""Look at the images in a directory by their headers, and print as JSON what they are.
+"""What images are, by their headers, and what they lie on.
 
-A program of its own, standard library only, started by `guesthouse.qemu.directory`: a directory on storage that hangs
-then hangs a process that can be killed. Its arguments are the directory and, to look at a few files only, their names.
-
-Started by `guesthouse.qemu.chains` with `--chains`, it follows images down to those that they lie on. Each further
-argument is then a format (empty where nobody knows it) and a path, alternating.
+Standard library only. `volume_files` looks at volumes with it. As a program, started by `guesthouse.qemu.chains`, it
+follows images down to those that they lie on and prints them as JSON: a chain on storage that hangs then hangs a
+process that can be killed. Its arguments are a format (empty where nobody knows it) and a path, alternating.
 
 Only fixed places of each header are read, and nothing that a header names is opened: a guest may have written it. So
 many files are looked at in the time that one start of `qemu-img` needs.
@@ -37,7 +35,7 @@ MARKS: tuple[tuple[str, int, bytes, tuple[str, int, int] | None], ...] = (
     ("vdi", 64, b"\x7f\x10\xda\xbe", ("<Q", 368, 1)),
     ("vhdx", 0, b"vhdxfile", None),
     ("vpc", 0, b"conectix", (">Q", 48, 1)),
-    ("luks", 0, b"LUKS\xba\xbe", None),
+    ("luks", 0, b"LUKS\xba\xbe\x00\x01", None),
     ("bochs", 0, b"Bochs Virtual HD Image\x00", None),
     ("iso", ISO_OFFSET, b"CD001", None),
 )
@@ -48,6 +46,10 @@ QCOW2_BACKING_FORMAT = 0xE2792ACA
 QCOW2_DATA_FILE = 0x44415441
 #: The incompatible feature that says that the data is in another file.
 QCOW2_HAS_DATA_FILE = 4
+#: Feature to the offset of its word in the header, and its bit there.
+QCOW2_FEATURES = {"lazy_refcounts": (80, 1), "extended_l2": (72, 16)}
+#: What the header of qcow2 has for the way of encryption.
+QCOW2_CRYPT = {1: "qcow", 2: "luks"}
 
 #: How deep a chain may be.
 DEPTH = 200
@@ -70,6 +72,8 @@ def identify(header: bytes) -> dict[str, object]:
                 found["capacity"] = field(capacity[0], header, capacity[1]) * capacity[2]
             if name == "qcow2":
                 found |= qcow2_details(header)
+            elif name == "luks":
+                found["payload"] = field(">I", header, 104) * SECTOR
             return found
     return {"format": "raw"}
 
@@ -79,6 +83,10 @@ def qcow2_details(header: bytes) -> dict[str, object]:
     version = field(">I", header, 4)
     cluster_bits = field(">I", header, 20)
     found: dict[str, object] = {"compat": "1.1" if version == 3 else "0.10"}
+    if version == 3:
+        found["features"] = [name for name, (at, bit) in QCOW2_FEATURES.items() if field(">Q", header, at) & bit]
+    if crypt := QCOW2_CRYPT.get(field(">I", header, 32)):
+        found["encryption"] = crypt
     if cluster_bits < 32:
         found["cluster"] = 1 << cluster_bits
     start, length = field(">Q", header, 8), field(">I", header, 16)
@@ -118,58 +126,6 @@ def other_backing(name: str, header: bytes) -> dict[str, object]:
         found = re.search(rb'parentFileNameHint="([^"\n]{1,1023})"', header)
         return {"backing": os.fsdecode(found[1]), "backing_format": "vmdk"} if found else {}
     return {}
-
-
-def look(directory: int, name: str) -> dict[str, object] | None:
-    """What stands under `name`, or None for what is no storage: pipes, sockets, dangling links."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        kind = os.stat(name, dir_fd=directory).st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISBLK(kind)):
-            return None
-        descriptor = os.open(name, flags, dir_fd=directory)
-    except OSError:
-        return None
-    try:
-        facts = os.fstat(descriptor)
-        found: dict[str, object] = {
-            "name": name,
-            "size": facts.st_size,
-            "allocation": facts.st_blocks * 512,
-            "mode": stat.S_IMODE(facts.st_mode),
-            "uid": facts.st_uid,
-            "gid": facts.st_gid,
-            "times": [facts.st_atime_ns, facts.st_mtime_ns, facts.st_ctime_ns],
-        }
-        if stat.S_ISDIR(facts.st_mode):
-            return found | {"kind": "dir", "format": "dir"}
-        if stat.S_ISBLK(facts.st_mode):
-            found["size"] = os.lseek(descriptor, 0, os.SEEK_END)
-            found["kind"] = "block"
-        else:
-            found["kind"] = "file"
-        return found | identify(os.pread(descriptor, HEADER_SIZE, 0))
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def main(path: str, *names: str) -> None:
-    """Print the file system's sizes, the directory's owner and bits, and its entries."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    space = os.fstatvfs(directory)
-    facts = os.fstat(directory)
-    wanted = names or sorted(name for name in os.listdir(directory) if name.isprintable())
-    answer = {
-        "capacity": space.f_blocks * space.f_frsize,
-        "available": space.f_bfree * space.f_frsize,
-        "mode": stat.S_IMODE(facts.st_mode),
-        "uid": facts.st_uid,
-        "gid": facts.st_gid,
-        "entries": [found for name in wanted if (found := look(directory, name)) is not None],
-    }
-    print(json.dumps(answer))
 
 
 def link(path: str, wanted: str) -> dict[str, object]:
@@ -223,10 +179,7 @@ def local(name: str) -> str | None:
 
 if __name__ == "__main__":
     try:
-        if sys.argv[1:2] == ["--chains"]:
-            rest = sys.argv[2:]
-            print(json.dumps([chain(path, kind) for kind, path in zip(rest[::2], rest[1::2], strict=True)]))
-        else:
-            main(*sys.argv[1:])
+        words = sys.argv[1:]
+        print(json.dumps([chain(path, kind) for kind, path in zip(words[::2], words[1::2], strict=True)]))
     except OSError as error:
         sys.exit(error.strerror or str(error))

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from guesthouse.model.volume import Volume
+from guesthouse.qemu.volume_agent import Agent
 
 
 class Ability(enum.Enum):
@@ -119,6 +120,8 @@ class Work:
     total: int = 0
     started: float = field(default_factory=time.monotonic)
     abort: Callable[[], None] | None = None
+    #: Nobody else may be at the volume meanwhile.
+    exclusive: bool = False
 
     def report(self, done: int, total: int) -> None:
         """Note how far it is."""
@@ -152,7 +155,9 @@ class Order:
 
 
 class VolumeBackend(Protocol):
-    """What a kind of pool does for its volumes."""
+    """What a kind of pool does for its volumes. `agent` is the process that touches its storage, for streams."""
+
+    agent: Agent
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -161,6 +166,13 @@ class VolumeBackend(Protocol):
     @property
     def needs_capacity(self) -> bool:
         """Whether a volume must have a size even if it lies on another (true of all that `qemu-img` does not make)."""
+
+    @property
+    def makes_hidden(self) -> bool:
+        """Whether a volume has a hidden name until it is whole, so that nothing of it is left when the daemon dies."""
+
+    def close(self) -> None:
+        """Let the helper processes go; who asks next starts others."""
 
     async def survey(self, known: Mapping[str, VolumeFacts]) -> Survey:
         """Find out all that is in the pool. What is `known` and has not changed need not be read again."""
@@ -187,11 +199,19 @@ class VolumeBackend(Protocol):
     async def delete(self, volume: VolumeFacts, *, snapshots: bool = False) -> None:
         """Remove a volume, with its snapshots if that is asked for and the storage knows such."""
 
-    async def resize(self, volume: VolumeFacts, capacity: int, *, allocate: bool, shrink: bool) -> None:
-        """Change what a guest sees of it, in bytes."""
+    async def resize(
+        self, volume: VolumeFacts, capacity: int, *, allocate: bool, shrink: bool, secret: bytes | None = None
+    ) -> None:
+        """Change what a guest sees of it, in bytes. `secret` opens an encrypted one."""
 
     async def wipe(self, volume: VolumeFacts, algorithm: str, work: Work) -> None:
         """Destroy the content. `algorithm` is one of `volumes.wiping.ALGORITHMS`, and refused where it cannot be."""
+
+    def staging(self, volume: VolumeFacts) -> tuple[str, str] | None:
+        """The directory and a hidden name where new content of a volume can be written before it takes its place.
+
+        None where it must be written in place.
+        """
 
     def stream_path(self, volume: VolumeFacts) -> str:
         """What is opened to read or write the bytes of a volume as it lies there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guesthouse.drivers.storage.registry import Registry
-from guesthouse.drivers.storage.volumes import path_of
+from guesthouse.drivers.storage.volumes.finding import volume
 from guesthouse.errors import OperationInvalidError, Origin, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.disk.source import PlainSource
@@ -28,8 +28,9 @@ def volume_lookup(registry: Registry) -> VolumeLookup:
             )
         if mode is not None:
             raise XmlError("disk source mode is only valid when storage pool is of iscsi type")
-        entry = pool.volume(name)
-        source: PlainSource = new(PlainSource, **{_ATTRIBUTES[entry.kind]: path_of(pool, entry)})
-        return entry.kind, source
+        found = volume(pool, name)
+        pool.claims.check_made(name)
+        source: PlainSource = new(PlainSource, **{_ATTRIBUTES[found.kind]: found.path})
+        return found.kind, source
 
     return find

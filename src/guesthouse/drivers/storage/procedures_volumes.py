@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.api import Caller, Handler, read, write
-from guesthouse.drivers.flags import check
-from guesthouse.drivers.storage import creating, volumes
-from guesthouse.drivers.storage.registry import NoVolumeError, StoragePool
+from guesthouse.drivers.flags import check as check_flags
+from guesthouse.drivers.storage.backend import VolumeFacts
+from guesthouse.drivers.storage.registry import StoragePool
+from guesthouse.drivers.storage.volumes import changing, checking, creating, finding, secrets, streams, users
+from guesthouse.drivers.storage.volumes.describing import TYPES, describe
 from guesthouse.errors import Origin
-from guesthouse.qemu.directory import Entry
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import storage_vol as rpc
 from guesthouse.rpc.types import NonnullStoragePool, NonnullStorageVol
@@ -18,8 +20,13 @@ from guesthouse.rpc.xdr import Struct
 if TYPE_CHECKING:
     from guesthouse.drivers.storage.driver import StorageDriver
 
+check = partial(check_flags, origin=Origin.STORAGE)
+
 #: `virStorageVolInfoFlags`: give the file's length instead of what it takes on disk.
-_GET_PHYSICAL = 1
+_GET_PHYSICAL: Final = 1
+
+#: Flags of `virStorageVolDelete`: those that libvirt has, and the one that some back ends know.
+_WITH_SNAPSHOTS: Final = 2
 
 
 def find(driver: StorageDriver, pool: NonnullStoragePool) -> StoragePool:
@@ -32,91 +39,127 @@ def handle(pool: StoragePool) -> NonnullStoragePool:
     return NonnullStoragePool(pool.name, pool.uuid)
 
 
-def _volume(pool: StoragePool, entry: Entry) -> NonnullStorageVol:
-    return NonnullStorageVol(pool.name, entry.name, volumes.path_of(pool, entry))
+def volume_handle(pool: StoragePool, volume: VolumeFacts) -> NonnullStorageVol:
+    """The volume's name on the wire."""
+    return NonnullStorageVol(pool.name, volume.name, volume.key)
+
+
+def listed(pool: StoragePool) -> list[VolumeFacts]:
+    """The volumes that are whole, and those that are being made: not those that a dead daemon left half written."""
+    pool.need(active=True)
+    found = finding.volumes_of(pool)
+    return [volume for volume in found if volume.name not in pool.interrupted] if pool.interrupted else found
 
 
 def _num(driver: StorageDriver, _: Caller, args: rpc.StoragePoolNumOfVolumesArgs) -> Struct:
-    pool = find(driver, args.pool)
-    pool.need(active=True)
-    return rpc.StoragePoolNumOfVolumesRet(len(pool.volumes))
+    return rpc.StoragePoolNumOfVolumesRet(len(listed(find(driver, args.pool))))
 
 
 def _list(driver: StorageDriver, _: Caller, args: rpc.StoragePoolListVolumesArgs) -> Struct:
-    pool = find(driver, args.pool)
-    pool.need(active=True)
-    return rpc.StoragePoolListVolumesRet(list(pool.volumes)[: max(args.maxnames, 0)])
+    names = [volume.name for volume in listed(find(driver, args.pool))]
+    return rpc.StoragePoolListVolumesRet(names[: max(args.maxnames, 0)])
 
 
 def _list_all(driver: StorageDriver, _: Caller, args: rpc.StoragePoolListAllVolumesArgs) -> Struct:
-    check(args.flags, 0, "storagePoolListAllVolumes", origin=Origin.STORAGE)
+    check(args.flags, 0, "storagePoolListAllVolumes")
     pool = find(driver, args.pool)
-    pool.need(active=True)
-    found = [_volume(pool, entry) for entry in pool.volumes.values()]
+    found = [volume_handle(pool, volume) for volume in listed(pool)]
     return rpc.StoragePoolListAllVolumesRet(found if args.need_results else [], len(found))
 
 
 def _by_name(driver: StorageDriver, _: Caller, args: rpc.StorageVolLookupByNameArgs) -> Struct:
     pool = find(driver, args.pool)
-    return rpc.StorageVolLookupByNameRet(_volume(pool, pool.volume(args.name)))
+    return rpc.StorageVolLookupByNameRet(volume_handle(pool, finding.volume(pool, args.name)))
 
 
 def _by_key(driver: StorageDriver, _: Caller, args: rpc.StorageVolLookupByKeyArgs) -> Struct:
-    try:
-        return rpc.StorageVolLookupByKeyRet(_volume(*volumes.at_path(driver.registry, args.key)))
-    except NoVolumeError:
-        raise NoVolumeError(f"no storage vol with matching key {args.key}") from None
+    return rpc.StorageVolLookupByKeyRet(volume_handle(*finding.with_key(driver.registry, args.key)))
 
 
 def _by_path(driver: StorageDriver, _: Caller, args: rpc.StorageVolLookupByPathArgs) -> Struct:
-    return rpc.StorageVolLookupByPathRet(_volume(*volumes.at_path(driver.registry, args.path)))
+    return rpc.StorageVolLookupByPathRet(volume_handle(*finding.with_path(driver.registry, args.path)))
 
 
 async def _get_info(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetInfoArgs) -> Struct:
-    entry = await volumes.look_again(driver.registry.named(args.vol.pool), args.vol.name)
-    return rpc.StorageVolGetInfoRet(volumes.TYPES[entry.kind], entry.capacity, entry.allocation)
+    volume = await finding.look_again(driver.registry.named(args.vol.pool), args.vol.name)
+    return rpc.StorageVolGetInfoRet(TYPES[volume.kind], volume.capacity, volume.allocation)
 
 
 async def _get_info_flags(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetInfoFlagsArgs) -> Struct:
-    check(args.flags, _GET_PHYSICAL, "storageVolGetInfoFlags", origin=Origin.STORAGE)
-    entry = await volumes.look_again(driver.registry.named(args.vol.pool), args.vol.name)
-    taken = entry.size if args.flags & _GET_PHYSICAL else entry.allocation
-    return rpc.StorageVolGetInfoFlagsRet(volumes.TYPES[entry.kind], entry.capacity, taken)
+    check(args.flags, _GET_PHYSICAL, "storageVolGetInfoFlags")
+    volume = await finding.look_again(driver.registry.named(args.vol.pool), args.vol.name)
+    taken = (volume.physical or 0) if args.flags & _GET_PHYSICAL else volume.allocation
+    return rpc.StorageVolGetInfoFlagsRet(TYPES[volume.kind], volume.capacity, taken)
 
 
 async def _get_xml(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetXmlDescArgs) -> Struct:
-    check(args.flags, 0, "storageVolGetXMLDesc", origin=Origin.STORAGE)
+    check(args.flags, 0, "storageVolGetXMLDesc")
     pool = driver.registry.named(args.vol.pool)
-    return rpc.StorageVolGetXmlDescRet(volumes.describe(pool, await volumes.look_again(pool, args.vol.name)))
+    volume = await finding.look_again(pool, args.vol.name)
+    guests = users.of(driver.surroundings, pool.name, volume)
+    rows = tuple((user.name, user.uuid, user.target, "yes" if user.running else "no") for user in guests)
+    secret = secrets.secret_uuid(driver.surroundings, volume)
+    return rpc.StorageVolGetXmlDescRet(describe(volume, pool.definition.type, secret, rows))
 
 
 def _get_path(driver: StorageDriver, _: Caller, args: rpc.StorageVolGetPathArgs) -> Struct:
-    pool = driver.registry.named(args.vol.pool)
-    return rpc.StorageVolGetPathRet(volumes.path_of(pool, pool.volume(args.vol.name)))
-
-
-def _check_creation(flags: int, function: str) -> None:
-    check(flags, creating.PREALLOCATE_METADATA | creating.VALIDATE, function, origin=Origin.STORAGE)
+    return rpc.StorageVolGetPathRet(finding.volume(driver.registry.named(args.vol.pool), args.vol.name).path)
 
 
 async def _create(driver: StorageDriver, _: Caller, args: rpc.StorageVolCreateXmlArgs) -> Struct:
-    _check_creation(args.flags, "storageVolCreateXML")
+    check(args.flags, checking.PREALLOCATE_METADATA | checking.VALIDATE, "storageVolCreateXML")
     pool = find(driver, args.pool)
-    return rpc.StorageVolCreateXmlRet(_volume(pool, await creating.create(pool, args.xml, args.flags)))
+    made = await creating.create(pool, driver.surroundings, args.xml, args.flags)
+    return rpc.StorageVolCreateXmlRet(volume_handle(pool, made))
 
 
 async def _create_from(driver: StorageDriver, _: Caller, args: rpc.StorageVolCreateXmlFromArgs) -> Struct:
-    _check_creation(args.flags, "storageVolCreateXMLFrom")
+    known = checking.PREALLOCATE_METADATA | checking.REFLINK | checking.VALIDATE
+    check(args.flags, known, "storageVolCreateXMLFrom")
     pool = find(driver, args.pool)
     source_pool = driver.registry.named(args.clonevol.pool)
-    source = await volumes.look_again(source_pool, args.clonevol.name)
-    entry = await creating.copy(pool, args.xml, source_pool, source, args.flags)
-    return rpc.StorageVolCreateXmlFromRet(_volume(pool, entry))
+    made = await creating.copy(pool, driver.surroundings, args.xml, source_pool, args.clonevol.name, args.flags)
+    return rpc.StorageVolCreateXmlFromRet(volume_handle(pool, made))
 
 
 async def _delete(driver: StorageDriver, _: Caller, args: rpc.StorageVolDeleteArgs) -> None:
-    check(args.flags, 0, "virStorageBackendVolDeleteLocal", origin=Origin.STORAGE)
-    await creating.delete(driver.registry.named(args.vol.pool), args.vol.name)
+    await delete(driver, args.vol, args.flags, force=False)
+
+
+async def delete(driver: StorageDriver, vol: NonnullStorageVol, flags: int, *, force: bool) -> None:
+    """Remove a volume; with `force` also that of a running guest."""
+    pool = driver.registry.named(vol.pool)
+    snapshots = bool(flags & _WITH_SNAPSHOTS) and pool.definition.type == "rbd"
+    check(flags, _WITH_SNAPSHOTS if snapshots else 0, "virStorageBackendVolDeleteLocal")
+    await creating.delete(pool, driver.surroundings, vol.name, snapshots=snapshots, force=force)
+
+
+async def _resize(driver: StorageDriver, _: Caller, args: rpc.StorageVolResizeArgs) -> None:
+    check(args.flags, changing.ALLOCATE | changing.DELTA | changing.SHRINK, "storageVolResize")
+    pool = driver.registry.named(args.vol.pool)
+    await changing.resize(pool, driver.surroundings, args.vol.name, args.capacity, args.flags)
+
+
+async def _wipe(driver: StorageDriver, _: Caller, args: rpc.StorageVolWipeArgs) -> None:
+    check(args.flags, 0, "storageVolWipePattern")
+    await changing.wipe(driver.registry.named(args.vol.pool), driver.surroundings, args.vol.name, 0)
+
+
+async def _wipe_pattern(driver: StorageDriver, _: Caller, args: rpc.StorageVolWipePatternArgs) -> None:
+    check(args.flags, 0, "storageVolWipePattern")
+    await changing.wipe(driver.registry.named(args.vol.pool), driver.surroundings, args.vol.name, args.algorithm)
+
+
+async def _upload(driver: StorageDriver, caller: Caller, args: rpc.StorageVolUploadArgs) -> None:
+    check(args.flags, streams.SPARSE, "storageVolUpload")
+    pool = driver.registry.named(args.vol.pool)
+    await streams.upload(pool, driver.surroundings, args.vol.name, args.offset, args.length, caller.open_stream)
+
+
+async def _download(driver: StorageDriver, caller: Caller, args: rpc.StorageVolDownloadArgs) -> None:
+    check(args.flags, streams.SPARSE, "storageVolDownload")
+    pool = driver.registry.named(args.vol.pool)
+    await streams.download(pool, args.vol.name, args.offset, args.length, args.flags, caller.open_stream)
 
 
 TABLE: dict[Procedure, Handler[StorageDriver]] = {
@@ -133,4 +176,9 @@ TABLE: dict[Procedure, Handler[StorageDriver]] = {
     rpc.STORAGE_VOL_CREATE_XML: write(_create),
     rpc.STORAGE_VOL_CREATE_XML_FROM: write(_create_from),
     rpc.STORAGE_VOL_DELETE: write(_delete),
+    rpc.STORAGE_VOL_RESIZE: write(_resize),
+    rpc.STORAGE_VOL_WIPE: write(_wipe),
+    rpc.STORAGE_VOL_WIPE_PATTERN: write(_wipe_pattern),
+    rpc.STORAGE_VOL_UPLOAD: write(_upload),
+    rpc.STORAGE_VOL_DOWNLOAD: write(_download),
 }

@@ -15,10 +15,12 @@ from pathlib import PurePath
 from typing import Final, TypeAlias
 
 from guesthouse.errors import LibvirtError
-from guesthouse.qemu import directory
+from guesthouse.qemu.json_value import JsonObject, as_int, objects, text_of
+from guesthouse.qemu.volume_agent import SURVEY_DEADLINE, Agent
 
 #: How many images are remembered; those that were asked for longest ago are forgotten.
 _MOST: Final = 20_000
+_SIZES: Final = ("allocation", "capacity", "physical")
 
 
 #: Of a file: its inode, size, blocks and time of change.
@@ -50,6 +52,7 @@ class ImageSizes:
     def __init__(self) -> None:
         self._known: OrderedDict[str, Sizes] = OrderedDict()
         self._round: asyncio.Task[bool] | None = None
+        self._agent = Agent()
 
     def of(self, path: str) -> Sizes | None:
         """What was found out about an image."""
@@ -85,15 +88,19 @@ class ImageSizes:
 
     async def _read(self, folder: str, names: list[str], marks: dict[str, Mark | None]) -> bool:
         try:
-            contents = await directory.survey(folder, *names)
+            answer = await self._agent.ask(
+                "look_several", {"path": folder, "names": [*names]}, deadline=SURVEY_DEADLINE
+            )
+            entries = objects(answer["entries"], "the images")
         except LibvirtError:
             return False
-        for name, entry in contents.entries.items():
-            path = f"{folder.rstrip('/')}/{name}"
+        for entry in entries:
+            path = f"{folder.rstrip('/')}/{text_of(entry, 'name')}"
             mark = marks.get(path)
             if mark is not None:
-                self._known[path] = Sizes(entry.allocation, entry.capacity, entry.size, mark)
-        return bool(contents.entries)
+                allocation, capacity, physical = (as_int(entry[key], key) for key in _SIZES)
+                self._known[path] = Sizes(allocation, capacity, physical, mark)
+        return bool(entries)
 
 
 def _marks(paths: list[str]) -> dict[str, Mark | None]:

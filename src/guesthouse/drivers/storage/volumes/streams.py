@@ -1,0 +1,361 @@
+"""The bytes of volumes: up from clients, and down to them.
+
+Between the loop and the storage stands a pipe with a process at its other end (`guesthouse.qemu.volume_jobs`), so that
+storage that hangs stops nobody. What comes up for a file is written under a hidden name and takes the file's place when
+the client has sent all: an upload that is broken off changes nothing. It is written in place where the volume is a
+device, where a running guest has the file open, or where there is no room for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable
+from typing import Final
+
+from guesthouse.drivers.api import StreamIn, StreamOut
+from guesthouse.drivers.storage.backend import Ability, VolumeFacts, Work
+from guesthouse.drivers.storage.registry import StoragePool
+from guesthouse.drivers.storage.volumes import finding, journal, users
+from guesthouse.drivers.storage.volumes.surroundings import Surroundings
+from guesthouse.errors import Code, LibvirtError, OperationFailedError, Origin
+from guesthouse.qemu.json_value import JsonObject
+from guesthouse.qemu.volume_agent import StorageError
+from guesthouse.qemu.volume_jobs import HEADER
+
+#: The flag of both calls: holes travel as such.
+SPARSE: Final = 1
+
+_PIPE_SIZE: Final = 1 << 20
+_F_SETPIPE_SZ: Final = 1031
+_READ: Final = 1 << 20
+#: Seconds that the storage may take to bring the rest of an upload to disk.
+_FINISH_DEADLINE: Final = 3600.0
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe that holds much."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    with contextlib.suppress(OSError):  # a user's pipes are small when there are many
+        fcntl.fcntl(reading, _F_SETPIPE_SZ, _PIPE_SIZE)
+    return reading, writing
+
+
+class Upload(StreamIn):
+    """A client's stream into a volume. `open` gives it its `out`."""
+
+    def __init__(self, writing: int, job: asyncio.Task[JsonObject], work: Work) -> None:
+        self.out: StreamOut | None = None
+        self._loop = asyncio.get_running_loop()
+        self._writing = writing
+        self._job = job
+        self._work = work
+        self._pending: list[memoryview] = []
+        self._waiting = False
+        self._flushed: asyncio.Future[None] | None = None
+        os.set_blocking(writing, False)
+        job.add_done_callback(self._job_ended)
+
+    def received(self, data: bytes) -> None:
+        """Data from the client."""
+        self._put(HEADER.pack(b"D", len(data)), data)
+        self._work.done += len(data)
+
+    def received_hole(self, length: int) -> None:
+        """A hole from the client."""
+        self._put(HEADER.pack(b"H", length))
+        self._work.done += length
+
+    async def finish(self) -> None:
+        """Wait until all is in its place. Raises what the storage refused."""
+        self._put(HEADER.pack(b"E", 0))
+        if self._pending and self._writing >= 0:
+            self._flushed = self._loop.create_future()
+            self._job.add_done_callback(self._no_longer)
+            await self._flushed
+        self._close()
+        async with asyncio.timeout(_FINISH_DEADLINE):
+            await asyncio.shield(self._job)
+
+    def abort(self) -> None:
+        """The client gave up: the pipe ends without its last record."""
+        self._close()
+
+    def _put(self, *parts: bytes) -> None:
+        if self._writing < 0:
+            return
+        if not self._pending:
+            parts = self._write_now(parts)
+        if parts:
+            self._pending += [memoryview(part) for part in parts]
+            if not self._waiting:
+                self._waiting = True
+                self._loop.add_writer(self._writing, self._writable)
+                if self.out is not None:
+                    self.out.pause_input()
+
+    def _write_now(self, parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Write without waiting; returns what is left."""
+        try:
+            written = os.writev(self._writing, parts)
+        except BlockingIOError:
+            return parts
+        except BrokenPipeError:
+            self._close()
+            return ()
+        left = []
+        for part in parts:
+            if written >= len(part):
+                written -= len(part)
+            else:
+                left.append(part[written:])
+                written = 0
+        return tuple(left)
+
+    def _writable(self) -> None:
+        while self._pending:
+            try:
+                written = os.writev(self._writing, self._pending[:16])
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._close()
+                return
+            while written and self._pending:
+                first = self._pending[0]
+                if written >= len(first):
+                    written -= len(first)
+                    del self._pending[0]
+                else:
+                    self._pending[0] = first[written:]
+                    written = 0
+        self._stop_waiting()
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_result(None)
+        if self.out is not None:
+            self.out.resume_input()
+
+    def _no_longer(self, _job: asyncio.Task[JsonObject]) -> None:
+        """Nothing is flushed any more: the storage has refused."""
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_result(None)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self._loop.remove_writer(self._writing)
+
+    def _close(self) -> None:
+        if self._writing >= 0:
+            self._stop_waiting()
+            self._pending.clear()
+            os.close(self._writing)
+            self._writing = -1
+
+    def _job_ended(self, job: asyncio.Task[JsonObject]) -> None:
+        """The storage refused before the client had sent all: it is told at once."""
+        broken = self._writing >= 0
+        self._close()
+        if broken and self.out is not None and not job.cancelled() and (error := job.exception()) is not None:
+            self.out.fail(error if isinstance(error, Exception) else OperationFailedError(str(error)))
+
+
+class Download(StreamIn):
+    """A volume's bytes to a client. `open` gives it its `out`, `begin` starts it."""
+
+    def __init__(self, reading: int, job: asyncio.Task[JsonObject]) -> None:
+        self.out: StreamOut | None = None
+        self._loop = asyncio.get_running_loop()
+        self._reading = reading
+        self._job = job
+        self._buffer = bytearray()
+        self._watching = False
+        os.set_blocking(reading, False)
+
+    def begin(self) -> None:
+        """Send what comes."""
+        if not self._watching and self._reading >= 0:
+            self._watching = True
+            self._loop.add_reader(self._reading, self._readable)
+
+    def received(self, data: bytes) -> None:
+        """A client has nothing to say here. Raises error 9."""
+        raise OperationFailedError("this stream only goes to the client", domain=Origin.STREAMS)
+
+    def abort(self) -> None:
+        """The client has enough."""
+        self._close()
+        self._job.cancel()
+
+    def drained(self) -> None:
+        """The client has read what was pending."""
+        self.begin()
+
+    def _readable(self) -> None:
+        out = self.out
+        if out is None or self._reading < 0:
+            return
+        try:
+            data = os.read(self._reading, _READ)
+        except BlockingIOError:
+            return
+        if not data:
+            self._broken(out)
+            return
+        self._buffer += data
+        self._hand_over(out)
+        if self._reading >= 0 and out.congested:
+            self._pause()
+
+    def _hand_over(self, out: StreamOut) -> None:
+        buffer, position = self._buffer, 0
+        while len(buffer) - position >= HEADER.size:
+            mark, length = HEADER.unpack_from(buffer, position)
+            start = position + HEADER.size
+            if mark == b"E":
+                self._close()
+                out.end()
+                return
+            if mark == b"H":
+                out.send_hole(length)
+                position = start
+                continue
+            if len(buffer) - start < length:
+                break
+            out.send(bytes(memoryview(buffer)[start : start + length]))
+            position = start + length
+        del buffer[:position]
+
+    def _broken(self, out: StreamOut) -> None:
+        """The pipe ended without its last record: the job says why."""
+        self._close()
+        self._job.add_done_callback(lambda job: out.fail(_reason(job)))
+
+    def _pause(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.remove_reader(self._reading)
+
+    def _close(self) -> None:
+        if self._reading >= 0:
+            self._pause()
+            os.close(self._reading)
+            self._reading = -1
+        self._buffer = bytearray()
+
+
+def _reason(job: asyncio.Task[JsonObject]) -> Exception:
+    error = None if job.cancelled() else job.exception()
+    return error if isinstance(error, Exception) else OperationFailedError("the download was cut off")
+
+
+async def download(
+    pool: StoragePool, name: str, offset: int, length: int, flags: int, open_: Callable[[StreamIn], StreamOut]
+) -> None:
+    """Send a volume's bytes, from `offset` on, `length` of them or all that there are."""
+    volume = finding.volume(pool, name)
+    pool.claims.check_made(name)
+    backend = finding.able(pool, Ability.DOWNLOAD)
+    size = volume.physical or volume.allocation
+    work = Work("download", total=length or max(size - offset, 0))
+    release = pool.claims.claim(name, work, alone=False)
+    reading, writing = _pipe()
+    fields: JsonObject = {
+        "place": backend.stream_path(volume), "offset": offset, "length": length, "sparse": bool(flags & SPARSE),
+    }  # fmt: skip
+
+    async def run() -> JsonObject:
+        try:
+            return await backend.agent.run("read_stream", fields, report=work.report, data_fd=writing)
+        except StorageError as error:
+            raise _unable(error, backend.stream_path(volume)) from error
+        finally:
+            release()
+
+    job = asyncio.ensure_future(run())
+    stream = Download(reading, job)
+    work.abort = stream.abort
+    job.add_done_callback(_heard)
+    stream.out = open_(stream)
+    stream.begin()
+
+
+async def upload(
+    pool: StoragePool,
+    surroundings: Surroundings,
+    name: str,
+    offset: int,
+    length: int,
+    open_: Callable[[StreamIn], StreamOut],
+) -> None:
+    """Take a volume's bytes from a client, from `offset` on, at most `length` of them unless that is 0."""
+    finding.volume(pool, name)
+    pool.claims.check_free(name)
+    backend = finding.able(pool, Ability.UPLOAD)
+    work = Work("upload", total=length)
+    release = pool.claims.claim(name, work, alone=True)
+    try:
+        volume = await finding.look_again(pool, name)
+    except BaseException:
+        release()
+        raise
+    staging = _staging(pool, surroundings, volume)
+    reading, writing = _pipe()
+    fields: JsonObject = {"place": backend.stream_path(volume), "offset": offset, "length": length}
+
+    async def write() -> JsonObject:
+        if staging is not None:
+            hidden: JsonObject = {"path": staging[0], "temporary": staging[1]}
+            return await backend.agent.run("write_stream", {**fields, **hidden}, data_fd=reading)
+        async with journal.entry(pool, surroundings.journal, name, "upload"):
+            return await backend.agent.run("write_stream", fields, data_fd=reading)
+
+    async def run() -> JsonObject:
+        try:
+            found = await write()
+            if not offset:
+                await journal.settled(pool, surroundings.journal, name)
+            return found
+        except StorageError as error:
+            raise _unable(error, backend.stream_path(volume)) from error
+        finally:
+            release()
+            await _look(pool, name)
+
+    job = asyncio.ensure_future(run())
+    job.add_done_callback(_heard)
+    stream = Upload(writing, job, work)
+    work.abort = stream.abort
+    stream.out = open_(stream)
+
+
+def _heard(job: asyncio.Task[JsonObject]) -> None:
+    """Whoever is at the stream was told; nobody else has to know."""
+    if not job.cancelled():
+        job.exception()
+
+
+def _staging(pool: StoragePool, surroundings: Surroundings, volume: VolumeFacts) -> tuple[str, str] | None:
+    """Where the new content can be written first; None where it must be written in place."""
+    if any(user.running for user in users.of(surroundings, pool.name, volume, fresh=True)):
+        return None
+    available = pool.definition.available
+    if available is None or available.bytes_ < max(volume.physical or 0, volume.allocation):
+        return None
+    return pool.volume_backend.staging(volume)
+
+
+async def _look(pool: StoragePool, name: str) -> None:
+    """Know what became of the volume. What cannot be read stays as it was known: the next refresh tells."""
+    try:
+        finding.take(pool, await pool.volume_backend.look(name), [name])
+    except LibvirtError:
+        return
+
+
+def _unable(error: StorageError, path: str) -> LibvirtError:
+    return LibvirtError(
+        f"Unable to transfer the stream of '{path}': {error.reason}", code=Code.SYSTEM_ERROR, domain=Origin.STREAMS
+    )
