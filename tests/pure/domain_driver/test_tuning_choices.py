@@ -11,13 +11,20 @@ from guesthouse.drivers.domain import parameters
 from guesthouse.drivers.domain.agent.vcpus import GuestVcpu, chosen, described
 from guesthouse.drivers.domain.disks import throttling
 from guesthouse.drivers.domain.job import CANCELLED, COMPLETED, DUMP, UNBOUNDED, Job
-from guesthouse.drivers.domain.tuning import pinning
+from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.tuning import pinning, threads
 from guesthouse.drivers.domain.tuning.cpu_shares import TYPES
 from guesthouse.drivers.domain.tuning.housing import Housing
 from guesthouse.drivers.domain.typed import INT, LLONG, STRING, ULLONG
 from guesthouse.drivers.domain.vcpus import count
 from guesthouse.drivers.domain.vcpus.plugging import Entity, for_count
-from guesthouse.errors import InvalidArgumentError, LibvirtError, OperationUnsupportedError, UnsupportedConfigError
+from guesthouse.errors import (
+    InvalidArgumentError,
+    LibvirtError,
+    OperationTimeoutError,
+    OperationUnsupportedError,
+    UnsupportedConfigError,
+)
 from guesthouse.model.binding import new
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.throttling import IoTune
@@ -171,3 +178,18 @@ async def _hold(job: Job, error: Exception | None = None, *, abort: bool = False
             await asyncio.sleep(10)
         if error is not None:
             raise error
+
+
+def test_control_groups_that_do_not_come_are_not_waited_for_for_ever() -> None:
+    async def test() -> None:
+        run = Run(domain("<vcpu>1</vcpu>"), Where(*[Path()] * 4))
+        assert await threads.ready(run) is None
+        for word in ("sorting", "house"):
+            hanging = asyncio.create_task(asyncio.Event().wait())
+            setattr(run, word, hanging)
+            with pytest.raises(OperationTimeoutError, match=r"not in their control groups after 0.01 s"):
+                await threads.ready(run, 0.01)
+            hanging.cancel()
+            setattr(run, word, None)
+
+    asyncio.run(asyncio.wait_for(test(), 20))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.tuning import housing
 from guesthouse.drivers.domain.vcpus import bitmaps
-from guesthouse.errors import LibvirtError
+from guesthouse.errors import LibvirtError, OperationTimeoutError
 from guesthouse.host import cgroup_limits as limits
 from guesthouse.host import scheduling
 from guesthouse.host.cgroups import Group
@@ -34,6 +34,9 @@ from guesthouse.qemu.json_value import as_int, objects, text_of
 log = logging.getLogger(__name__)
 
 EMULATOR = "emulator"
+
+#: How long a guest that has just started may take until its threads are sorted, in seconds.
+_PATIENCE = 5.0
 
 #: The model's name of a disk's limit, and the control group's.
 DEVICE_LIMITS = {
@@ -80,10 +83,19 @@ async def threads(run: Run) -> Threads:
     return Threads(run.pid, vcpus, iothreads)
 
 
-async def ready(run: Run) -> Group | None:
-    """The run's group, with its parts; None where it has none, or none could be made."""
-    if run.sorting is not None and not run.sorting.done():
-        await asyncio.wait([run.sorting])
+async def ready(run: Run, patience: float = _PATIENCE) -> Group | None:
+    """The run's group, with its parts; None where it has none, or none could be made.
+
+    Raises `OperationTimeoutError` where it is not there in so many seconds.
+    """
+    under_way: list[asyncio.Task[Group] | asyncio.Task[object]] = [
+        task for task in (run.house, run.sorting) if task is not None and not task.done()
+    ]
+    if under_way and (await asyncio.wait(under_way, timeout=patience))[1]:
+        raise OperationTimeoutError(
+            f"the threads of domain '{run.live.name}' are not in their control groups after {patience:g} seconds",
+            hint="its QEMU, or the host, does not answer",
+        )
     with contextlib.suppress(LibvirtError, OSError, TimeoutError):
         return await housing.settled(run)
     return None
