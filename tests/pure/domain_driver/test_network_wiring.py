@@ -80,6 +80,16 @@ def test_orders_for_open_vswitch() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("profile", "value"), [('a"b', r'"a\"b"'), (r"a\b", r'"a\\b"'), ("a,b=c {d}", '"a,b=c {d}"'), ("ü", r'"\u00fc"')]
+)
+def test_a_profile_is_one_value_whatever_stands_in_it(profile: str, value: str) -> None:
+    """As ovs-vsctl reads a string in quotes: with the escapes of JSON."""
+    end = connected(card("bridge", "<source bridge='ovsbr0'/><virtualport type='openvswitch'/>"))
+    orders = switches.ovs_orders(end, new(PortParameters, profileid=profile), "vnet0", "52:54:00:00:00:01", "uuid")
+    assert f"external-ids:port-profile={value}" in orders
+
+
 @pytest.mark.parametrize("switch", ["802.1Qbh"])
 def test_switches_that_nobody_tells(switch: str) -> None:
     text = f"<source dev='e'/><virtualport type='{switch}'><parameters profileid='p'/></virtualport>"

@@ -1,10 +1,11 @@
 """Switches that are programs of their own: the commands that connect a tap to them, and take it off again.
 
-Source: ovs-vsctl(8); https://libvirt.org/formatnetwork.html#connectivity.
+Source: ovs-vsctl(8), "Database Values"; https://libvirt.org/formatnetwork.html#connectivity.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from guesthouse.drivers.domain.interfaces.wiring import Connected
@@ -43,7 +44,10 @@ async def attach(end: Connected, device: str, mac: str, live: Domain) -> None:
 
 
 def ovs_orders(end: Connected, parameters: PortParameters, device: str, mac: str, uuid: str) -> list[str]:
-    """The command that makes a tap a port of an Open vSwitch bridge."""
+    """The command that makes a tap a port of an Open vSwitch bridge.
+
+    What a definition says goes in quotes, as a JSON string: whatever stands in it, it is one value.
+    """
     facts = {
         "attached-mac": mac,
         "iface-id": parameters.interfaceid or "",
@@ -54,7 +58,7 @@ def ovs_orders(end: Connected, parameters: PortParameters, device: str, mac: str
     words = [*_OVS, "--", "--if-exists", "del-port", device, "--", "add-port", end.other, device]
     words += _ovs_vlan(end.vlan)
     for name, value in facts.items():
-        text = value if name == "iface-status" else f'"{value}"'
+        text = value if name == "iface-status" else json.dumps(value)
         words += ["--", "set", "Interface", device, f"external-ids:{name}={text}"]
     return words
 
