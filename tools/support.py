@@ -36,7 +36,10 @@ DOMAIN_FORMAT = ROOT / "tools/data/domain-format.txt"
 VIRSH_COMMANDS = ROOT / "tools/data/virsh-commands.txt"
 WORKS, ABSENT, REFUSED, KEPT = "works", "not there yet", "refused by name", "kept, without effect"
 #: What a definition may carry though nothing is done with it; docs/decisions/0007-kept-and-not-done.md has the reasons.
-VOID = ("domain/clock/timer/catchup", "domain/features/pae", "domain/idmap", "domain/on_lockfailure")
+VOID = (
+    *("domain/clock/timer/catchup", "domain/idmap", "domain/on_lockfailure"),
+    *(f"domain/features/{name}" for name in ("hap", "pae", "privnet", "viridian")),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def test_messages_of_a_guest(daemon: Daemon) -> None:
     machine = old_machine(daemon)
     text = re.sub(r"machine='[^']*'", f"machine='{machine}'", tiny_xml("odd"))
     path = daemon.root / "odd.xml"
+    text = text.replace("<features>", "<features><hap state='on'/>")
     path.write_text(text.replace("</domain>", EXTRA + "</domain>").replace("<domain ", NAMESPACE))
     daemon.virsh("define", str(path))
     assert messages(daemon) == []
@@ -64,6 +65,8 @@ def test_messages_of_a_guest(daemon: Daemon) -> None:
     assert re.findall(r"\+0000: Domain id=1 is tainted: (.*)", written) == [*flags, "custom-monitor"]
     for flag in (*flags, "custom-monitor"):
         assert re.search(rf"Domain id=1 name='odd' uuid=[0-9a-f-]+ is tainted: {re.escape(flag)}$", daemon.output, re.M)
+
+    assert "domain 'odd': <hap> does nothing for a guest of QEMU" in daemon.output
 
     daemon.virsh("destroy", "odd")
     assert messages(daemon) == []

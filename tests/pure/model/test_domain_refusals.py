@@ -92,8 +92,7 @@ TYPE = "<type arch='x86_64' machine='q35'>hvm</type>"
             Code.CONFIG_UNSUPPORTED,
             "element 'qemu:warp'",
         ),
-        (_with("<acpi/>", "<acpi/><viridian/>"), Code.CONFIG_UNSUPPORTED, "feature 'viridian'"),
-        (_with("<acpi/>", "<hap/>"), Code.CONFIG_UNSUPPORTED, "feature 'hap'"),
+        (_with("hvm</type>", "hvm</type><init>/bin/sh</init>"), Code.CONFIG_UNSUPPORTED, "element 'init'"),
         (_with("<acpi/>", "<vmport state='x'/>"), Code.XML_ERROR, "attribute 'state' in element 'vmport': 'x'"),
         (_with("<acpi/>", "<kvm><hidden/></kvm>"), Code.XML_ERROR, "Missing required attribute 'state'"),
         (

@@ -30,12 +30,6 @@ _PSERIES: Final[dict[str, Callable[[Features], object]]] = {
     "sbbc": lambda features: features.sbbc,
     "ibs": lambda features: features.ibs,
 }
-#: Features of other hypervisors.
-_FOREIGN: Final[dict[str, Callable[[Features], object]]] = {
-    "hap": lambda features: features.hap,
-    "viridian": lambda features: features.viridian or None,
-    "privnet": lambda features: features.privnet or None,
-}
 
 
 def complete(domain: Domain, qemu: QemuCapabilities, *, kept: bool) -> None:
@@ -103,9 +97,6 @@ def check(features: Features | None, ctx: DeviceContext) -> None:
     """Refuse what this machine does not have. Raises `UnsupportedConfigError` with libvirt's texts."""
     if features is None:
         return
-    for name, find in _FOREIGN.items():
-        if find(features) is not None:
-            raise UnsupportedConfigError(f"feature '{name}' is not supported by QEMU guests", hint=f"remove <{name}>")
     for name, find in _PSERIES.items():
         if find(features) is not None:
             raise _not_here(name, ctx)
@@ -133,9 +124,6 @@ def _check_x86(features: Features, ctx: DeviceContext) -> None:
             raise UnsupportedConfigError("ps2 feature is not available with this QEMU binary")
     if features.vmport and features.ps2 is False:
         raise UnsupportedConfigError("vmport feature requires the ps2 feature not to be disabled")
-    if features.ioapic is not None and features.ioapic.driver == "kvm" and ctx.accel != KVM:
-        # Without KVM the controller is always QEMU's, which is what `qemu` asks for.
-        raise UnsupportedConfigError("I/O APIC tuning is not supported for this guest", hint="it needs KVM")
 
 
 def _check_arm(features: Features, ctx: DeviceContext) -> None:

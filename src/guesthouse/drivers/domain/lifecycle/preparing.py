@@ -10,7 +10,7 @@ from guesthouse.drivers.domain.helpers import programs
 from guesthouse.drivers.domain.lifecycle import secrets
 from guesthouse.drivers.domain.run import Run
 from guesthouse.host.files import write_atomic
-from guesthouse.model.domain import launch_security
+from guesthouse.model.domain import launch_security, without_effect
 from guesthouse.model.domain.devices.base import DeviceContext
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 def prepare_devices(driver: Guests, run: Run) -> None:
     """Choose what a definition leaves open, and write what QEMU reads. The run's directories are there."""
-    if run.live.idmap is not None:
-        log.warning("domain '%s': <idmap> does nothing for a guest of QEMU", run.live.name)
+    for element in without_effect.of(run.live):
+        log.warning("domain '%s': %s does nothing for a guest of QEMU", run.live.name, element)
     places.prepare(driver.ports, run, driver.settings.defaults.settings)
     secrets.write_key(run.where)
     for name, text in launch_security.files(run.live.launch_security).items():
