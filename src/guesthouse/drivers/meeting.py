@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from guesthouse.drivers import storage_neighbours
 from guesthouse.drivers.domain.driver import DomainDriver
 from guesthouse.drivers.domain.host_devices.assigning import holder_of
 from guesthouse.drivers.network.driver import NetworkDriver
@@ -24,6 +25,8 @@ def introduce(drivers: Iterable[object]) -> None:
     Who binds devices of the host is told which guest has them, and shares the domain driver's lock for that.
     """
     known = list(drivers)
+    for pools in (driver for driver in known if isinstance(driver, StorageDriver)):
+        storage_neighbours.tell(pools, known)
     for domain in (driver for driver in known if isinstance(driver, DomainDriver)):
         for storage in (driver for driver in known if isinstance(driver, StorageDriver)):
             domain.volume = volume_lookup(storage.registry)
