@@ -45,6 +45,6 @@ REMOTE = Program(
     ),
 )
 QEMU = Program(QEMU_PROGRAM, 1, "qemu", ("qemu",))
-GUESTHOUSE = Program(GUESTHOUSE_PROGRAM, 1, "guesthouse", ("guesthouse",))
+GUESTHOUSE = Program(GUESTHOUSE_PROGRAM, 1, "guesthouse", ("guesthouse", "guesthouse_volumes"))
 ADMIN = Program(ADMIN_PROGRAM, 1, "admin", ("admin",))
 KEEPALIVE = Program(KEEPALIVE_PROGRAM, 1, "keepalive", ("keepalive",))
