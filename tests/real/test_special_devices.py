@@ -199,7 +199,8 @@ def until(wanted: object, deadline: float) -> None:
         time.sleep(0.1)
 
 
-SMALL = """<domain type='qemu'><name>small</name><memory unit='MiB'>32</memory>
+SMALL = """<domain type='qemu'><name>small</name><uuid>6f2f9e6e-4c6b-4f0e-9f5c-000000000001</uuid>
+  <memory unit='MiB'>32</memory>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <devices><tpm><backend type='emulator' version='2.0'/></tpm></devices></domain>"""
 
@@ -232,6 +233,21 @@ def test_helpers_outlive_the_daemon_and_not_their_guest(short_path: Path) -> Non
         assert "shut off" in daemon.virsh("domstate", "small").stdout
 
         storage = daemon.root / "lib/swtpm"
+        assert list(storage.iterdir())
+
+        # What becomes of its state is decided when it is undefined, also where it runs then and its daemon does not.
+        for words, kept in ((["--keep-tpm"], True), ([], False)):
+            daemon.virsh("start", "small")
+            daemon.virsh("undefine", "small", *words)
+            daemon.kill()
+            daemon.start()
+            daemon.virsh("destroy", "small")
+            until(lambda: not swtpm_of(daemon), 10)
+            until(lambda kept=kept: bool(list(storage.iterdir())) == kept, 10)
+            daemon.virsh("define", str(short_path / "small.xml"))
+        daemon.virsh("start", "small")
+        daemon.virsh("destroy", "small")
+        until(lambda: not swtpm_of(daemon), 10)
         assert list(storage.iterdir())
         daemon.virsh("undefine", "small")
         assert not list(storage.iterdir())

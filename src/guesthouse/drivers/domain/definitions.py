@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.files.store import Intent
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle import tpm_state
@@ -100,9 +101,13 @@ async def undefine(driver: Guests, guest: Guest, flags: int = 0) -> None:
         if guest.definition is None:
             raise OperationInvalidError("cannot undefine transient domain")
         extra = await _nvram_to_remove(guest.definition, flags)
-        if not guest.active:  # else it is in use, and goes when the guest ends
-            remove, keep = bool(flags & TPM), bool(flags & KEEP_TPM)
+        remove, keep = bool(flags & TPM), bool(flags & KEEP_TPM)
+        if guest.run is None:
             extra += tpm_state.to_remove(driver.places, guest.definition, remove=remove, keep=keep)
+        else:  # it is in use, and goes when the guest ends
+            tpm_state.decide(guest.run.live, remove=remove, keep=keep)
+            guest.changed()
+            statusfile.write(driver, guest, guest.run)
         async with driver.definitions:
             await driver.in_thread(driver.store.undefine, Intent("undefine", guest.name, guest.uuid_text, extra=extra))
             guest.definition = None

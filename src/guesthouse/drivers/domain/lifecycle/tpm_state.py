@@ -3,6 +3,8 @@
 Libvirt's rule: with the definition, or with the end of a transient guest, unless `persistent_state` or the client says
 otherwise. What a guest had in a directory or a file that its definition names is removed file by file.
 
+What the client says of a guest that runs counts when that ends: the status file keeps it until then (`decide`).
+
 Source: https://libvirt.org/formatdomain.html#tpm-device; virsh(1), `undefine --tpm`.
 """
 
@@ -33,9 +35,17 @@ def to_remove(places: Places, domain: Domain, *, remove: bool = False, keep: boo
     for tpm in domain.devices.tpms:
         backend = tpm.backend
         wanted = remove if backend.persistent_state else not keep
+        if backend.fate is not None:
+            wanted = backend.fate == "remove"
         if backend.type == "emulator" and wanted:
             found += _paths(places, domain, tpm)
     return tuple(found)
+
+
+def decide(live: Domain, *, remove: bool, keep: bool) -> None:
+    """Note in what runs what the client wants with its state, instead of what a former client wanted."""
+    for tpm in live.devices.tpms:
+        tpm.backend.fate = "remove" if remove else "keep" if keep else None
 
 
 def _paths(places: Places, domain: Domain, tpm: Tpm) -> list[str]:

@@ -64,9 +64,13 @@ class TpmProfile:
 
 @element("backend")
 class TpmBackend:
-    """What stands behind the device. Which children count is the type's matter."""
+    """What stands behind the device. Which children count is the type's matter.
+
+    `fate` says of a guest that was undefined while it ran what becomes of its state at the end, if its client said so.
+    """
 
     type: str = attr(one_of("passthrough", "emulator", "external"))
+    fate: str | None = opt(one_of("keep", "remove"), status=True)
     version: str | None = opt(one_of("1.2", "2.0"))
     persistent_state: bool | None = opt(YES_NO)
     debug: int | None = opt(UINT)
