@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import uuid as _uuid
-from collections.abc import Container
 from typing import Final
 
 from lxml import etree
 
-from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
+from guesthouse.errors import Code, LibvirtError, Origin, XmlError
 from guesthouse.model.binding import (
     Reading,
     Style,
@@ -164,17 +163,12 @@ def _missing(what: str) -> LibvirtError:
     return LibvirtError(f"missing {what}", code=Code.XML_ERROR, domain=Origin.STORAGE)
 
 
-def parse_pool(xml: str, *, validate: bool = False, types: Container[str] = TYPES) -> Pool:
-    """The pool that `xml` defines, with a UUID; `types` are those that the caller can run.
-
-    Raises `LibvirtError` with libvirt's codes, as `parse_domain` does.
-    """
+def parse_pool(xml: str, *, validate: bool = False) -> Pool:
+    """The pool that `xml` defines, with a UUID. Raises `LibvirtError` with libvirt's codes, as `parse_domain` does."""
     reading = Reading(validate=validate)
     with noticed_by(Origin.STORAGE):
         node = parse_document(xml, "pool", "storage_pool_definition")
         kind = str(node.get("type"))
-        if kind in TYPES and kind not in types:
-            raise UnsupportedConfigError(f"storage pool type '{kind}' is not supported", hint="use type 'dir'")
         _name_by_source(node, kind)
         _type_adapter(node)
         extension = EXTENSIONS.get(kind)

@@ -7,15 +7,32 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
-from guesthouse.model.binding import attr, choice, default, element, many, must, one, opt, opt_leaf
+from guesthouse.model.binding import (
+    Reading,
+    Style,
+    attr,
+    choice,
+    default,
+    element,
+    many,
+    must,
+    one,
+    opt,
+    opt_leaf,
+    read,
+    write,
+)
 from guesthouse.model.domain.devices.disk.source_parts import Initiator
 from guesthouse.model.domain.devices.hostdev_pci import HostPciAddress
 from guesthouse.model.domain.secrets import Auth
 from guesthouse.model.kinds import TEXT, UINT, ULL, YES_NO, integer, one_of
+from guesthouse.model.noticed import noticed_by
 from guesthouse.model.pool_types import POOL_TYPES, PoolType
+from guesthouse.model.xmltext import Lines, parse_document
 
 _WWN: Final = re.compile(r"[0-9a-fA-F]{16}")
 
@@ -145,7 +162,7 @@ class Source:
         if "name" in facts.parts:
             self.name = self.name or pool_name
         self._settle_format(facts)
-        self._drop_foreign(facts)
+        self.drop_foreign(facts)
         self._check_parts(kind, facts)
         self._check_details()
 
@@ -159,7 +176,7 @@ class Source:
                 f"unknown pool format type {self.format}", hint=f"it is one of {', '.join(facts.formats)}"
             )
 
-    def _drop_foreign(self, facts: PoolType) -> None:
+    def drop_foreign(self, facts: PoolType) -> None:
         """What does not locate storage of this type is void, as it is for libvirt."""
         parts = facts.parts
         self.hosts = self.hosts if "host" in parts else []
@@ -196,6 +213,24 @@ class Source:
                 code=Code.XML_DETAIL,
                 domain=Origin.STORAGE,
             )
+
+
+def parse_source(xml: str, kind: str) -> Source:
+    """A source alone, which says where to look for others of the same type. Raises `LibvirtError`."""
+    with noticed_by(Origin.STORAGE):
+        source = read(Source, parse_document(xml, "source", "storage_source_specification"), Reading())
+    source.drop_foreign(POOL_TYPES[kind])
+    return source
+
+
+def format_sources(sources: Iterable[Source]) -> str:
+    """Sources that were found, as libvirt lists them."""
+    lines = Lines()
+    lines.open("sources")
+    for source in sources:
+        write(source, lines, Style())
+    lines.close("sources")
+    return lines.text()
 
 
 def _sanitized(path: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from guesthouse.drivers.storage.supported import supported_pool
 from guesthouse.errors import Code, LibvirtError
 from guesthouse.model.pool import format_pool, measure, parse_pool
 
@@ -56,11 +55,11 @@ TARGET = "<target><path>/x</path></target>"
             Code.XML_ERROR,
             "attribute 'type' in element 'pool': 'foo'",
         ),
-        ("<pool type='logical'><name>p</name></pool>", Code.CONFIG_UNSUPPORTED, "type 'logical' is not supported"),
         (
-            f"<pool type='dir'><name>p</name>{TARGET}<features><cow state='no'/></features></pool>",
-            Code.CONFIG_UNSUPPORTED,
-            "element 'features' in 'pool' is not supported",
+            f"<pool type='netfs'><name>p</name>{TARGET}<features><cow state='no'/></features>"
+            "<source><host name='h'/><dir path='/d'/></source></pool>",
+            Code.NO_SUPPORT,
+            "cow feature may only be used for 'fs' and 'dir' pools",
         ),
         (f"<pool type='dir'><name>p</name><feature/>{TARGET}</pool>", Code.CONFIG_UNSUPPORTED, "element 'feature'"),
         ("<volume/>", Code.XML_ERROR, "expecting root element of .pool., not .volume."),
@@ -68,5 +67,5 @@ TARGET = "<target><path>/x</path></target>"
 )
 def test_what_is_wrong(xml: str, code: int, text: str) -> None:
     with pytest.raises(LibvirtError, match=text.replace("<", ".")) as caught:
-        supported_pool(xml)
+        parse_pool(xml)
     assert caught.value.code == code

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.api import Caller, Handler, read, write
 from guesthouse.drivers.flags import check
-from guesthouse.drivers.storage import actions
+from guesthouse.drivers.storage import actions, lifecycle
+from guesthouse.drivers.storage.backends import sources
+from guesthouse.drivers.storage.backends.table import available
+from guesthouse.drivers.storage.procedures_events import TABLE as EVENTS
+from guesthouse.drivers.storage.procedures_volume_work import TABLE as VOLUME_WORK
 from guesthouse.drivers.storage.procedures_volumes import TABLE as VOLUMES
 from guesthouse.drivers.storage.procedures_volumes import find, handle
 from guesthouse.drivers.storage.registry import StoragePool
-from guesthouse.errors import OperationInvalidError, Origin
+from guesthouse.errors import Origin
 from guesthouse.model.pool import format_pool
+from guesthouse.model.pool_capabilities import format_capabilities
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import storage as rpc
 from guesthouse.rpc.xdr import Struct
@@ -21,23 +26,38 @@ from guesthouse.rpc.xdr import Struct
 if TYPE_CHECKING:
     from guesthouse.drivers.storage.driver import StorageDriver
 
+#: The types of pools in the order of their bits, from the sixth on.
+_TYPE_BITS = (
+    "dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "sheepdog", "gluster", "zfs", "vstorage",
+    "iscsi-direct",
+)  # fmt: skip
+
+
+def _of_type(kind: str) -> Callable[[StoragePool], bool]:
+    return lambda pool: pool.definition.type == kind
+
+
 #: `virConnectListAllStoragePoolsFlags`: groups of bits, each with its test; a group without a bit lets all through.
 _FILTERS: tuple[dict[int, Callable[[StoragePool], bool]], ...] = (
     {1: lambda pool: not pool.active, 2: lambda pool: pool.active},
     {4: lambda pool: pool.persistent, 8: lambda pool: not pool.persistent},
     {16: lambda pool: pool.autostart, 32: lambda pool: not pool.autostart},
-    {64: lambda pool: True} | {1 << bit: lambda pool: False for bit in range(7, 20)},
+    {64 << place: _of_type(kind) for place, kind in enumerate(_TYPE_BITS)},
 )
 _KNOWN_FILTERS = sum(bit for group in _FILTERS for bit in group)
 
 _DEFINE_VALIDATE = 1
 _XML_INACTIVE = 1
-#: `virStoragePoolCreateFlags` and `virStoragePoolBuildFlags`.
-_CREATE_BUILDS = 1 | 2 | 4
-_BUILD_REPAIR = 1
-_BUILD_OVERWRITES = 2 | 4
-_INACTIVE, _RUNNING = 0, 2
+_CREATE_FLAGS = lifecycle.WITH_BUILD | lifecycle.WITH_BUILD_OVERWRITE | lifecycle.WITH_BUILD_NO_OVERWRITE
+#: `virStoragePoolState`.
+_INACTIVE, _RUNNING, _INACCESSIBLE = 0, 2, 4
 
+#: Type to the function that libvirt names where the flags of a call that removes storage are unknown.
+_DELETE_FUNCTIONS = {
+    "logical": "virStorageBackendLogicalDeletePool",
+    "disk": "virStorageBackendDiskDeletePool",
+    "zfs": "virStorageBackendZFSDeletePool",
+}
 
 _check = partial(check, origin=Origin.STORAGE)
 
@@ -94,34 +114,27 @@ async def _define(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDefineX
 
 
 async def _create_xml(driver: StorageDriver, _: Caller, args: rpc.StoragePoolCreateXmlArgs) -> Struct:
-    _check(args.flags, _CREATE_BUILDS, "storagePoolCreateXML")
-    return rpc.StoragePoolCreateXmlRet(
-        handle(await actions.create_transient(driver, args.xml, build=bool(args.flags & _CREATE_BUILDS)))
-    )
+    _check(args.flags, _CREATE_FLAGS, "storagePoolCreateXML")
+    return rpc.StoragePoolCreateXmlRet(handle(await actions.create_transient(driver, args.xml, args.flags)))
 
 
 async def _create(driver: StorageDriver, _: Caller, args: rpc.StoragePoolCreateArgs) -> None:
-    _check(args.flags, _CREATE_BUILDS, "storagePoolCreate")
-    await actions.start(driver, find(driver, args.pool), build=bool(args.flags & _CREATE_BUILDS))
+    _check(args.flags, _CREATE_FLAGS, "storagePoolCreate")
+    await lifecycle.start(driver, find(driver, args.pool), args.flags)
 
 
 async def _build(driver: StorageDriver, _: Caller, args: rpc.StoragePoolBuildArgs) -> None:
-    _check(args.flags, _BUILD_REPAIR | _BUILD_OVERWRITES, "virStorageBackendFileSystemBuild")
-    pool = find(driver, args.pool)
-    if args.flags & _BUILD_OVERWRITES:
-        raise OperationInvalidError(
-            f"No source device specified when formatting pool '{pool.name}'", domain=Origin.STORAGE
-        )
-    await actions.build(pool)
+    await lifecycle.build(driver, find(driver, args.pool), args.flags)
 
 
 async def _destroy(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDestroyArgs) -> None:
-    await actions.stop(driver, find(driver, args.pool))
+    await lifecycle.stop(driver, find(driver, args.pool))
 
 
 async def _delete(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDeleteArgs) -> None:
-    _check(args.flags, 0, "virStorageBackendDeleteLocal")
-    await actions.delete(find(driver, args.pool))
+    pool = find(driver, args.pool)
+    _check(args.flags, 0, _DELETE_FUNCTIONS.get(pool.definition.type, "virStorageBackendDeleteLocal"))
+    await lifecycle.delete(driver, pool)
 
 
 async def _undefine(driver: StorageDriver, _: Caller, args: rpc.StoragePoolUndefineArgs) -> None:
@@ -130,14 +143,31 @@ async def _undefine(driver: StorageDriver, _: Caller, args: rpc.StoragePoolUndef
 
 async def _refresh(driver: StorageDriver, _: Caller, args: rpc.StoragePoolRefreshArgs) -> None:
     _check(args.flags, 0, "storagePoolRefresh")
-    await actions.refresh(find(driver, args.pool))
+    await lifecycle.refresh(driver, find(driver, args.pool))
+
+
+async def _find_sources(driver: StorageDriver, _: Caller, args: rpc.ConnectFindStoragePoolSourcesArgs) -> Struct:
+    if args.type in ("logical", "netfs", "iscsi", "iscsi-direct", "gluster"):
+        _check(args.flags, 0, "storageConnectFindStoragePoolSources")
+    return rpc.ConnectFindStoragePoolSourcesRet(await sources.find(args.type, args.srcSpec, driver.host))
+
+
+def _capabilities(_driver: StorageDriver, _: Caller, args: rpc.ConnectGetStoragePoolCapabilitiesArgs) -> Struct:
+    _check(args.flags, 0, "storageConnectGetStoragePoolCapabilities")
+    return rpc.ConnectGetStoragePoolCapabilitiesRet(format_capabilities(available))
+
+
+def _state(pool: StoragePool) -> int:
+    if not pool.active:
+        return _INACTIVE
+    return _INACCESSIBLE if pool.trouble else _RUNNING
 
 
 def _get_info(driver: StorageDriver, _: Caller, args: rpc.StoragePoolGetInfoArgs) -> Struct:
     pool = find(driver, args.pool)
     sizes = (pool.definition.capacity, pool.definition.allocation, pool.definition.available)
     numbers = [0 if size is None else size.bytes_ for size in sizes]
-    return rpc.StoragePoolGetInfoRet(_RUNNING if pool.active else _INACTIVE, *numbers)
+    return rpc.StoragePoolGetInfoRet(_state(pool), *numbers)
 
 
 def _get_xml(driver: StorageDriver, _: Caller, args: rpc.StoragePoolGetXmlDescArgs) -> Struct:
@@ -169,6 +199,8 @@ TABLE: dict[Procedure, Handler[StorageDriver]] = {
     rpc.CONNECT_NUM_OF_DEFINED_STORAGE_POOLS: read(_num_inactive),
     rpc.CONNECT_LIST_STORAGE_POOLS: read(_list_active),
     rpc.CONNECT_LIST_DEFINED_STORAGE_POOLS: read(_list_inactive),
+    rpc.CONNECT_FIND_STORAGE_POOL_SOURCES: write(_find_sources),
+    rpc.CONNECT_GET_STORAGE_POOL_CAPABILITIES: read(_capabilities),
     rpc.STORAGE_POOL_LOOKUP_BY_NAME: read(_by_name),
     rpc.STORAGE_POOL_LOOKUP_BY_UUID: read(_by_uuid),
     rpc.STORAGE_POOL_LOOKUP_BY_TARGET_PATH: read(_by_path),
@@ -187,5 +219,7 @@ TABLE: dict[Procedure, Handler[StorageDriver]] = {
     rpc.STORAGE_POOL_SET_AUTOSTART: write(_set_autostart),
     rpc.STORAGE_POOL_IS_ACTIVE: read(_is_active),
     rpc.STORAGE_POOL_IS_PERSISTENT: read(_is_persistent),
+    **EVENTS,
     **VOLUMES,
+    **VOLUME_WORK,
 }
