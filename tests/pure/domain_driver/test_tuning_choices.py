@@ -17,7 +17,7 @@ from guesthouse.drivers.domain.tuning.cpu_shares import TYPES
 from guesthouse.drivers.domain.tuning.housing import Housing
 from guesthouse.drivers.domain.typed import INT, LLONG, STRING, ULLONG
 from guesthouse.drivers.domain.vcpus import count
-from guesthouse.drivers.domain.vcpus.plugging import Entity, for_count
+from guesthouse.drivers.domain.vcpus.plugging import Entity, for_count, for_numbers, unplug
 from guesthouse.errors import (
     InvalidArgumentError,
     LibvirtError,
@@ -52,6 +52,28 @@ def test_cores_are_plugged_with_all_their_threads() -> None:
     assert [one.numbers for one in for_count(known, 8)] == [range(4, 8)]
     with pytest.raises(UnsupportedConfigError, match="granularity"):
         for_count(known, 6)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "on", "words"),
+    [
+        ({4, 5}, True, "vcpu '4' is already in requested state"),
+        ({0, 1, 8}, False, "vcpu '8' is already in requested state"),  # before the others are looked at
+        ({1}, False, "vcpu '1' belongs to a larger hotpluggable entity, but siblings were not selected"),
+        ({0}, False, "vcpu '1' was not selected but it belongs to hotpluggable entity '0-3' which was partially"),
+        (set(range(8)), False, "only one hotpluggable entity can be selected"),
+    ],
+)
+def test_which_processors_cannot_be_chosen(numbers: set[int], on: bool, words: str) -> None:
+    with pytest.raises(LibvirtError, match=words):
+        for_numbers(entities("s", "g", "o", size=4), numbers, on=on)
+
+
+def test_one_that_stays_is_chosen_and_then_refused() -> None:
+    (first, *_) = entities("s", "g")
+    assert for_numbers([first], {0}, on=False) is first
+    with pytest.raises(OperationUnsupportedError, match="vcpu '0' can't be unplugged"):
+        asyncio.run(unplug(Run(domain("<vcpu>1</vcpu>"), Where(*[Path()] * 4)), [first]))
 
 
 def domain(vcpu: str) -> Domain:

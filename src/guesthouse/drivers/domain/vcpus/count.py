@@ -109,7 +109,7 @@ async def set_states(driver: Guests, guest: Guest, numbers: Collection[int], imp
             if found is not None and max(numbers) >= found.vcpu.maximum:
                 raise InvalidArgumentError(f"vcpu {max(numbers)} is not present in {where} config", domain=Origin.QEMU)
         run = guest.live() if live else None
-        chosen = _single(await plugging.entities(run), numbers, on=on) if run is not None else None
+        chosen = plugging.for_numbers(await plugging.entities(run), numbers, on=on) if run is not None else None
         if domain is not None:
             _check_definition(domain, numbers)
         if run is not None and chosen is not None:
@@ -123,33 +123,6 @@ async def set_states(driver: Guests, guest: Guest, numbers: Collection[int], imp
             if changed.vcpus is not None:
                 changed.vcpus.count(changed.vcpu)
             await definitions.replace(driver, guest, changed)
-
-
-def _single(known: list[Entity], numbers: Collection[int], *, on: bool) -> Entity:
-    """The one entity that these processors are. Raises `InvalidArgumentError`, `OperationUnsupportedError`."""
-    touched = [entity for entity in known if set(numbers) & set(entity.numbers)]
-    for entity in touched:
-        for number in entity.numbers:
-            if number in numbers and entity.online == on:
-                raise InvalidArgumentError(f"vcpu '{number}' is already in requested state", domain=Origin.QEMU)
-            if number in numbers and entity.online and not entity.removable:
-                raise InvalidArgumentError(f"vcpu '{number}' can't be hotunplugged", domain=Origin.QEMU)
-        if entity.first not in numbers:
-            raise InvalidArgumentError(
-                f"vcpu '{min(set(numbers) & set(entity.numbers))}' belongs to a larger hotpluggable entity,"
-                " but siblings were not selected",
-                domain=Origin.QEMU,
-            )
-        missing = next((number for number in entity.numbers if number not in numbers), None)
-        if missing is not None:
-            raise InvalidArgumentError(
-                f"vcpu '{missing}' was not selected but it belongs to hotpluggable entity"
-                f" '{entity.first}-{entity.numbers[-1]}' which was partially selected",
-                domain=Origin.QEMU,
-            )
-    if len(touched) != 1:
-        raise OperationUnsupportedError("only one hotpluggable entity can be selected")
-    return touched[0]
 
 
 def _check_definition(domain: Domain, numbers: Collection[int]) -> None:

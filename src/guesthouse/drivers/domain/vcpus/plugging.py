@@ -10,7 +10,7 @@ Source: the guide, section "Configuring the number of CPUs"; QEMU's `qapi/machin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,14 @@ from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.tuning import housing, threads
-from guesthouse.errors import Code, LibvirtError, OperationUnsupportedError, Origin, UnsupportedConfigError
+from guesthouse.errors import (
+    Code,
+    InvalidArgumentError,
+    LibvirtError,
+    OperationUnsupportedError,
+    Origin,
+    UnsupportedConfigError,
+)
 from guesthouse.host.threads import DISK
 from guesthouse.model.binding import new
 from guesthouse.model.domain.definition import Domain
@@ -93,13 +100,45 @@ def for_count(known: Sequence[Entity], count: int) -> list[Entity]:
         online += entity.count if grows else -entity.count
         chosen.append(entity)
         if online > count if grows else online < count:
-            raise UnsupportedConfigError("target vm vcpu granularity does not allow the desired vcpu count")
+            raise UnsupportedConfigError(
+                "target vm vcpu granularity does not allow the desired vcpu count", domain=Origin.QEMU
+            )
     if online != count:
         raise UnsupportedConfigError(
             "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count",
+            domain=Origin.QEMU,
             hint="those with which the guest was started stay",
         )
     return chosen
+
+
+def for_numbers(known: Sequence[Entity], numbers: Collection[int], *, on: bool) -> Entity:
+    """The one entity that these processors are, to plug it or to unplug it.
+
+    Raises `InvalidArgumentError` for processors that are so already, and for parts of an entity;
+    `OperationUnsupportedError` for several. One that cannot go is found out by `unplug`.
+    """
+    touched = [entity for entity in known if set(numbers) & set(entity.numbers)]
+    as_wanted = [number for entity in touched if entity.online == on for number in entity.numbers if number in numbers]
+    if as_wanted:
+        raise InvalidArgumentError(f"vcpu '{as_wanted[0]}' is already in requested state", domain=Origin.QEMU)
+    for entity in touched:
+        if entity.first not in numbers:
+            raise InvalidArgumentError(
+                f"vcpu '{min(set(numbers) & set(entity.numbers))}' belongs to a larger hotpluggable entity,"
+                " but siblings were not selected",
+                domain=Origin.QEMU,
+            )
+        missing = next((number for number in entity.numbers if number not in numbers), None)
+        if missing is not None:
+            raise InvalidArgumentError(
+                f"vcpu '{missing}' was not selected but it belongs to hotpluggable entity"
+                f" '{entity.first}-{entity.numbers[-1]}' which was partially selected",
+                domain=Origin.QEMU,
+            )
+    if len(touched) != 1:
+        raise OperationUnsupportedError("only one hotpluggable entity can be selected")
+    return touched[0]
 
 
 async def plug(run: Run, wanted: Sequence[Entity]) -> None:
