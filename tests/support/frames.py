@@ -1,4 +1,4 @@
-"""Frames of a test's own on devices of a network namespace: made by hand, honest or not, and seen where they come out."""
+"""Frames that a test makes by hand on devices of a network namespace, and those that come out of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def arp(source: str, mac: str, ip: str, *, asked: str = "10.9.0.1", operation: i
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    words: tuple[int, ...] = struct.unpack(f"!{len(data) // 2}H", data)
+    total = sum(words)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

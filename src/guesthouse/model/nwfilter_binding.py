@@ -12,8 +12,9 @@ from guesthouse.model.binding import Reading, Style, attr, element, must, opt, r
 from guesthouse.model.domain.devices.interface.filterref import FilterRef
 from guesthouse.model.kinds import MAC, TEXT
 from guesthouse.model.noticed import noticed_by
+from guesthouse.model.nwfilter.filter import root_of
 from guesthouse.model.owner import Owner
-from guesthouse.model.xmltext import Lines, parse_document
+from guesthouse.model.xmltext import Lines
 
 #: Path of what a binding cannot do without, to the name of an attribute there, and libvirt's text.
 _NEEDED: Final = (
@@ -38,8 +39,8 @@ class FilterBinding:
 
 def parse_nwfilter_binding(xml: str, *, validate: bool = False) -> FilterBinding:
     """The binding that `xml` describes. Raises `LibvirtError` with libvirt's codes, as `parse_domain` does."""
+    node = root_of(xml, "filterbinding", "nwfilterbinding_definition")
     with noticed_by(Origin.NWFILTER):
-        node = parse_document(xml, "filterbinding", "nwfilterbinding_definition")
         for path, name, text in _NEEDED:
             found = node.find(path)
             if found is None or (name and found.get(name) is None):

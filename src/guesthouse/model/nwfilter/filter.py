@@ -88,11 +88,22 @@ def _read_uuid(node: etree._Element | None) -> str:
         raise XmlError("malformed uuid element", hint=f"line {node.sourceline}") from None
 
 
+def root_of(xml: str, root: str, what: str) -> etree._Element:
+    """The root element of a document about filters: `parse_document` with libvirt's origins of errors."""
+    try:
+        with noticed_by(Origin.XML):
+            return parse_document(xml, root, what)
+    except LibvirtError as error:
+        if error.code == Code.XML_DETAIL:
+            error.domain = Origin.NWFILTER
+        raise
+
+
 def parse_nwfilter(xml: str, *, validate: bool = False) -> Filter:
     """The filter that `xml` defines, with a UUID. Raises `LibvirtError` with libvirt's codes."""
     reading = Reading(validate=validate)
+    node = root_of(xml, "filter", "nwfilter_definition")
     with noticed_by(Origin.NWFILTER):
-        node = parse_document(xml, "filter", "nwfilter_definition")
         for name in node.keys():  # noqa: SIM118 - an element is no mapping: `in node` are its children
             if str(name) not in _OWN:
                 raise reading.refuse(node, f"attribute '{name!s}'")

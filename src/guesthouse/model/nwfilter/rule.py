@@ -11,7 +11,7 @@ from typing import Final
 
 from lxml import etree
 
-from guesthouse.errors import InternalError, XmlError
+from guesthouse.errors import InternalError, Origin, XmlError
 from guesthouse.model.binding import Reading
 from guesthouse.model.kinds import Kind
 from guesthouse.model.nwfilter.protocols import LEADERS, PROTOCOLS
@@ -68,10 +68,13 @@ class Rule:
 def _required(node: etree._Element, name: str, words: tuple[str, ...]) -> str:
     value = node.get(name)
     if value is None:
-        raise XmlError(f"Missing required attribute '{name}' in element 'rule' (line {node.sourceline})")
+        raise XmlError(
+            f"Missing required attribute '{name}' in element 'rule' (line {node.sourceline})", domain=Origin.XML
+        )
     if value not in words:
         raise XmlError(
             f"Invalid value for attribute '{name}' in element 'rule': '{value[:200]}'",
+            domain=Origin.XML,
             hint=f"it takes one of {', '.join(words)}; line {node.sourceline}",
         )
     return str(value)
@@ -85,6 +88,7 @@ def _priority(node: etree._Element) -> int:
             return priority
     raise XmlError(
         f"Invalid value for attribute 'priority' in element 'rule': '{text[:200]}'",
+        domain=Origin.XML,
         hint=f"it takes a number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}; line {node.sourceline}",
     )
 
