@@ -56,7 +56,7 @@ class PoolStore:
     def read_states(self) -> dict[str, str]:
         """The pools that were active: name to definition."""
         found = _read_all(self._state)
-        return {name: text.removeprefix(_STATE[0]).removesuffix(_STATE[1]) for name, text in found.items()}
+        return {name: _inside(text) for name, text in found.items()}
 
     def write_definition(self, name: str, xml: str) -> None:
         """Write a definition, durably."""
@@ -89,6 +89,11 @@ class PoolStore:
                 remove(path)
             else:
                 write_atomic(path, f"{_STATE[0]}{xml}{_STATE[1]}".encode(), durable=False)
+
+
+def _inside(text: str) -> str:
+    """The definition in a status file, ours or one of libvirt's, which begins with a comment."""
+    return text.partition("<poolstate>")[2].rpartition("</poolstate>")[0].strip()
 
 
 def _read_all(directory: Path) -> dict[str, str]:
