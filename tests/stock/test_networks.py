@@ -148,6 +148,7 @@ _HINT = re.compile(r" \([^()]*\)$")
 def test_the_same_answers_as_libvirtds(daemon: Daemon, short_path: Path) -> None:
     """All calls and all events; only a hint at the end of an error is ours."""
     need("virsh")
+    daemon.virsh("net-undefine", "default")
     ours = tell(daemon.uri, f"qemu+unix:///system?socket={daemon.readonly_socket}")
     assert "start 0" in ours
     assert "one net 0a81f5b2-8403-7b23-c8d6-21ccc2f80001 2 0" in ours

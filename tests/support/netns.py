@@ -37,6 +37,11 @@ class Namespace:
             pytest.skip(f"no network namespace can be made here: {said.decode(errors='replace').strip()}")
 
     @property
+    def pid(self) -> int:
+        """A process in it, as long as it is not closed."""
+        return self._holder.pid
+
+    @property
     def prefix(self) -> tuple[str, ...]:
         """What runs a command in it."""
         return ("nsenter", f"--target={self._holder.pid}", "--net", "--mount")

@@ -42,6 +42,7 @@ class Direct(NetworkDriver):
 
 def started(root: Path) -> NetworkDriver:
     driver = Direct(Places.under(root), dict(TABLE))
+    driver.ships_default = False
     asyncio.run(driver.start())
     return driver
 

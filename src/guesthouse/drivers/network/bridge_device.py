@@ -33,7 +33,7 @@ def name_of(network: Network) -> tuple[str, Bridge]:
 def examine(network: Network) -> None:
     """Raise `LibvirtError` where the host has the network, its bridge or other people's routes in its way."""
     name, _ = name_of(network)
-    for device, taken in _routes():
+    for device, taken in routes():
         if any(str(ip.network) == taken for ip in network.ips):
             raise InternalError(f"Network is already in use by interface {device}", domain=Origin.NETWORK)
         for route in network.routes:
@@ -54,7 +54,7 @@ def examine(network: Network) -> None:
             )
 
 
-def _routes() -> list[tuple[str, str]]:
+def routes() -> list[tuple[str, str]]:
     """The IPv4 networks that the host has routes to, but for the default one, with their devices."""
     try:
         lines = _ROUTES.read_text().splitlines()[1:]

@@ -27,6 +27,8 @@ class NetworkDriver:
         self.store = NetworkStore(places)
         self.registry = Registry()
         self.events = Events()
+        #: A user's own daemon cannot make bridges: what it has are networks on those of the host.
+        self.ships_default = places.mode != "session"
         self.dnsmasq = Dnsmasq(places.lib / "dnsmasq", places.network_state)
         self.rules = Rulebook()
         self._tasks: set[asyncio.Task[None]] = set()

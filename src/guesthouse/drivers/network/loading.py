@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.network import actions, opening, pools
+from guesthouse.drivers.network import actions, default, opening, pools
+from guesthouse.drivers.network.completing import complete
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import LibvirtError
 from guesthouse.model.network.document import parse_network
@@ -20,7 +21,10 @@ log = logging.getLogger(__name__)
 async def load(driver: NetworkDriver) -> None:
     """Know what is on disk. A network that cannot be used is logged."""
     async with driver.changes:
+        is_new = driver.ships_default and await driver.in_thread(lambda: driver.store.is_new)
         await driver.in_thread(driver.store.prepare)
+        if is_new:
+            await _define_default(driver)
         await driver.in_thread(driver.store.finish_updates)
         # What is active comes first: guests are on it, and a file that is in its way is not.
         for name, live in (await driver.in_thread(driver.store.read_states)).items():
@@ -31,6 +35,12 @@ async def load(driver: NetworkDriver) -> None:
     for network in driver.registry:
         if network.autostart and not network.active:
             await _autostart(driver, network)
+
+
+async def _define_default(driver: NetworkDriver) -> None:
+    network = await driver.in_thread(default.definition)
+    await driver.in_thread(complete, network, [])
+    await driver.in_thread(driver.store.write_definition, network)
 
 
 def _take_definition(driver: NetworkDriver, name: str, text: str) -> None:

@@ -60,6 +60,11 @@ class NetworkStore:
         self._autostart = self._definitions / "autostart"
         self._state = places.network_state
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there has never been a network here."""
+        return not self._definitions.exists()
+
     def prepare(self) -> None:
         """Make the directories, and sweep what dead writers left in them. Raises `NetworkFileError`."""
         for directory, mode in ((self._definitions, 0o700), (self._autostart, 0o700), (self._state, 0o755)):
