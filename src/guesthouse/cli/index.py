@@ -33,6 +33,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domthrottlegroupinfo",
         "domthrottlegrouplist",
     ),
+    "domain_block_jobs": (
+        "blockcommit",
+        "blockcopy",
+        "blockjob",
+        "blockpull",
+    ),
     "domain_console": ("console",),
     "domain_definition": (
         "desc",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.support.peer_story.block_jobs import block_jobs
 from tests.support.peer_story.definitions import define_errors
 from tests.support.peer_story.devices import devices
 from tests.support.peer_story.documents import xml
@@ -24,4 +25,5 @@ CHAPTERS: dict[str, Callable[[Recorder], None]] = {
     "linux": linux,
     "agent": agent,
     "devices": devices,
+    "block jobs": block_jobs,
 }

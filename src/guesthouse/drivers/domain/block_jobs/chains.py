@@ -73,6 +73,13 @@ def mirrored(disk: Disk, *, inherits: bool) -> Disk:
     return _moved(changed, mirror.type, mirror.source, format_, below, mirror)
 
 
+def copied_to(disk: Disk) -> list[Image]:
+    """The image that the disk is being copied to, if it is."""
+    if disk.mirror is None or disk.mirror.job != Kind.COPY.value:
+        return []
+    return mirrored(disk, inherits=False).layers()[:1]
+
+
 def _moved(
     disk: Disk, kind: str | None, source: Source | None, format_: str | None, below: BackingStore | None, owner: object
 ) -> Disk:

@@ -121,7 +121,7 @@ async def _prepare(
     if shallow and wish.flags & COPY_REUSE and mirror.backing is None:
         await preparing.prepare_disks(driver, guest, [trial])
         trial.backing = trial.backing or new(BackingStore)
-    run.next_layer = trial.number_layers(contexts.next_layer(run))
+    trial.number_layers(contexts.next_layer(run))
     mirror.source, mirror.backing = trial.source, trial.backing
     return copied
 
@@ -156,6 +156,7 @@ async def _begin(
     )
     if plan.file:
         await target.make_file(plan.file)
+    run.next_layer = max(contexts.next_layer(run), *(number + 1 for number in copied.numbers()))
     starting.exchange(guest, run, copied)
     run.block_jobs.add(job)
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from guesthouse.drivers.domain.block_jobs.jobs import refuse
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, kinds, release, settling, wiring
@@ -19,6 +20,7 @@ from guesthouse.errors import InternalError, OperationFailedError
 from guesthouse.model.domain.device_document import DeviceElement, element_of
 from guesthouse.model.domain.device_matching import find, find_alias
 from guesthouse.model.domain.devices.base import Device
+from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.qemu_objects import Command
 from guesthouse.qemu.monitor import QmpError
 
@@ -49,6 +51,8 @@ def _checked(run: Run, device: Device) -> Device:
     if device.alias is None:
         raise InternalError(f"Cannot detach {element.kind} device with no alias")
     kinds.may_go(run.live, element)
+    if isinstance(device, Disk):
+        refuse(device, run.block_jobs.on(device.target.dev))
     return device
 
 

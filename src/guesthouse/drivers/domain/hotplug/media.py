@@ -19,7 +19,7 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, drives, host, settling, wiring
 from guesthouse.drivers.domain.hotplug.change import Change
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import OperationFailedError
+from guesthouse.errors import OperationFailedError, OperationUnsupportedError
 from guesthouse.model.binding import Style, new
 from guesthouse.model.domain.device_document import format_device
 from guesthouse.model.domain.devices.base import DeviceContext
@@ -48,6 +48,8 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
     in the drive.
     """
     drive = next(disk for disk in run.live.devices.disks if disk.target.dev == wanted.target.dev)
+    if run.block_jobs.on(drive.target.dev) is not None:
+        raise OperationUnsupportedError("can't change media while a block job is running on the device")
     loaded = drives.with_disc(drive, wanted)
     ctx = await contexts.of(driver, run, run.live)
     loaded.prepare(ctx)

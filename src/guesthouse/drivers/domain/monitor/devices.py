@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.block_jobs.chains import copied_to
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.interfaces import change
@@ -45,7 +46,7 @@ def threshold_reached(driver: Guests, guest: Guest, run: Run, data: JsonObject) 
     threshold = as_int(data.get("write-threshold", 0), "write-threshold")
     excess = as_int(data.get("amount-exceeded", 0), "amount-exceeded")
     for disk in run.live.devices.disks:
-        for depth, image in enumerate(disk.layers()):
+        for depth, image in enumerate([*disk.layers(), *copied_to(disk)]):
             if node not in (image.storage_node, image.node):
                 continue
             target = disk.target.dev

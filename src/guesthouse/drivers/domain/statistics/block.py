@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from guesthouse.drivers.domain.block_jobs.chains import copied_to
 from guesthouse.drivers.domain.disks.image_sizes import SizeOf
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
@@ -27,7 +28,7 @@ _SIZES: Final = (("capacity", "virtual-size"), ("physical", "actual-size"))
 
 
 def gather(guest: Guest, found: list[Param], *, backing: bool, size_of: SizeOf) -> None:
-    """`block.*`: one record a disk, or with `backing` one an image of each chain.
+    """`block.*`: one record a disk, or with `backing` one an image of each chain, and of what a disk is copied to.
 
     Times in nanoseconds, sizes in bytes; `size_of` tells those of a guest that is off.
     """
@@ -35,7 +36,8 @@ def gather(guest: Guest, found: list[Param], *, backing: bool, size_of: SizeOf) 
     count = 0
     for disk in guest.current.devices.disks:
         layers: list[Image | None] = [*disk.layers()] or [None]
-        for depth, image in enumerate(layers if backing else layers[:1]):
+        layers = [*layers, *copied_to(disk)] if backing else layers[:1]
+        for depth, image in enumerate(layers):
             prefix = f"block.{count}."
             records += [
                 (prefix + name, kind, value) for name, kind, value in _record(guest, disk, image, depth, size_of)

@@ -10,6 +10,7 @@ from typing import Final
 
 from guesthouse.drivers import flags
 from guesthouse.drivers.domain import devices
+from guesthouse.drivers.domain.block_jobs.chains import copied_to
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.errors import InvalidArgumentError, OperationInvalidError, Origin
@@ -53,7 +54,7 @@ async def set_threshold(guest: Guest, device: str, threshold: int) -> None:
         disk = devices.disk_named(run.live, found["target"] if found else device)
         if disk is None or (found is None and disk.target.dev != device):
             raise InvalidArgumentError(f"failed to find disk '{device}'", domain=Origin.QEMU)
-        image = _layer(disk.layers(), int(found["index"]) if found else None)
+        image = _layer([*disk.layers(), *copied_to(disk)], int(found["index"]) if found else None)
         if image is None:
             raise OperationInvalidError(f"threshold currently can't be set for block device '{device}'")
         await run.talk().execute(
