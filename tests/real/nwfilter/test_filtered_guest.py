@@ -57,7 +57,7 @@ def bindings(daemon: Daemon) -> list[str]:
 
 def reaches(guest: TinyConsole, source: str, seconds: int = 20) -> bool:
     """Whether the host answers a guest that says it is `source`."""
-    return " 0% packet loss" in guest.run(f"ping -I {source} -c 1 -w {seconds} 10.9.0.1")
+    return " 0% packet loss" in guest.run(f"ping -I {source} -c 1 -W {seconds} 10.9.0.1")
 
 
 def test_a_guest_cannot_spoof(namespace: Namespace, daemon: Daemon, tmp_path: Path) -> None:
