@@ -6,11 +6,18 @@ New partitions begin at whole mebibytes.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from guesthouse.errors import Code, InternalError, LibvirtError, Origin
 
+#: What parted prints of the disk: its path, which may have colons, its size, what it is attached by, the lengths of its
+#: sectors, its label. And of a part that is free.
+_DISK: Final = re.compile(r":(?P<size>\d+)B:[^:\n]*:\d+:\d+:(?P<label>[^:\n]*):")
+_FREE: Final = re.compile(r"(?m)^\d+:(\d+)B:(\d+)B:\d+B:free;$")
+#: Names of labels that parted spells in another way.
+_LABELS: Final = {"msdos": "dos"}
 #: Types of the partition of a DOS table that holds the logical ones.
 _EXTENDED_TYPES: Final = ("5", "f", "85")
 _FIRST_LOGICAL: Final = 5
@@ -73,10 +80,10 @@ def parse_partitions(output: str) -> tuple[str, list[Partition]]:
     """The label and the partitions that `sfdisk --json` printed. Raises `LayoutError`."""
     try:
         table = json.loads(output)["partitiontable"]
-        label, device, sector = str(table["label"]), str(table["device"]), int(table.get("sectorsize", _SECTOR))
+        label, sector = str(table["label"]), int(table.get("sectorsize", _SECTOR))
         found = []
         for entry in table.get("partitions", []):
-            number = int(str(entry["node"]).removeprefix(device).removeprefix("p"))
+            number = int(str(entry["node"])[len(str(entry["node"]).rstrip("0123456789")) :])
             start = int(entry["start"]) * sector
             kind = _kind(label, number, str(entry["type"]))
             found.append(Partition(str(entry["node"]), number, kind, start, start + int(entry["size"]) * sector))
@@ -95,14 +102,19 @@ def _kind(label: str, number: int, type_: str) -> str:
 
 def parse_free(output: str) -> tuple[int, list[tuple[int, int]]]:
     """The size of a disk and what is free on it, from `parted -m DEVICE unit B print free`. Raises `LayoutError`."""
-    lines = [line.rstrip(";").split(":") for line in output.splitlines()]
-    try:
-        size = int(lines[1][-7].removesuffix("B"))
-        parts = [line for line in lines[2:] if len(line) > 4 and line[4] == "free"]
-        free = [(int(line[1].removesuffix("B")), int(line[2].removesuffix("B")) + 1) for line in parts]
-    except (IndexError, ValueError) as error:
-        raise LayoutError("parted printed no table of partitions") from error
+    disk = _DISK.search(output)
+    if disk is None:
+        raise LayoutError("parted printed no table of partitions")
+    size = int(disk["size"])
+    free = [(int(match[1]), int(match[2]) + 1) for match in _FREE.finditer(output)]
     return size, free
+
+
+def parse_label(output: str) -> str | None:
+    """The label in the output of `parted -m DEVICE unit B print`, or None where there is none that it knows."""
+    disk = _DISK.search(output)
+    label = disk["label"] if disk is not None else ""
+    return None if label in ("", "loop", "unknown") else _LABELS.get(label, label)
 
 
 def combine(partitions: str, free: str) -> Layout:

@@ -113,16 +113,15 @@ def parse_size(output: str) -> tuple[int, int]:
 
 
 def parse_devices(output: str) -> dict[str, list[str]]:
-    """Volume group to its devices, from `pvs`; devices without a group are left out."""
+    """Volume group to its devices, from `pvs`; devices that no group has are under the empty name."""
     found: dict[str, list[str]] = {}
     for row in parse_report(output, "pv"):
-        if row.get("vg_name"):
-            found.setdefault(row["vg_name"], []).append(row.get("pv_name", ""))
+        found.setdefault(row.get("vg_name", ""), []).append(row.get("pv_name", ""))
     return found
 
 
 async def groups() -> dict[str, list[str]]:
-    """All volume groups of the host, with their devices."""
+    """All volume groups of the host, with their devices; see `parse_devices`."""
     return parse_devices(await tools.run("pvs", *_REPORT, "-o", "pv_name,vg_name"))
 
 
@@ -267,9 +266,11 @@ class LogicalPool(PoolBackend):
         """Make a group of the devices. What a failure has begun is taken back."""
         build_flags(flags, "virStorageBackendLogicalBuildPool")
         made: list[str] = []
+        # What a killed build has left: marked for a group, and in none. Nothing is lost with it.
+        orphans = (await groups()).get("", [])
         try:
             for device in [device.path for device in self.source.devices]:
-                if not flags & OVERWRITE:
+                if not flags & OVERWRITE and device not in orphans:
                     await probing.need_empty(device, MEMBER)
                 made.append(device)
                 await probing.erase(device)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from guesthouse.drivers.storage.backends import tools
+from guesthouse.drivers.storage.backends.disk_layout import parse_label
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
 
 #: Labels of disks that only parted recognizes.
 _PARTED_LABELS: Final = ("dvh", "pc98", "bsd")
-#: Names of labels that parted spells in another way.
-_LABELS: Final = {"msdos": "dos"}
 
 _FOUND, _NOTHING, _AMBIVALENT = 0, 2, 8
 
@@ -37,14 +36,6 @@ def parse_blkid(output: str) -> Signature:
     """What `blkid -p -o export` printed."""
     fields = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     return Signature(fields.get("TYPE"), fields.get("PTTYPE"))
-
-
-def parse_parted_label(output: str) -> str | None:
-    """The label in the output of `parted -m DEVICE print`, or None where there is none that it knows."""
-    lines = output.splitlines()
-    fields = lines[1].rstrip(";").split(":") if len(lines) > 1 else []
-    label = fields[5] if len(fields) > 5 else ""
-    return None if label in ("", "loop", "unknown") else _LABELS.get(label, label)
 
 
 async def look(device: str) -> Signature:
@@ -90,11 +81,11 @@ async def need_content(device: str, wanted: str) -> None:
 
 
 async def _parted(device: str, wanted: str, *, write: bool) -> None:
-    finished = await tools.attempt("parted", "-m", "-s", "--", device, "print")
+    finished = await tools.attempt("parted", "-m", "-s", "--", device, "unit", "B", "print")
     words = finished.output.decode("utf-8", "replace") + finished.error_text
     if not finished.ok and "unrecognised disk label" not in words:
         raise _failed("Error checking for disk label, failed to get disk partition information")
-    found = parse_parted_label(words) if finished.ok else None
+    found = parse_label(words) if finished.ok else None
     if found is None and not write:
         raise _failed("Unrecognized disk label found, requires build")
     if found == wanted and write:

@@ -56,6 +56,7 @@ async def _logical(_spec: str | None, _host: Host) -> list[Source]:
     return [
         new(Source, name=group, format="lvm2", devices=[new(PoolDevice, path=path) for path in devices])
         for group, devices in (await logical.groups()).items()
+        if group
     ]
 
 
