@@ -93,9 +93,8 @@ async def recover(driver: Guests) -> None:
     await driver.in_thread(housing.sweep, driver)
     await plug.sweep(driver)
     await programs.end_strays(driver, kept - {guest.run.where.private for guest in driver.registry if guest.run})
+    await asyncio.to_thread(places.sweep, driver, kept)
     driver.store.sweep_runs(kept)
-    short_names = {path.name.removeprefix("domain-") for path in kept}
-    await asyncio.to_thread(places.sweep, driver.places.guest_lib, short_names)
 
 
 def let_go(driver: Guests) -> None:

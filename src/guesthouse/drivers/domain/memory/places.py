@@ -188,20 +188,34 @@ def remove(driver: Guests, run: Run) -> None:
     """Remove the guest's directories, if it has any, in the background: giving back much memory takes its time."""
     if not _matters(run.live):
         return
-    known = settings(driver.settings.defaults.settings, driver.places.guest_lib)
     short = run.where.private.name.removeprefix("domain-")
-    places = (known.memory_backing_dir, *(f"{mount}/libvirt/qemu" for _size, mount in known.hugetlbfs_mount))
-    driver.farewell(asyncio.to_thread(_remove, [Path(place) / short for place in places]))
+    directories = [place / short for place in _roots(driver)]
+    for directory in directories:
+        with contextlib.suppress(OSError):  # QEMU leaves them empty mostly, and then nothing is left to a killed daemon
+            directory.rmdir()
+    driver.farewell(asyncio.to_thread(_remove, directories))
 
 
-def _remove(directories: list[Path]) -> None:
+def _roots(driver: Guests) -> list[Path]:
+    """Where the directories of guests lie."""
+    known = settings(driver.settings.defaults.settings, driver.places.guest_lib)
+    huge = (f"{mount}/libvirt/qemu" for _size, mount in known.hugetlbfs_mount)
+    return [Path(place) for place in (known.memory_backing_dir, *huge)]
+
+
+def _remove(directories: Iterable[Path]) -> None:
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def sweep(lib: Path, kept: set[str]) -> None:
-    """Remove what starts that were cut off have left in the driver's own directory; `kept` are the runs' short names.
+def sweep(driver: Guests, kept: set[Path]) -> None:
+    """Remove what starts that were cut off have left; `kept` are the private directories of the runs that go on.
 
-    Huge pages are not looked through: other daemons have theirs in the same place.
+    Other daemons have their guests' huge pages in the same place. Ours are those of which the run's own directory is
+    there: that is made before, and has to be removed after this. Blocks as long as giving back memory takes.
     """
-    _remove([place for place in (lib / "ram").glob("[0-9]*-*") if place.name not in kept])
+    lib = driver.places.guest_lib
+    names = {path.name.removeprefix("domain-") for path in kept}
+    _remove(place for place in (lib / "ram").glob("[0-9]*-*") if place.name not in names)
+    ended = [path.name.removeprefix("domain-") for path in lib.glob("domain-*") if path not in kept]
+    _remove(root / short for short in ended for root in _roots(driver))
