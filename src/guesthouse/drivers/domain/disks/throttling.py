@@ -22,7 +22,7 @@ from guesthouse.model.binding import new
 from guesthouse.model.domain.definition import Domain
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.throttling import IoTune, ThrottleGroup, ThrottleGroups
-from guesthouse.qemu.json_value import JsonObject, Sendable, objects, text_of
+from guesthouse.qemu.json_value import Json, JsonObject, Sendable, objects, text_of
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -68,7 +68,15 @@ async def read(guest: Guest, target: str, impact: int) -> list[Param]:
         if disk.empty:
             raise InvalidArgumentError(f"disk '{target}' does not currently have a source assigned", domain=Origin.QEMU)
         values = await _of_qemu(guest.live(), disk)
-    return [(name, TYPES[name], values.get(name) or ("" if name == _GROUP else 0)) for name in NAMES]  # type: ignore[misc]
+    return [_parameter(name, values.get(name)) for name in NAMES]
+
+
+def _parameter(name: str, value: Json) -> Param:
+    """What is told of a limit; one that is not set is 0, and a disk of no group has an empty name of one."""
+    kind = TYPES[name]
+    if kind == STRING:
+        return name, kind, value if isinstance(value, str) else ""
+    return name, kind, value if isinstance(value, int) else 0
 
 
 async def _of_qemu(run: Run, disk: Disk) -> JsonObject:

@@ -6,6 +6,7 @@ Source: QEMU's `qapi/dump.json` and `qapi/migration.json`.
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from typing import Final
 
 from guesthouse.drivers.domain.run import Run
@@ -31,29 +32,29 @@ JOB: Final = "domain core dump"
 _UNLIMITED: Final = 2**63 - 2**20
 
 
-class Producer:
+class Producer(ABC):
     """What makes the stream: QEMU, in one of two ways."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
 
+    @abstractmethod
     async def start(self, descriptor: int) -> None:
         """Begin to write to a descriptor, which QEMU gets a copy of."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def look(self) -> tuple[str, dict[str, int]]:
         """`active`, `completed` or `failed`, and the progress under the names of GET_JOB_STATS."""
-        raise NotImplementedError
 
-    async def cancel(self) -> None:
+    async def cancel(self) -> None:  # noqa: B027 - where there is nothing to ask, nothing is asked
         """Ask QEMU to stop; where it cannot be asked, the end of the pipe stops it."""
 
-    async def settle(self) -> None:
+    async def settle(self) -> None:  # noqa: B027 - most leave nothing behind
         """Afterwards: leave QEMU as it was."""
 
+    @abstractmethod
     def reason(self) -> str:
         """Why it failed."""
-        return f"{JOB} job: unexpectedly failed"
 
 
 class Memory(Producer):
