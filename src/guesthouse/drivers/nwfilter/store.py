@@ -12,6 +12,7 @@ Source: https://libvirt.org/formatnwfilter.html; libvirt 11.3.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import os
 from collections.abc import Iterator
@@ -134,11 +135,16 @@ def _parse(text: str) -> Bound:
     if node is None:
         raise InternalError("filter binding status missing content", domain=Origin.NWFILTER)
     binding = parse_nwfilter_binding(etree.tostring(node, encoding="unicode"))
-    learned = tuple(
-        Learned(str(one.get("address")), float(str(one.get("until", "0")))) for one in root.findall("learned")
-    )
+    learned = tuple(_learned(one) for one in root.findall("learned"))
     guest = root.find("guest")
     return Bound(binding, run=str(guest.get("run", "")) if guest is not None else "", learned=learned)
+
+
+def _learned(node: etree._Element) -> Learned:
+    try:
+        return Learned(str(ipaddress.IPv4Address(str(node.get("address")))), float(str(node.get("until", "0"))))
+    except ValueError as error:
+        raise InternalError(f"a learned address is not usable: {error}", domain=Origin.NWFILTER) from None
 
 
 def _read_all(directory: Path) -> dict[str, str]:
