@@ -141,10 +141,10 @@ def _refused_pulls(r: Recorder, dom: libvirt.virDomain) -> None:
         [
             ("vda", None, 0, REBASE_RELATIVE),
             ("vda", "vda[9]", 0, 0),
-            ("vda", "vdb[2]", 0, 0),
+            ("vda", "vdb[17]", 0, 0),
             ("vda", "nowhere", 0, 0),
             ("vda", "nbd:x", 0, 0),
-            ("vda", "vda[1]", 0, 0),
+            ("vda", "vda[13]", 0, 0),
             ("vda", None, 0, SHALLOW),
             ("vda", None, 0, COPY),
             ("vda", "x", 0, 128),
@@ -164,11 +164,11 @@ def _refused_commits(r: Recorder, dom: libvirt.virDomain) -> None:
         [
             ("vda", None, None, 0, 0),
             ("vdz", None, None, 0, 0),
-            ("vda", None, "vda[2]", 0, COMMIT_ACTIVE),
-            ("vda", None, "vda[4]", 0, 0),
-            ("vda", "vda[2]", "vda[3]", 0, 0),
-            ("vda", "vda[4]", "vda[2]", 0, COMMIT_SHALLOW),
-            ("vda", "vda[4]", None, 0, COMMIT_ACTIVE | COMMIT_SHALLOW),
+            ("vda", None, "vda[20]", 0, COMMIT_ACTIVE),
+            ("vda", None, "vda[22]", 0, 0),
+            ("vda", "vda[20]", "vda[21]", 0, 0),
+            ("vda", "vda[22]", "vda[20]", 0, COMMIT_SHALLOW),
+            ("vda", "vda[22]", None, 0, COMMIT_ACTIVE | COMMIT_SHALLOW),
             ("vda", None, "vda[9]", 0, 0),
             ("vda", None, "no", 0, 0),
             ("vda", "no", None, 0, COMMIT_ACTIVE),
@@ -177,7 +177,7 @@ def _refused_commits(r: Recorder, dom: libvirt.virDomain) -> None:
             ("vda", None, None, 2**44, COMMIT_ACTIVE),
             ("vda", None, None, 0, 32),
             ("sda", None, None, 0, COMMIT_ACTIVE),
-            ("vda", "vda[3]", "vda[2]", 0, COMMIT_RELATIVE),
+            ("vda", "vda[21]", "vda[20]", 0, COMMIT_RELATIVE),
         ],
     )
 
@@ -235,12 +235,12 @@ def _copies(jobs: _Jobs) -> None:
 
 def _pulls(jobs: _Jobs) -> None:
     r, dom, folder = jobs.r, jobs.dom, jobs.r.folder
-    jobs.begin("pull to base", COMPLETED, dom.blockRebase, "vda", "vda[4]", 0, 0)
+    jobs.begin("pull to base", COMPLETED, dom.blockRebase, "vda", "vda[22]", 0, 0)
     jobs.begin("pull", COMPLETED, dom.blockPull, "vda", 0, 0)
     jobs.begin("pull of nothing", COMPLETED, dom.blockPull, "vda", 0, 0)
     jobs.begin("pull given", COMPLETED, dom.blockRebase, "vdc", str(folder / "c1.qcow2"), 0, 0)
     jobs.begin("pull given whole", COMPLETED, dom.blockPull, "vdc", 3, 0)
-    jobs.begin("pull relative", COMPLETED, dom.blockRebase, "vde", "vde[18]", 0, REBASE_RELATIVE)
+    jobs.begin("pull relative", COMPLETED, dom.blockRebase, "vde", "vde[15]", 0, REBASE_RELATIVE)
     r.note("relative name", _backing(folder / "e3.qcow2"))
 
 
