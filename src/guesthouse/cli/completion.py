@@ -131,6 +131,13 @@ def _pools(context: Context) -> list[str]:
     return [pool.name for pool in pools(context.connection)]
 
 
+def _volumes(context: Context) -> list[str]:
+    from guesthouse.client.pools import pools
+    from guesthouse.client.volumes import volumes
+
+    return [volume.name for pool in pools(context.connection, 2) for volume in volumes(pool)]
+
+
 #: What an option may say it completes with, to what asks the daemon for it.
 _OBJECTS: dict[str, Callable[[Context], list[str]]] = {
     "domain": _domains,
@@ -140,6 +147,7 @@ _OBJECTS: dict[str, Callable[[Context], list[str]]] = {
     "nwfilter-binding": _nwfilter_bindings,
     "pool": _pools,
     "secret": _secrets,
+    "volume": _volumes,
 }
 
 

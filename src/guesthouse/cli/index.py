@@ -254,6 +254,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "__complete",
         "completion",
     ),
+    "volume_change": ("vol-delete", "vol-resize", "vol-wipe"),
+    "volume_creation": ("vol-create", "vol-create-as", "vol-create-from", "vol-clone"),
+    "volume_listing": ("vol-list", "vol-info", "vol-dumpxml", "vol-path", "vol-key", "vol-name", "vol-pool"),
+    "volume_transfer": ("vol-upload", "vol-download"),
     "xml_validate": ("xml-validate",),
 }
 

@@ -25,6 +25,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("nodedev", "Node Device"),
     ("secret", "Secret"),
     ("pool", "Storage Pool"),
+    ("volume", "Storage Volume"),
     ("virsh", "Virsh itself"),
     ("guest", "Guest itself"),
 )

@@ -34,6 +34,32 @@ class Stream:
             chunk = data[start : start + STREAM_CHUNK]
             self._connection.send(self._protocol.encode_stream_data(self._serial, chunk))
 
+    def send_hole(self, length: int) -> None:
+        """Send a hole of `length` bytes, on a stream that was opened as sparse."""
+        self._connection.send(self._protocol.encode_stream_hole(self._serial, length))
+
+    def check(self) -> None:
+        """Take in what has come while nothing was awaited. Raises the failure of a stream that was broken off."""
+        self._connection.check()
+        self.received()
+
+    def pieces(self) -> list[bytes | int]:
+        """What comes next: data, and holes by their length; empty at the end."""
+        while not self._waiting and not self.ended:
+            self._connection.pump()
+        found: list[bytes | int] = []
+        while self._waiting and isinstance(self._waiting[0], StreamData | StreamHole):
+            event = self._waiting.pop(0)
+            if isinstance(event, StreamHole):
+                found.append(event.length)
+            elif isinstance(event, StreamData) and event.data:
+                found.append(event.data)
+            else:
+                self.ended = True
+        if not found:
+            self.received()
+        return found
+
     def received(self) -> list[bytes]:
         """The data that has come so far, holes as zeros; `ended` tells whether more can come. Raises its failure."""
         chunks: list[bytes] = []
