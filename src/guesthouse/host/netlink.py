@@ -132,7 +132,12 @@ class Netlink:
 
     def links(self) -> Iterator[tuple[int, dict[int, bytes]]]:
         """Every network device: its index and its attributes."""
-        self._socket.send(self._encode(link_message(GETLINK, [], flags=DUMP), 0))
+        for body in self.dump(link_message(GETLINK, [], flags=DUMP)):
+            yield _LINK.unpack_from(body)[2], decode_attributes(body[_LINK.size :])
+
+    def dump(self, message: Message) -> Iterator[bytes]:
+        """What a message with the flag `DUMP` asks for, one body each: the fixed part of its kind, then attributes."""
+        self._socket.send(self._encode(message, 0))
         serial = self._serial
         while True:
             for kind, answered, body in self._received():
@@ -143,7 +148,7 @@ class Netlink:
                 if kind == _ERROR:
                     number = -struct.unpack_from("=i", body)[0]
                     raise OSError(number, os.strerror(number))
-                yield _LINK.unpack_from(body)[2], decode_attributes(body[_LINK.size :])
+                yield body
 
     def _encode(self, message: Message, flags: int) -> bytes:
         self._serial += 1
