@@ -7,6 +7,7 @@ The functions are libvirt's `virConnect…` and `virNode…` functions under sho
 from __future__ import annotations
 
 from guesthouse.client.domain import STRING_OKAY
+from guesthouse.client.room import all_of
 from guesthouse.rpc.procedures import connect as rpc
 
 TYPE_CHECKING = False
@@ -128,28 +129,22 @@ def cpu_stats(connection: Connection, cpu: int) -> dict[str, int]:
     """Nanoseconds that the host's CPUs (-1) or one of them spent in each kind of work."""
     from guesthouse.rpc.procedures import node
 
-    count = connection.ask(
-        node.NodeGetCpuStatsRet, node.NODE_GET_CPU_STATS, node.NodeGetCpuStatsArgs(cpu, 0, 0)
-    ).nparams
-    if not count:
-        return {}
-    args = node.NodeGetCpuStatsArgs(cpu, count, 0)
-    ret = connection.ask(node.NodeGetCpuStatsRet, node.NODE_GET_CPU_STATS, args)
-    return {stat.field: stat.value for stat in ret.params}
+    def ask(room: int) -> node.NodeGetCpuStatsRet:
+        args = node.NodeGetCpuStatsArgs(cpu, room, 0)
+        return connection.ask(node.NodeGetCpuStatsRet, node.NODE_GET_CPU_STATS, args)
+
+    return {stat.field: stat.value for stat in all_of(ask)}
 
 
 def memory_stats(connection: Connection, cell: int) -> dict[str, int]:
     """The host's memory (-1) or that of one NUMA cell, in KiB."""
     from guesthouse.rpc.procedures import node
 
-    count = connection.ask(
-        node.NodeGetMemoryStatsRet, node.NODE_GET_MEMORY_STATS, node.NodeGetMemoryStatsArgs(0, cell, 0)
-    ).nparams
-    if not count:
-        return {}
-    args = node.NodeGetMemoryStatsArgs(count, cell, 0)
-    ret = connection.ask(node.NodeGetMemoryStatsRet, node.NODE_GET_MEMORY_STATS, args)
-    return {stat.field: stat.value for stat in ret.params}
+    def ask(room: int) -> node.NodeGetMemoryStatsRet:
+        args = node.NodeGetMemoryStatsArgs(room, cell, 0)
+        return connection.ask(node.NodeGetMemoryStatsRet, node.NODE_GET_MEMORY_STATS, args)
+
+    return {stat.field: stat.value for stat in all_of(ask)}
 
 
 def free_memory(connection: Connection) -> int:
@@ -179,9 +174,11 @@ def sev_info(connection: Connection) -> list[TypedParam]:
     """What the host offers of AMD SEV."""
     from guesthouse.rpc.procedures import node
 
-    ret = connection.ask(node.NodeGetSevInfoRet, node.NODE_GET_SEV_INFO, node.NodeGetSevInfoArgs(0, STRING_OKAY))
-    args = node.NodeGetSevInfoArgs(ret.nparams, STRING_OKAY)
-    return connection.ask(node.NodeGetSevInfoRet, node.NODE_GET_SEV_INFO, args).params
+    def ask(room: int) -> node.NodeGetSevInfoRet:
+        args = node.NodeGetSevInfoArgs(room, STRING_OKAY)
+        return connection.ask(node.NodeGetSevInfoRet, node.NODE_GET_SEV_INFO, args)
+
+    return all_of(ask)
 
 
 def free_pages(connection: Connection, sizes: list[int], cell: int) -> list[int]:

@@ -6,6 +6,7 @@ name of a card's device on the host, or its MAC address; `flags` are `virDomainM
 
 from __future__ import annotations
 
+from guesthouse.client.room import all_of
 from guesthouse.rpc.procedures import domain_tuning as rpc
 from guesthouse.rpc.types import PARAM_UINT, TypedParam
 
@@ -18,13 +19,12 @@ _STRING_OKAY = 4
 
 def parameters(found: Domain, device: str, flags: int) -> list[TypedParam]:
     """The limits of a card."""
-    count = _ask(found, device, 0, flags).nparams
-    return _ask(found, device, count, flags).params if count else []
 
+    def ask(room: int) -> rpc.DomainGetInterfaceParametersRet:
+        args = rpc.DomainGetInterfaceParametersArgs(found.handle, device, room, flags | _STRING_OKAY)
+        return found.connection.ask(rpc.DomainGetInterfaceParametersRet, rpc.DOMAIN_GET_INTERFACE_PARAMETERS, args)
 
-def _ask(found: Domain, device: str, count: int, flags: int) -> rpc.DomainGetInterfaceParametersRet:
-    args = rpc.DomainGetInterfaceParametersArgs(found.handle, device, count, flags | _STRING_OKAY)
-    return found.connection.ask(rpc.DomainGetInterfaceParametersRet, rpc.DOMAIN_GET_INTERFACE_PARAMETERS, args)
+    return all_of(ask)
 
 
 def set_parameters(found: Domain, device: str, values: dict[str, int], flags: int) -> None:

@@ -6,6 +6,7 @@ The functions are libvirt's under shorter names (https://libvirt.org/html/libvir
 from __future__ import annotations
 
 from guesthouse.client.domain import STRING_OKAY
+from guesthouse.client.room import all_of
 from guesthouse.rpc.procedures import domain_stats as rpc
 
 TYPE_CHECKING = False
@@ -33,14 +34,12 @@ MEMORY_TAGS = (
 
 def disk(found: Domain, device: str) -> list[TypedParam]:
     """What one disk has done; of all disks together where `device` is empty."""
-    connection = found.connection
-    count = connection.ask(
-        rpc.DomainBlockStatsFlagsRet,
-        rpc.DOMAIN_BLOCK_STATS_FLAGS,
-        rpc.DomainBlockStatsFlagsArgs(found.handle, device, 0, STRING_OKAY),
-    ).nparams
-    args = rpc.DomainBlockStatsFlagsArgs(found.handle, device, count, STRING_OKAY)
-    return connection.ask(rpc.DomainBlockStatsFlagsRet, rpc.DOMAIN_BLOCK_STATS_FLAGS, args).params
+
+    def ask(room: int) -> rpc.DomainBlockStatsFlagsRet:
+        args = rpc.DomainBlockStatsFlagsArgs(found.handle, device, room, STRING_OKAY)
+        return found.connection.ask(rpc.DomainBlockStatsFlagsRet, rpc.DOMAIN_BLOCK_STATS_FLAGS, args)
+
+    return all_of(ask)
 
 
 def disk_size(found: Domain, device: str) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ The functions are libvirt's `virDomain…` under shorter names (https://libvirt.
 
 from __future__ import annotations
 
+from guesthouse.client.room import all_of
 from guesthouse.rpc.procedures import domain_block as block
 from guesthouse.rpc.procedures import domain_cpu as cpu
 from guesthouse.rpc.procedures import domain_tuning as rpc
@@ -28,13 +29,12 @@ def set_memory(domain: Domain, kib: int, flags: int) -> None:
 
 def memory(domain: Domain, flags: int) -> list[TypedParam]:
     """The limits of memory."""
-    many = domain.connection.ask(
-        rpc.DomainGetMemoryParametersRet,
-        rpc.DOMAIN_GET_MEMORY_PARAMETERS,
-        rpc.DomainGetMemoryParametersArgs(domain.handle, 0, flags | STRING_OKAY),
-    ).nparams
-    args = rpc.DomainGetMemoryParametersArgs(domain.handle, many, flags | STRING_OKAY)
-    return domain.connection.ask(rpc.DomainGetMemoryParametersRet, rpc.DOMAIN_GET_MEMORY_PARAMETERS, args).params
+
+    def ask(room: int) -> rpc.DomainGetMemoryParametersRet:
+        args = rpc.DomainGetMemoryParametersArgs(domain.handle, room, flags | STRING_OKAY)
+        return domain.connection.ask(rpc.DomainGetMemoryParametersRet, rpc.DOMAIN_GET_MEMORY_PARAMETERS, args)
+
+    return all_of(ask)
 
 
 def set_memory_limits(domain: Domain, params: list[TypedParam], flags: int) -> None:
@@ -45,13 +45,12 @@ def set_memory_limits(domain: Domain, params: list[TypedParam], flags: int) -> N
 
 def numa(domain: Domain, flags: int) -> list[TypedParam]:
     """Where memory comes from."""
-    many = domain.connection.ask(
-        rpc.DomainGetNumaParametersRet,
-        rpc.DOMAIN_GET_NUMA_PARAMETERS,
-        rpc.DomainGetNumaParametersArgs(domain.handle, 0, flags | STRING_OKAY),
-    ).nparams
-    args = rpc.DomainGetNumaParametersArgs(domain.handle, many, flags | STRING_OKAY)
-    return domain.connection.ask(rpc.DomainGetNumaParametersRet, rpc.DOMAIN_GET_NUMA_PARAMETERS, args).params
+
+    def ask(room: int) -> rpc.DomainGetNumaParametersRet:
+        args = rpc.DomainGetNumaParametersArgs(domain.handle, room, flags | STRING_OKAY)
+        return domain.connection.ask(rpc.DomainGetNumaParametersRet, rpc.DOMAIN_GET_NUMA_PARAMETERS, args)
+
+    return all_of(ask)
 
 
 def set_numa(domain: Domain, params: list[TypedParam], flags: int) -> None:
@@ -62,13 +61,12 @@ def set_numa(domain: Domain, params: list[TypedParam], flags: int) -> None:
 
 def blkio(domain: Domain, flags: int) -> list[TypedParam]:
     """The share of the host's disks."""
-    many = domain.connection.ask(
-        block.DomainGetBlkioParametersRet,
-        block.DOMAIN_GET_BLKIO_PARAMETERS,
-        block.DomainGetBlkioParametersArgs(domain.handle, 0, flags | STRING_OKAY),
-    ).nparams
-    args = block.DomainGetBlkioParametersArgs(domain.handle, many, flags | STRING_OKAY)
-    return domain.connection.ask(block.DomainGetBlkioParametersRet, block.DOMAIN_GET_BLKIO_PARAMETERS, args).params
+
+    def ask(room: int) -> block.DomainGetBlkioParametersRet:
+        args = block.DomainGetBlkioParametersArgs(domain.handle, room, flags | STRING_OKAY)
+        return domain.connection.ask(block.DomainGetBlkioParametersRet, block.DOMAIN_GET_BLKIO_PARAMETERS, args)
+
+    return all_of(ask)
 
 
 def set_blkio(domain: Domain, params: list[TypedParam], flags: int) -> None:
@@ -79,13 +77,12 @@ def set_blkio(domain: Domain, params: list[TypedParam], flags: int) -> None:
 
 def throttling(domain: Domain, disk: str, flags: int) -> list[TypedParam]:
     """The limits of one disk."""
-    many = domain.connection.ask(
-        block.DomainGetBlockIoTuneRet,
-        block.DOMAIN_GET_BLOCK_IO_TUNE,
-        block.DomainGetBlockIoTuneArgs(domain.handle, None, 0, flags | STRING_OKAY),
-    ).nparams
-    args = block.DomainGetBlockIoTuneArgs(domain.handle, disk, many, flags | STRING_OKAY)
-    return domain.connection.ask(block.DomainGetBlockIoTuneRet, block.DOMAIN_GET_BLOCK_IO_TUNE, args).params
+
+    def ask(room: int) -> block.DomainGetBlockIoTuneRet:
+        args = block.DomainGetBlockIoTuneArgs(domain.handle, disk if room else None, room, flags | STRING_OKAY)
+        return domain.connection.ask(block.DomainGetBlockIoTuneRet, block.DOMAIN_GET_BLOCK_IO_TUNE, args)
+
+    return all_of(ask)
 
 
 def set_throttling(domain: Domain, disk: str, params: list[TypedParam], flags: int) -> None:
