@@ -95,7 +95,7 @@ class AsyncConnection(asyncio.Protocol):
         except TimeoutError:
             connection.drop()
             raise ClosedError(f"the daemon did not answer in {OPEN_TIMEOUT:.0f} s") from None
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the connection is ours to close
             connection.drop()
             raise
         return connection
@@ -156,7 +156,7 @@ class AsyncConnection(asyncio.Protocol):
         self._streams[serial] = asyncio.Queue()
         try:
             return await future, AsyncStream(self, serial)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: nobody reads the stream
             self._streams.pop(serial, None)
             raise
         finally:

@@ -105,7 +105,7 @@ class Connection:
         connection = cls(UnixTransport.connect(where, surroundings.daemon), keepalive=keepalive, trace=trace)
         try:
             connection._greet(uri.open_name if uri else "", readonly=readonly)
-        except BaseException:
+        except BaseException:  # also for Ctrl+C: the daemon need not wait for us
             connection.drop()
             raise
         connection._uri = uri.text if uri else ""

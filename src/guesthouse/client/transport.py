@@ -116,7 +116,7 @@ def _connected(path: str) -> _socket.socket:
     try:
         socket.settimeout(CONNECT_TIMEOUT)
         socket.connect(path)
-    except BaseException:
+    except BaseException:  # also for Ctrl+C: the socket is ours to close
         socket.close()
         raise
     return socket

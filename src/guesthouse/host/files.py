@@ -63,7 +63,7 @@ def write_atomic(path: str | Path, data: bytes, mode: int = 0o600, *, durable: b
                 _publish(descriptor, temporary, name, directory, durable=durable)
             finally:
                 os.close(descriptor)
-        except BaseException:
+        except BaseException:  # also for Ctrl+C: the temporary file must not stay
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=directory)
             raise
@@ -198,7 +198,7 @@ class FileLock:
             holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(self._descriptor)
             raise LockedError(f"'{path}' is locked by process {holder}", hint="stop that process first") from None
-        except BaseException:
+        except BaseException:  # also for Ctrl+C: the lock must not stay
             os.close(self._descriptor)
             raise
 

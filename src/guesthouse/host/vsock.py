@@ -37,7 +37,7 @@ def claim(cid: int | None, device: Path = DEVICE) -> tuple[int, int]:
         ) from error
     try:
         return _claim_on(descriptor, cid), descriptor
-    except BaseException:
+    except Exception:
         os.close(descriptor)
         raise
 

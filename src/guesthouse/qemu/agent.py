@@ -105,7 +105,7 @@ class Agent:
         try:
             connect_unix(connection, path)
             return cls(connection, on_closed)
-        except BaseException:
+        except Exception:
             connection.close()
             raise
 
@@ -224,7 +224,7 @@ class Agent:
         except TimeoutError:
             self._synchronised = False
             raise late() from None
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: its answer is still to come
             self._synchronised = False
             raise
         finally:

@@ -125,7 +125,7 @@ async def create_nvram(
         finally:
             os.close(descriptor)
         await asyncio.to_thread(os.rename, temporary, path)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: half a file must not stay
         await asyncio.shield(asyncio.to_thread(temporary.unlink, missing_ok=True))
         raise
 

@@ -111,7 +111,7 @@ async def _greet(
         if on_spawned is not None:
             on_spawned(process)
         await monitor.negotiate(deadline)
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: no QEMU may stay that nobody knows
         monitor.close()
         process.signal(signal.SIGKILL)
         remove(monitor_path)
@@ -139,7 +139,7 @@ def listen(path: Path) -> socket.socket:
         with directory_descriptor(path.parent) as directory:
             listener.bind(f"/proc/self/fd/{directory}/{path.name}")
         listener.listen(1)
-    except BaseException:
+    except Exception:
         listener.close()
         raise
     return listener

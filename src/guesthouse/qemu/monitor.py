@@ -145,7 +145,7 @@ class Monitor:
         monitor = cls.attach(path, on_event, on_closed)
         try:
             await monitor.negotiate(deadline)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the connection is ours to close
             monitor.close()
             raise
         return monitor
@@ -164,7 +164,7 @@ class Monitor:
         try:
             connect_unix(connection, path)
             return cls(connection, on_event, on_closed)
-        except BaseException:
+        except Exception:
             connection.close()
             raise
 

@@ -102,7 +102,7 @@ def listen(plans: list[Plan], backlog: int) -> list[Listener]:
     try:
         for wanted in plans:
             made.append(_listen(wanted, backlog))  # noqa: PERF401 - those made before a failure are closed
-    except BaseException:
+    except Exception:
         close_all(made)
         raise
     return made
@@ -152,7 +152,7 @@ def _bind(wanted: Plan, backlog: int) -> Listener:
         if wanted.group >= 0:
             os.chown(wanted.path, -1, wanted.group, follow_symlinks=False)
         made.listen(backlog)
-    except BaseException:
+    except Exception:
         made.close()
         raise
     return listener

@@ -68,7 +68,7 @@ class PlaceLock:
             for path in self._paths:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._held.append((path, _acquire(path)))
-        except BaseException:
+        except Exception:
             self.release()
             raise
 
@@ -96,7 +96,7 @@ def _acquire(path: Path) -> int:
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
                 return descriptor
-        except BaseException:
+        except Exception:
             os.close(descriptor)
             raise
         os.close(descriptor)

@@ -116,7 +116,7 @@ class Job:
         try:
             async with asyncio.timeout(deadline):
                 await turn
-        except BaseException as error:
+        except BaseException as error:  # also where nobody waits any more: their turn must not come
             if turn.done() and not turn.cancelled():
                 self._pass_on()  # the seat came in the very turn in which we gave up
             elif turn in self._queue:

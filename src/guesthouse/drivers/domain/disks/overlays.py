@@ -64,7 +64,7 @@ async def make(guest_name: str, disk: Disk, note: Callable[[], None]) -> None:
     note()
     try:
         await _create(overlay, path, format_)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: half an image must not stay
         await asyncio.shield(_remove([overlay]))
         raise
 

@@ -90,7 +90,7 @@ async def dump(driver: Guests, guest: Guest, target: Path, wish: Wish) -> None:
                 await run.talk().execute("stop")
                 power.change(driver, guest, run, Cause.DUMP)
             await write(run, target, wish, work)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the guest must run again
             await asyncio.shield(_go_on(driver, guest, run, running))
             raise
         await _finish(driver, guest, run, wish, running=running)
@@ -156,7 +156,7 @@ async def write(run: Run, target: Path, wish: Wish, work: Work) -> None:
             os.close(descriptor)
         await _watch(producer, work, sink)
         await sink.finish(_FLUSH_DEADLINE)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: QEMU is to stop, and its file to go
         await asyncio.shield(_give_up(producer, sink))
         raise
     finally:
@@ -179,7 +179,7 @@ async def _write_seekable(run: Run, target: Path, wish: Wish, work: Work) -> Non
         await _watch(producer, work, None)
         await asyncio.to_thread(os.fsync, descriptor)
         await asyncio.to_thread(os.rename, temporary, target)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: half a dump must not stay
         with contextlib.suppress(OSError):
             await asyncio.to_thread(os.unlink, temporary)
         raise

@@ -65,7 +65,7 @@ async def prepare(driver: Guests, run: Run, program: HelperProgram, step: Prepar
             raise OperationFailedError(
                 f"Could not run '{argv[0]}'. exitstatus: {finished.exit.code}; {said[-_LAST_WORDS:]}"
             )
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: what is half prepared would be taken for prepared
         if directory is not None:
             await driver.in_thread(shutil.rmtree, directory, ignore_errors=True)
         raise

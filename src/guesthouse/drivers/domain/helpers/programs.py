@@ -87,7 +87,7 @@ async def start_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx:
                 continue  # several devices share it
             await start(driver, guest, run, program)
             begun.append(program.name)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: nothing runs on without its device
         for name in begun:
             end(driver, guest, run, name)
         assigning.give_back(driver, [device])
@@ -118,7 +118,7 @@ async def start(driver: Guests, guest: Guest, run: Run, program: HelperProgram) 
     helper = Helper(program, process, path)
     try:
         await _until_ready(helper)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: no status file knows it
         helper_traces.kill_group(process)
         process.watch(Process.close)
         raise

@@ -65,7 +65,7 @@ async def carry_out(driver: Guests, guest: Guest, run: Run, plugged: Plugged, de
     try:
         await _prepare_all(driver, guest, run, plugged.added, ctx)
         await _plug_all(driver, guest, run, plugged.added, ctx)
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: see `settling.failed`
         settling.failed(driver, guest, run, error)
         raise
     run.change = Change(definition=definition) if definition else None
@@ -128,7 +128,7 @@ async def _plug_all(driver: Guests, guest: Guest, run: Run, added: Sequence[Devi
             host.given(run)
     except (MonitorTimeout, asyncio.CancelledError):
         raise  # see `settling.failed`
-    except BaseException:
+    except Exception:
         there = await _still_there(run, added)
         for device in added:
             if device in there:
@@ -169,7 +169,7 @@ async def _finish(driver: Guests, guest: Guest, run: Run, added: Sequence[Device
                 await _learn_line(driver, guest, run, device)
             elif isinstance(device, MemoryDevice):
                 await memory.learn(run)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: it cannot be what it was to be
         for device in reversed(added):
             await release.take_back(driver, guest, run, device, ctx)
         raise

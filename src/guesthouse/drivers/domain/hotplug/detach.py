@@ -67,7 +67,7 @@ async def carry_out(
     try:
         statusfile.write(driver, guest, run)
         gone = await _let_go(driver, guest, run, device, wait=wait)
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: see `settling.failed`
         settling.failed(driver, guest, run, error)
         raise
     run.change = Change(definition=definition) if definition else None

@@ -26,7 +26,7 @@ async def plug(driver: Guests, guest: Guest, run: Run, device: Device, ctx: Devi
         await network_plug.plug_in(driver, run, device)
     try:
         await programs.start_for(driver, guest, run, device, ctx)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: nothing may stay of a card that is not there
         given(run)
         if isinstance(device, Interface):
             await network_plug.unplug(driver, run, device)

@@ -67,7 +67,7 @@ async def change(driver: Guests, guest: Guest, run: Run, wanted: Disk, definitio
         await host.plug(driver, guest, run, loaded, ctx)
         with descriptors.kept(driver, run, [loaded], drives.nodes(loaded, ctx)) as made:
             await _swap(run, drive, loaded, made, ctx, force=force)
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: see `settling.failed`
         settling.failed(driver, guest, run, error)
         if not isinstance(error, MonitorTimeout):
             await host.unplug(driver, guest, run, loaded, ctx)
@@ -95,7 +95,7 @@ async def _swap(
         await _close_tray(run, drive)
     except MonitorTimeout:
         raise  # see `settling.failed`
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the guest has the disc that it had
         await asyncio.shield(_put_back(run, drive, ctx, made))
         raise
     await wiring.unmake(run, drives.nodes(drive, ctx))

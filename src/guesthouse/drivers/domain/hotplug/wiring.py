@@ -52,7 +52,7 @@ async def make(run: Run, wanted: Sequence[QemuObject]) -> None:
             await run.talk().execute(command.name, command.arguments, fd=_descriptor(item))
     except MonitorTimeout:
         raise  # nobody knows what is made: `settling` looks when QEMU answers again
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: QEMU must not keep a part of it
         await asyncio.shield(unmake(run, made))
         if isinstance(error, QmpError) and (known := refusal.explained(error.desc)) is not None:
             raise known from error

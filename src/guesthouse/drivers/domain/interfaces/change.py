@@ -175,7 +175,7 @@ async def _change_filter(
         former, old.filter = old.filter, filterref
         try:
             await filtering.bind(driver, run, old)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the card has the filter that it had
             old.filter = former
             raise
 

@@ -62,7 +62,7 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
             await driver.in_thread(open_device, run, interface, end, _mark(driver, run), wiring)
         await filtering.bind(driver, run, interface)
         await _furnish(run, interface, end)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: nothing may stay of a card that is not there
         made = bool(wiring.taps)
         wiring.close()
         await _dismantle(driver, run, interface, made=made)
@@ -225,7 +225,7 @@ async def _acquire(driver: Guests, run: Run, interface: Interface) -> NetworkPor
 async def _take(driver: Guests, run: Run, interface: Interface) -> None:
     try:
         await assigning.take(driver, run, interface)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the place is somebody else's to have
         await _give_back_place(driver, run, interface)
         raise
     run.plugged.add(interface.name)

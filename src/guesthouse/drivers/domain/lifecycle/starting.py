@@ -92,7 +92,7 @@ async def start(driver: Guests, guest: Guest, definition: Domain, flags: int = 0
         await _greet(driver, run, context, paused=bool(flags & PAUSED))
         _still_wanted(run)
         _settle(driver, guest, run, flags, caller)
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: a start that is cut off is undone
         died = programs.explain(run)
         await _undo(driver, guest, run)
         if isinstance(error, LaunchError):

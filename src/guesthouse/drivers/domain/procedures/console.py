@@ -30,7 +30,7 @@ def _open_channel(driver: Guests, caller: Caller, args: rpc.DomainOpenChannelArg
 def _begin(caller: Caller, session: console.Session) -> None:
     try:
         session.begin(caller.open_stream(session))
-    except BaseException:
+    except Exception:
         session.abort()
         raise
 

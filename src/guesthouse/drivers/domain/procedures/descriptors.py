@@ -23,7 +23,7 @@ def _associate(driver: Guests, caller: Caller, args: rpc.DomainFdAssociateArgs) 
     try:
         flags.check(args.flags, _KNOWN, "qemuDomainFDAssociate")
         disk_descriptors.associate(driver, find(driver, args.dom), caller, args.name, descriptors, args.flags)
-    except BaseException:
+    except Exception:
         for descriptor in descriptors:
             os.close(descriptor)
         raise

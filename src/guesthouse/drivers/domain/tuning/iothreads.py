@@ -88,7 +88,7 @@ async def _plug(run: Run, number: int) -> None:
         run.live.iothread_ids = run.live.iothread_ids or new(model.IothreadIds)  # so that QEMU is asked for them
         tid = (await threads.threads(run)).iothreads[number]
         await DISK.run(threads.place_iothread, await threads.ready(run), run, number, tid)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: QEMU has a thread that nobody knows
         with contextlib.suppress(LibvirtError):
             await run.talk().execute("object-del", {"id": name})
         raise

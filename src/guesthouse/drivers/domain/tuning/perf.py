@@ -47,7 +47,7 @@ def _apply(run: Run, wanted: dict[str, bool]) -> None:
         for name, on in wanted.items():
             if on and name not in run.counters:
                 opened[name] = host.open_counter(name, run.pid)
-    except BaseException:
+    except Exception:
         for descriptor in opened.values():
             os.close(descriptor)
         raise

@@ -111,7 +111,7 @@ def _apply(group: Group | None, part: str, tids: list[int], cpus: frozenset[int]
             if os.path.exists(f"/proc/{tid}"):
                 before[tid] = os.sched_getaffinity(tid)
                 scheduling.set_affinity(tid, cpus)
-    except BaseException:
+    except Exception:
         if made is not None and grouped and former:
             limits.set_cpus(made, former)
         for tid, places in before.items():
