@@ -1,4 +1,4 @@
-"""The files of filters and bindings: what is written is read back, what libvirt wrote too, and nonsense does no harm."""
+"""The files of filters and bindings: what is written is read back, what libvirt wrote too, and no nonsense harms."""
 
 from __future__ import annotations
 

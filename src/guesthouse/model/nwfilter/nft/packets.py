@@ -2,8 +2,8 @@
 
 A rule that accepts describes the packets that begin a connection: `out` those from the guest, `in` those to it. The
 answers of such connections are let through by a rule for the opposite direction, which the same rule makes. With
-`state` a rule is about packets of these states alone, and about its own direction. `inout` is without state, and
-describes packets as they come to the guest.
+`state` a rule is about packets of these states alone (`NONE`: of any), and about its own direction. `inout` is without
+state, and describes packets as they come to the guest.
 
 Source: https://libvirt.org/formatnwfilter.html#advanced-filter-configuration-topics; nft(8), "CONNTRACK EXPRESSIONS".
 """
@@ -49,8 +49,7 @@ def matched(
     given = {**match, **unmatch}
     opposite = rule.direction == ("out" if incoming else "in")
     swapped = rule.direction == "out" if incoming else rule.direction != "out"
-    state = given.get("state") if rule.stateful else _NO_STATE
-    if opposite and ("type" in given or state not in (None, _NO_STATE)):
+    if opposite and ("type" in given or (rule.stateful and "state" in given)):
         return None
     if swapped and "connlimit-above" in given:
         return None
@@ -58,7 +57,7 @@ def matched(
     terms = _terms(rule.protocol or "", match, unmatch, swapped=swapped)
     if swapped and "srcmacaddr" in given and not terms:
         return None
-    tracking = _tracking(rule, unmatch, state, opposite=opposite, given=given)
+    tracking = _tracking(rule, match, unmatch, opposite=opposite) if rule.stateful else []
     terms = [*_head(rule.protocol or ""), *terms, *tracking]
     if "connlimit-above" in given:
         terms.append(_limit(rule.protocol or "", given["connlimit-above"], "connlimit-above" in unmatch, new_set))
@@ -84,13 +83,12 @@ def _is_ipv6(protocol: str) -> bool:
     return protocol.endswith(_OVER_IPV6) or protocol == "icmpv6"
 
 
-def _tracking(
-    rule: Rule, unmatch: Mapping[str, str], state: str | None, *, opposite: bool, given: Mapping[str, str]
-) -> list[str]:
-    if state == _NO_STATE:
+def _tracking(rule: Rule, match: Mapping[str, str], unmatch: Mapping[str, str], *, opposite: bool) -> list[str]:
+    given = {**match, **unmatch}
+    if given.get("state") == _NO_STATE:
         return []
-    if state is not None:
-        words = state.lower()
+    if "state" in given:
+        words = given["state"].lower()
         return [f"ct state != {{ {words} }}" if "state" in unmatch else f"ct state {words}"]
     if rule.action != "accept" or rule.direction == "inout" or "connlimit-above" in given:
         return []
