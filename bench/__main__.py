@@ -46,6 +46,8 @@ MEASURES = (
     Measure("start_many", "20 starts at once", 20, 3, "ms", 0.4),
     Measure("destroy_many", "20 destroyed at once", 20, 3, "ms"),
     Measure("frozen", "statistics, one guest frozen", 1, 1, "ms"),
+    Measure("refresh_new", "refresh of 2,000 new volumes", 2000, 5, "ms", 1.0),
+    Measure("refresh_same", "refresh of 2,000 unchanged", 2000, 3, "ms", 0.2),
 )
 FACTORS = {"us": 1e6, "ms": 1e3, "KiB": 1.0}
 Samples = dict[str, list[float]]
@@ -176,6 +178,7 @@ def main() -> None:
                 measure_restarts(hosts, results)
         finally:
             for worker in workers.values():
+                worker.run("refresh_end", 0)
                 worker.close()
             for host in hosts:
                 host.stop()

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import libvirt
 from full_guest import full_guest  # type: ignore[import-not-found] # a neighbour of this program, not of a package
+from pool_work import PoolWork  # type: ignore[import-not-found] # the same
 
 URI, KERNEL, INITRD, TAG = sys.argv[1:5]
 libvirt.registerErrorHandler(lambda _context, _error: None, None)
@@ -49,10 +50,11 @@ def guest_xml(name: str) -> str:
 </domain>"""
 
 
-class Work:
+class Work(PoolWork):  # type: ignore[misc] # it is not found by the type checker
     """The measures; each returns seconds a call."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.connection = libvirt.open(URI)
         self.domain: libvirt.virDomain | None = None
         self.starts: list[float] = []
