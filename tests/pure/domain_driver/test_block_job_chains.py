@@ -45,8 +45,8 @@ def _names(disk: Disk) -> list[str]:
     return [Path(image.source.path or "").name for image in disk.layers()]
 
 
-def _job(kind: Kind, base: str = "", top: str = "", **more: bool) -> BlockJob:
-    return BlockJob("job", kind, "vda", base=base, top=top, **more)
+def _job(kind: Kind, base: str = "", top: str = "", *, inherits: bool = False) -> BlockJob:
+    return BlockJob("job", kind, "vda", base=base, top=top, inherits=inherits)
 
 
 def _after(job: BlockJob, disk: Disk, *, switched: bool = False) -> tuple[list[str], list[str], Disk]:
