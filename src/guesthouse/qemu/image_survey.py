@@ -22,7 +22,9 @@ import struct
 import sys
 
 HEADER_SIZE = 65536
+SHORT_SIZE = 4096
 ISO_OFFSET = 32769
+ISO_MARK = b"CD001"
 SECTOR = 512
 
 #: Format, offset of its mark, the mark, and how its capacity stands there: (struct format, offset, factor).
@@ -37,7 +39,7 @@ MARKS: tuple[tuple[str, int, bytes, tuple[str, int, int] | None], ...] = (
     ("vpc", 0, b"conectix", (">Q", 48, 1)),
     ("luks", 0, b"LUKS\xba\xbe\x00\x01", None),
     ("bochs", 0, b"Bochs Virtual HD Image\x00", None),
-    ("iso", ISO_OFFSET, b"CD001", None),
+    ("iso", ISO_OFFSET, ISO_MARK, None),
 )
 
 #: Header extensions of qcow2: the end, and the format of the backing image.
@@ -76,6 +78,19 @@ def identify(header: bytes) -> dict[str, object]:
                 found["payload"] = field(">I", header, 104) * SECTOR
             return found
     return {"format": "raw"}
+
+
+def beginning(descriptor: int) -> bytes:
+    """As much of an image's beginning as tells all about it: a little of most, for they are many."""
+    header = os.pread(descriptor, SHORT_SIZE, 0)
+    if len(header) < SHORT_SIZE:
+        return header
+    kind = identify(header)["format"]
+    if kind == "raw":
+        return os.pread(descriptor, HEADER_SIZE, 0) if os.pread(descriptor, 5, ISO_OFFSET) == ISO_MARK else header
+    if kind == "qcow2" and field(">Q", header, 8) + field(">I", header, 16) <= SHORT_SIZE:
+        return header
+    return os.pread(descriptor, HEADER_SIZE, 0)
 
 
 def qcow2_details(header: bytes) -> dict[str, object]:

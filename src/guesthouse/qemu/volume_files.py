@@ -14,8 +14,9 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 
-from guesthouse.qemu.image_survey import HEADER_SIZE, identify, local, other_backing
+from guesthouse.qemu.image_survey import HEADER_SIZE, beginning, identify, local, other_backing
 
 #: A temporary name of `guesthouse.host.files`: pid and start time of the writer.
 TEMPORARY = re.compile(r"\.guesthouse-([0-9]{1,10})-([0-9]{1,20})-[0-9a-f]{16}\.tmp", re.ASCII)
@@ -83,7 +84,7 @@ def content(path: str, descriptor: int, facts: os.stat_result) -> dict[str, obje
     else:
         size = facts.st_size
         found = {"kind": "file", "physical": size, "allocation": facts.st_blocks * 512}
-    header = os.pread(descriptor, HEADER_SIZE, 0)
+    header = beginning(descriptor)
     read = identify(header)
     name = str(read["format"])
     capacity = read.get("capacity") or size
@@ -163,15 +164,15 @@ def survey(path: str, *, fresh: bool) -> tuple[dict[str, object], list[str], lis
         os.close(directory)
 
 
-def batches(path: str, names: list[str]) -> list[list[dict[str, object]]]:
-    """What stands under these names, in batches that are small enough for one message."""
+def batches(path: str, names: list[str]) -> Iterator[list[dict[str, object]]]:
+    """What stands under these names, in batches that are small enough for one message, each as soon as it is known."""
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        found = [look_at(path, directory, name) for name in names]
+        for start in range(0, len(names), BATCH):
+            found = (look_at(path, directory, name) for name in names[start : start + BATCH])
+            yield [entry for entry in found if entry is not None]
     finally:
         os.close(directory)
-    known = [entry for entry in found if entry is not None]
-    return [known[start : start + BATCH] for start in range(0, len(known), BATCH)]
 
 
 def sweep(directory: int, name: str) -> bool:

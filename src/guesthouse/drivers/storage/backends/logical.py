@@ -182,13 +182,13 @@ class LogicalVolumes(BlockVolumes):
         encrypted = order.wanted.target is not None and order.wanted.target.encryption is not None
         length = -(-(capacity + (LUKS_HEADER if encrypted else 0)) // 1024)
         words = ["--yes", "--name", order.wanted.name]
+        taken = -(-(allocation or 1) // 1024)
+        if (backing := order.wanted.backing) is not None:
+            # A snapshot is as large as what it is of; its own size is that of what can be changed in it.
+            return [*words, "-L", f"{taken}K", "-s", "--", backing.path]
         if capacity == allocation:
-            words += ["-L", f"{length}K"]
-        else:
-            taken = -(-(allocation or 1) // 1024)
-            words += ["-L", f"{taken}K", "--type", "snapshot", "--virtualsize", f"{length}K"]
-        backing = order.wanted.backing
-        return [*words, "-s", "--", backing.path] if backing is not None else [*words, "--", self._group]
+            return [*words, "-L", f"{length}K", "--", self._group]
+        return [*words, "-L", f"{taken}K", "--type", "snapshot", "--virtualsize", f"{length}K", "--", self._group]
 
     async def discard(self, name: str) -> None:
         """Remove what was half made under this name."""

@@ -6,6 +6,7 @@ replaced. A hidden name says who made it: the next survey removes those of a dae
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ from guesthouse.qemu.volume_agent import SURVEY_DEADLINE, StorageError
 
 _MODE = 0o600
 _SECTOR = 512
+#: How many volumes are taken up in one turn of the event loop.
+_AT_ONCE = 500
 
 
 class FileVolumes(LocalVolumes):
@@ -79,7 +82,9 @@ class FileVolumes(LocalVolumes):
         read = {text_of(item, "name"): item for item in parts}
         changed = {str(name) for name in as_list(found["changed"], "the changed")}
         volumes: dict[str, VolumeFacts] = {}
-        for name in (str(one) for one in as_list(found["names"], "the names")):
+        for number, name in enumerate(str(one) for one in as_list(found["names"], "the names")):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)  # others are served between the parts of a big directory
             if name in read:
                 volumes[name] = reading.volume(self.directory, read[name])
             elif name not in changed:
