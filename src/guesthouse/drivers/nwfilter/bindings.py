@@ -52,7 +52,7 @@ async def put(driver: FilterDriver, bound: Bound) -> Bound:
 
     Raises what `planning.plan` and `Kernel.change` raise, and `FilterFileError`.
     """
-    made = plan(bound, driver.filters.get)
+    made = await _planned(driver, bound)
     before = driver.kernel.chains(bound.device)
     watcher = _watcher(driver, bound, made)
     try:
@@ -69,6 +69,11 @@ async def put(driver: FilterDriver, bound: Bound) -> Bound:
     known = driver.bindings.get(bound.device)
     keep(driver, bound, watcher, known)
     return bound
+
+
+async def _planned(driver: FilterDriver, bound: Bound) -> Plan:
+    """What a binding comes to: trees of filters can be large. Raises what `plan` raises."""
+    return await driver.in_thread(plan, bound, driver.filters.get)
 
 
 def keep(driver: FilterDriver, bound: Bound, watcher: Watcher | None, known: Bound | None) -> None:
@@ -103,7 +108,7 @@ async def remove(driver: FilterDriver, bound: Bound) -> None:
 
 async def replan(driver: FilterDriver, every: Iterable[Bound]) -> None:
     """Make the chains of these anew, all or none, with the filters that there are now; `driver.changes` is held."""
-    plans = [(bound, plan(bound, driver.filters.get)) for bound in every]
+    plans = [(bound, await _planned(driver, bound)) for bound in every]
     watchers = []
     try:
         watchers += [_watcher(driver, bound, made) for bound, made in plans]
@@ -175,7 +180,7 @@ async def take_up(driver: FilterDriver, found: list[Bound], gone: list[Bound]) -
     chains = []
     for bound in found:
         try:
-            made = plan(bound, driver.filters.get)
+            made = await _planned(driver, bound)
             keep(driver, bound, _watcher(driver, bound, made), None)
             chains.append(made.chains)
         except LibvirtError as error:

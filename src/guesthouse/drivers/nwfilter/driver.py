@@ -52,11 +52,11 @@ class FilterDriver:
             self.begin(bindings.forget_old(self))
 
     async def reload(self) -> None:
-        """Take up definitions that have come to disk since."""
+        """Take up definitions that have come to disk since, on all devices that have them."""
         from guesthouse.drivers.nwfilter import filters
 
         if self.privileged:
-            await filters.load(self)
+            await filters.reload(self)
 
     async def stop(self) -> None:
         """Rules outlive the daemon; nobody listens for addresses meanwhile."""

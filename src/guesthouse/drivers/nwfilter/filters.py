@@ -93,6 +93,16 @@ async def load(driver: FilterDriver) -> None:
             log.error("the network filters of running guests are as they were left: %s", error.message)
 
 
+async def reload(driver: FilterDriver) -> None:
+    """As `load`; devices follow what has changed on disk. What cannot be applied is logged, and changes no device."""
+    await load(driver)
+    async with driver.changes:
+        try:
+            await bindings.replan(driver, list(driver.bindings))
+        except LibvirtError as error:
+            log.error("devices keep the network filters that they have: %s", error.message)
+
+
 async def _take_definition(driver: FilterDriver, name: str, text: str) -> None:
     try:
         definition = parse_nwfilter(text)
