@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guesthouse.drivers.nwfilter.kernel import check
 from guesthouse.drivers.nwfilter.shipped import SHIPPED
 from guesthouse.errors import LibvirtError
 from guesthouse.model.nwfilter.filter import Filter, format_nwfilter, parse_nwfilter
@@ -104,6 +105,22 @@ def test_transactions(tracking: Tracking) -> None:
         )
     )
     compare(FOLDER / f"transactions-{tracking.value}.nft", text)
+
+
+def test_what_a_kernel_cannot_do() -> None:
+    both = one_rule("<rule action='reject' direction='inout'><tcp/></rule>")
+    assert both.packets["packets-in/vnet0"] == ["meta protocol ip meta l4proto 6 reject"]
+    check(both, Tracking.INET)
+    for tracking in (Tracking.BRIDGE, Tracking.NONE):
+        with pytest.raises(LibvirtError, match="action 'reject' for packets to a guest cannot be had"):
+            check(both, tracking)
+    check(one_rule("<rule action='reject' direction='out'><tcp/></rule>"), Tracking.BRIDGE)
+    check(one_rule("<rule action='accept' direction='inout'><tcp/></rule>"), Tracking.NONE)
+    for rule in ("<rule action='accept' direction='in'><tcp/></rule>",
+                 "<rule action='drop' direction='out'><tcp connlimit-above='3'/></rule>"):  # fmt: skip
+        check(one_rule(rule), Tracking.BRIDGE)
+        with pytest.raises(LibvirtError, match="rules with the state of connections cannot be had"):
+            check(one_rule(rule), Tracking.NONE)
 
 
 def test_no_text_of_a_document_is_an_order() -> None:

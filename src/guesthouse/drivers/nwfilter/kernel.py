@@ -51,7 +51,7 @@ class Kernel:
         writer = await self._ready()
         wanted: dict[str, Installed] = {}
         for chains in devices:
-            self._check(chains, writer.tracking)
+            check(chains, writer.tracking)
             wanted[chains.device] = Installed(chains, len(wanted) + 1)
         await nft.apply(writer.rebuilt(wanted.values()))
         self._installed = wanted
@@ -68,7 +68,7 @@ class Kernel:
         new = []
         for name, chains in devices.items():
             if chains is not None:
-                self._check(chains, writer.tracking)
+                check(chains, writer.tracking)
                 known = self._installed.get(name)
                 new.append(Installed(chains, known.number if known is not None else next(free)))
         after = {name: one for name, one in self._installed.items() if name not in devices}
@@ -107,14 +107,16 @@ class Kernel:
             return Tracking.INET if _bridges_call() else Tracking.NONE
         return Tracking.BRIDGE
 
-    def _check(self, chains: Chains, tracking: Tracking) -> None:
-        if chains.tracked and tracking is Tracking.NONE:
-            raise _lacking(
-                "rules with the state of connections",
-                "load the kernel module nf_conntrack_bridge, or br_netfilter with net.bridge.bridge-nf-call-iptables=1",
-            )
-        if chains.rejected and tracking is not Tracking.INET:
-            raise _lacking("action 'reject' for packets to a guest", "use action 'drop', or reject what guests send")
+
+def check(chains: Chains, tracking: Tracking) -> None:
+    """Refuse what this kernel's bridges cannot do. Raises `UnsupportedConfigError`."""
+    if chains.tracked and tracking is Tracking.NONE:
+        raise _lacking(
+            "rules with the state of connections",
+            "load the kernel module nf_conntrack_bridge, or br_netfilter with net.bridge.bridge-nf-call-iptables=1",
+        )
+    if chains.rejected and tracking is not Tracking.INET:
+        raise _lacking("action 'reject' for packets to a guest", "use action 'drop', or reject what guests send")
 
 
 def _lacking(what: str, hint: str) -> LibvirtError:
