@@ -47,7 +47,12 @@ async def create_transient(driver: NetworkDriver, xml: str, *, validate: bool = 
         if known is not None and known.active:
             raise OperationInvalidError(f"network is already active as '{known.name}'", domain=Origin.NETWORK)
         network = known or VirtualNetwork()
-        await _open(driver, network, definition)
+        try:
+            await _open(driver, network, definition)
+        except BaseException:
+            if known is None:
+                await driver.in_thread(driver.dnsmasq.forget, definition)
+            raise
         driver.registry.add(network)
         driver.events.lifecycle(network, STARTED)
         return network

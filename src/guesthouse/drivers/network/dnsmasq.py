@@ -110,17 +110,16 @@ class Dnsmasq:
     def running(self, name: str) -> Process | None:
         """The process of a network, if it runs. Blocks for as long as `/proc` needs."""
         files = self.files(name)
-        argument = f"--conf-file={files.conf}"
         try:
             pid = int(read_limited(files.pid, 64))
         except (OSError, ValueError):
             pid = 0
         process = adopt(pid, start_time(pid) or 0) if pid > 0 else None
         if process is not None:
-            if _says(pid, argument):
+            if _serves(pid, name):
                 return process
             process.close()
-        return next(iter(find(PROGRAM, f"{argument}\0")), None)
+        return next(iter(find(PROGRAM, f"--conf-file={files.conf}\0")), None)
 
     async def end(self, name: str, process: Process | None) -> None:
         """End it, and whatever else serves this network. Its leases stay."""
@@ -163,9 +162,13 @@ class Dnsmasq:
         write_atomic(self.folder / f"{bridge}.macs", text.encode(), 0o644, durable=False)
 
 
-def _says(pid: int, argument: str) -> bool:
+def _serves(pid: int, name: str) -> bool:
+    """Whether a process is the dnsmasq of a network, wherever the daemon that started it kept its files."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return os.fsencode(argument) in file.read().split(b"\0")
+            words = file.read().split(b"\0")
     except OSError:
         return False
+    conf = os.fsencode(f"/{name}.conf")
+    is_dnsmasq = os.path.basename(words[0]) == PROGRAM.encode()
+    return is_dnsmasq and any(word.startswith(b"--conf-file=") and word.endswith(conf) for word in words)

@@ -22,7 +22,7 @@ from typing import Final
 from guesthouse.errors import InternalError, Origin, UnsupportedConfigError
 from guesthouse.model.network.addresses import NetworkIp
 from guesthouse.model.network.definition import Network
-from guesthouse.model.network.forward import Nat
+from guesthouse.model.network.forward import UNPRIVILEGED, Nat
 
 TABLE: Final = "libvirt_network"
 FAMILIES: Final = ("ip", "ip6")
@@ -38,8 +38,6 @@ _CHAINS: Final = (
 _JUMPS: Final = (_CROSS, _IN, _OUT)
 #: Where packets never leave the link, so that nothing is to be translated.
 _STAYING: Final = {"ip": ("255.255.255.255/32", "224.0.0.0/24"), "ip6": ("ff02::/16",)}
-#: Ports below are trusted by some servers, which must not trust guests.
-_UNPRIVILEGED: Final = (1024, 65535)
 _DEVICE: Final = re.compile(r"[^\s\"\\/*\x00-\x1f\x7f]{1,15}")
 
 #: A rule without its table: family, chain, expression.
@@ -105,7 +103,7 @@ def _forwarding(ip: NetworkIp, bridge: str, way: str, *, answers_only: bool) -> 
 
 def _translation(ip: NetworkIp, way: str, nat: Nat | None) -> Iterator[Rule]:
     family, leaves = "ip6" if ip.ipv6 else "ip", way and f"oifname {way}"
-    first, last = _UNPRIVILEGED
+    first, last = UNPRIVILEGED
     if nat is not None and (nat.first_port or nat.last_port):
         first, last = nat.first_port or 0, nat.last_port or 0
         if first >= last:

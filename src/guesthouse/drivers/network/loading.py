@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.network import actions, default, opening, pools
+from guesthouse.drivers.network import actions, default, foreign, opening, pools
 from guesthouse.drivers.network.completing import complete
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import LibvirtError
@@ -29,9 +29,12 @@ async def load(driver: NetworkDriver) -> None:
         # What is active comes first: guests are on it, and a file that is in its way is not.
         for name, live in (await driver.in_thread(driver.store.read_states)).items():
             await _take_state(driver, name, live)
-        await _go_on(driver)
+        removed = await _go_on(driver)
         for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
             _take_definition(driver, name, text)
+        for half in removed:
+            if driver.registry.get(half.name) is None:
+                await driver.in_thread(driver.dnsmasq.forget, half)
     for network in driver.registry:
         if network.autostart and not network.active:
             await _autostart(driver, network)
@@ -76,15 +79,24 @@ async def _take_state(driver: NetworkDriver, name: str, live: Network) -> None:
     driver.registry.add(network)
 
 
-async def _go_on(driver: NetworkDriver) -> None:
-    """Go on with what is active, and remove what somebody had not finished who was killed."""
+async def _go_on(driver: NetworkDriver) -> list[Network]:
+    """Go on with what is active, and remove what somebody had not finished who was killed. Returns what was removed."""
+    removed = []
     for name, half in (await driver.in_thread(driver.store.read_changes)).items():
         known = driver.registry.get(name)
-        if known is None or not known.active:
+        if known is not None and known.active:
+            await driver.in_thread(driver.store.remove_change, name)  # nothing of it has gone yet
+        else:
             log.warning(
                 "network '%s' was being started or stopped when the daemon ended; what is left is removed", name
             )
             await opening.take_down(driver, half, None)
+            removed.append(half)
+    for name, commands in (await driver.in_thread(driver.store.read_foreign_rules)).items():
+        await foreign.remove(commands)
+        known = driver.registry.get(name)
+        if known is not None and known.live is not None:
+            await driver.in_thread(driver.store.write_state, known.live)
     for network in list(driver.registry):
         if network.active and not await opening.take_up(driver, network):
             await driver.in_thread(driver.store.remove_state, network.name)
@@ -94,6 +106,7 @@ async def _go_on(driver: NetworkDriver) -> None:
             await opening.renew_rules(driver)
         except LibvirtError as error:
             log.error("cannot renew the firewall's rules: %s", error.message)
+    return removed
 
 
 async def _autostart(driver: NetworkDriver, network: VirtualNetwork) -> None:

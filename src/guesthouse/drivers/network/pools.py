@@ -15,7 +15,7 @@ from guesthouse.model.binding import clone, new
 from guesthouse.model.domain.devices.address import PciAddress
 from guesthouse.model.domain.devices.hostdev_pci import HostPciAddress
 from guesthouse.model.network.definition import Network
-from guesthouse.model.network.forward import Forward, ForwardInterface
+from guesthouse.model.network.forward import UNPRIVILEGED, Forward, ForwardInterface, Nat
 from guesthouse.model.network_port import DirectPlug, NetworkPort, PciPlug
 
 #: The mode in which a guest is alone on its device.
@@ -30,9 +30,21 @@ def opened(definition: Network, tree: HostTree | None = None) -> Network:
     Raises `InternalError` for a card without virtual functions.
     """
     live = clone(definition)
+    if live.mode == "nat" and live.forward is not None:
+        _choose_ports(live, live.forward)
     if live.forward is not None and live.forward.pf is not None and not live.forward.interfaces:
         _fill(live.forward, live.forward.pf.dev, tree or HostTree())
     return live
+
+
+def _choose_ports(live: Network, forward: Forward) -> None:
+    """Name the ports from which translated packets come, where the definition leaves them open, as libvirt does."""
+    nat = forward.nat
+    if nat is not None and (nat.first_port or nat.last_port):
+        return
+    if any(not ip.ipv6 for ip in live.ips) or (nat is not None and nat.ipv6):
+        nat = forward.nat = nat or new(Nat)
+        nat.first_port, nat.last_port = UNPRIVILEGED
 
 
 def _fill(forward: Forward, card: str, tree: HostTree) -> None:

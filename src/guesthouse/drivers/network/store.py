@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from guesthouse.drivers.network import foreign
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host.files import read_limited, remove, sweep_temporaries, write_atomic
 from guesthouse.model.binding import Reading
@@ -84,6 +85,15 @@ class NetworkStore:
                 found[name] = _parse_state(text)
             except LibvirtError as error:
                 log.error("the status file of network '%s' is not usable: %s", name, error.message)
+        return found
+
+    def read_foreign_rules(self) -> dict[str, list[list[str]]]:
+        """By the networks that another daemon left active, the commands that remove its firewall rules."""
+        found = {}
+        for name, text in _read_all(self._state).items():
+            with contextlib.suppress(LibvirtError):
+                if commands := foreign.orders(text):
+                    found[name] = commands
         return found
 
     def read_ports(self, name: str) -> list[NetworkPort]:

@@ -16,6 +16,8 @@ from guesthouse.model.kinds import TEXT, UINT, YES_NO, integer, one_of
 #: The modes in which the host runs a bridge of its own for the network; so it does without `<forward>`.
 BRIDGED: Final = ("nat", "route", "open")
 MODES: Final = (*BRIDGED, "bridge", "private", "vepa", "passthrough", "hostdev")
+#: Ports that no server trusts for being low.
+UNPRIVILEGED: Final = (1024, 65535)
 _PORT: Final = integer(0, 65535)
 
 
