@@ -358,6 +358,10 @@ INFORMING = {
     "net-uuid": ["shared"],
     "net-name": ["3d1b0f6e-95a6-4d0e-8f0c-0e6f1f4b7a11"],
     "net-create": ["PASSING"],
+    "net-desc": ["shared"],
+    "net-metadata": ["shared", "urn:nothing"],
+    "net-dhcp-leases": ["shared"],
+    "net-port-list": ["passing"],
     "net-event": ["--list"],
 }
 
