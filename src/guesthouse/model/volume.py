@@ -166,6 +166,10 @@ def parse_volume(xml: str, *, validate: bool = False) -> Volume:
     backing = node.find("backingStore")
     if backing is not None and not backing.findtext("path"):
         node.remove(backing)
+    for size in ("capacity", "allocation"):
+        empty = node.find(size)
+        if empty is not None and not empty.text:
+            node.remove(empty)
     reading = Reading(validate=validate)
     with noticed_by(Origin.STORAGE):
         USERS.take(node, reading)

@@ -117,3 +117,9 @@ def test_which_snapshot_is_current_is_for_files() -> None:
     snapshot = parse_snapshot(shape("domainsnapshot-whole"), redefine=True)
     assert "<active>1</active>" in format_snapshot(snapshot, files=True)
     assert "<active>" not in format_snapshot(snapshot)
+
+
+def test_sizes_without_text_are_not_given() -> None:
+    volume = parse_volume("<volume><name>v</name><capacity>1024</capacity><allocation></allocation></volume>")
+    assert volume.allocation is None
+    assert "<allocation unit='bytes'>1024</allocation>" in format_volume(complete_volume(volume, "dir"))
