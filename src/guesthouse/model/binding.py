@@ -64,6 +64,7 @@ __all__ = [
     "path_of",
     "raw",
     "read",
+    "shared",
     "switch",
     "tag_of",
     "unbound",
@@ -245,6 +246,12 @@ def element(
         return made
 
     return decorate
+
+
+@dataclass_transform(kw_only_default=True)
+def shared(cls: type[C]) -> type[C]:
+    """Make a class one whose fields several elements have, before their own. It is no element itself."""
+    return dataclass(kw_only=True, slots=True)(cls)
 
 
 def new(cls: type[C], /, **values: object) -> C:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import attr, element, new, one, opt, unbound
+from guesthouse.model.binding import attr, element, new, one, opt, shared, unbound
 from guesthouse.model.domain.devices.base import Alias, Device, DeviceContext, refusing
 from guesthouse.model.kinds import ABSOLUTE_PATH, PROSE, YES_NO, integer, one_of
 from guesthouse.model.qemu_objects import Audiodev, Props, QemuObject, without_none
@@ -55,14 +55,25 @@ class AudioSettings:
     format: str | None = opt(one_of("s8", "u8", "s16", "u16", "s32", "u32", "f32"))
 
 
+@shared
 class AudioWay:
     """One direction. `buffer_length` and `latency` are in microseconds."""
 
-    mixing_engine: bool | None
-    fixed_settings: bool | None
-    voices: int | None
-    buffer_length: int | None
-    settings: AudioSettings | None
+    mixing_engine: bool | None = opt(YES_NO, "mixingEngine")
+    fixed_settings: bool | None = opt(YES_NO, "fixedSettings")
+    voices: int | None = opt(_POSITIVE)
+    buffer_length: int | None = opt(_POSITIVE, "bufferLength")
+    dev: str | None = opt(PROSE)
+    server_name: str | None = opt(PROSE, "serverName")
+    client_name: str | None = opt(PROSE, "clientName")
+    connect_ports: str | None = opt(PROSE, "connectPorts")
+    exact_name: bool | None = opt(YES_NO, "exactName")
+    buffer_count: int | None = opt(_POSITIVE, "bufferCount")
+    try_poll: bool | None = opt(YES_NO, "tryPoll")
+    name: str | None = opt(PROSE)
+    stream_name: str | None = opt(PROSE, "streamName")
+    latency: int | None = opt(_POSITIVE)
+    settings: AudioSettings | None = one(AudioSettings)
 
     def parsed(self) -> None:
         """A fixed form needs QEMU's own mixing."""
@@ -112,42 +123,10 @@ def _camel(name: str) -> str:
 class AudioInput(AudioWay):
     """What the guest hears from the host."""
 
-    mixing_engine: bool | None = opt(YES_NO, "mixingEngine")
-    fixed_settings: bool | None = opt(YES_NO, "fixedSettings")
-    voices: int | None = opt(_POSITIVE)
-    buffer_length: int | None = opt(_POSITIVE, "bufferLength")
-    dev: str | None = opt(PROSE)
-    server_name: str | None = opt(PROSE, "serverName")
-    client_name: str | None = opt(PROSE, "clientName")
-    connect_ports: str | None = opt(PROSE, "connectPorts")
-    exact_name: bool | None = opt(YES_NO, "exactName")
-    buffer_count: int | None = opt(_POSITIVE, "bufferCount")
-    try_poll: bool | None = opt(YES_NO, "tryPoll")
-    name: str | None = opt(PROSE)
-    stream_name: str | None = opt(PROSE, "streamName")
-    latency: int | None = opt(_POSITIVE)
-    settings: AudioSettings | None = one(AudioSettings)
-
 
 @element("output")
 class AudioOutput(AudioWay):
     """What the host hears from the guest."""
-
-    mixing_engine: bool | None = opt(YES_NO, "mixingEngine")
-    fixed_settings: bool | None = opt(YES_NO, "fixedSettings")
-    voices: int | None = opt(_POSITIVE)
-    buffer_length: int | None = opt(_POSITIVE, "bufferLength")
-    dev: str | None = opt(PROSE)
-    server_name: str | None = opt(PROSE, "serverName")
-    client_name: str | None = opt(PROSE, "clientName")
-    connect_ports: str | None = opt(PROSE, "connectPorts")
-    exact_name: bool | None = opt(YES_NO, "exactName")
-    buffer_count: int | None = opt(_POSITIVE, "bufferCount")
-    try_poll: bool | None = opt(YES_NO, "tryPoll")
-    name: str | None = opt(PROSE)
-    stream_name: str | None = opt(PROSE, "streamName")
-    latency: int | None = opt(_POSITIVE)
-    settings: AudioSettings | None = one(AudioSettings)
 
 
 @element("audio")

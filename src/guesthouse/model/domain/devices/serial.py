@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import default, element, new, one, opt
+from guesthouse.model.binding import element, new, one, opt
 from guesthouse.model.domain.devices.address import Address
 from guesthouse.model.domain.devices.base import (
     NOWHERE,
@@ -20,15 +20,8 @@ from guesthouse.model.domain.devices.base import (
     address_slot,
     alias_slot,
 )
-from guesthouse.model.domain.devices.chardev import (
-    PROTOCOLS,
-    TYPES,
-    CharacterDevice,
-    ChardevSource,
-    require_socket_path,
-    sources_slot,
-)
-from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, UINT, one_of
+from guesthouse.model.domain.devices.character_port import CharacterPort
+from guesthouse.model.kinds import UINT, one_of
 from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import Option, QemuObject
 
@@ -65,24 +58,14 @@ class SerialTarget:
 
 
 @element("serial")
-class Serial(CharacterDevice):
+class Serial(CharacterPort):
     """A serial port."""
 
     ALIAS: ClassVar[str] = "serial"
 
-    type: str = default(TYPES, "pty")
-    sources: list[ChardevSource] = sources_slot()
-    protocol: str | None = opt(PROTOCOLS, "type", within="protocol")
-    log_file: str | None = opt(ABSOLUTE_PATH, "file", within="log")
-    log_append: bool | None = opt(ON_OFF, "append", within="log")
     target: SerialTarget | None = one(SerialTarget)
     alias: Alias | None = alias_slot()
     address: Address | None = address_slot()
-
-    def parsed(self) -> None:
-        """The source is whole."""
-        self.read_source()
-        require_socket_path(self)
 
     @property
     def kind(self) -> str:
@@ -130,11 +113,7 @@ class Serial(CharacterDevice):
         """A port of the machine's own has no address."""
         if self.address is not None and self.connection(ctx) is NOWHERE:
             raise UnsupportedConfigError(f"Target type '{self.kind}' cannot have an associated address")
-        CharacterDevice.check_address(self, ctx)
-
-    def prepare(self, ctx: DeviceContext) -> None:
-        """Whether the line is encrypted."""
-        self.settle_tls(ctx)
+        CharacterPort.check_address(self, ctx)
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The character device and the port; a board's own port is told its character device by `-serial`."""
@@ -167,24 +146,14 @@ class ParallelTarget:
 
 
 @element("parallel")
-class Parallel(CharacterDevice):
+class Parallel(CharacterPort):
     """A parallel port."""
 
     ALIAS: ClassVar[str] = "parallel"
 
-    type: str = default(TYPES, "pty")
-    sources: list[ChardevSource] = sources_slot()
-    protocol: str | None = opt(PROTOCOLS, "type", within="protocol")
-    log_file: str | None = opt(ABSOLUTE_PATH, "file", within="log")
-    log_append: bool | None = opt(ON_OFF, "append", within="log")
     target: ParallelTarget | None = one(ParallelTarget)
     alias: Alias | None = alias_slot()
     address: Address | None = address_slot()
-
-    def parsed(self) -> None:
-        """The source is whole."""
-        self.read_source()
-        require_socket_path(self)
 
     def connection(self, ctx: DeviceContext) -> Connection:
         """The ISA bus."""
@@ -196,10 +165,6 @@ class Parallel(CharacterDevice):
         if ctx.arch in _S390:
             raise UnsupportedConfigError("parallel ports are not supported", hint="by machines of this architecture")
         ctx.need("isa-parallel", "parallel device")
-
-    def prepare(self, ctx: DeviceContext) -> None:
-        """Whether the line is encrypted."""
-        self.settle_tls(ctx)
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """The character device and the port."""

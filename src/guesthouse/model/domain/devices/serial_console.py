@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from guesthouse.errors import UnsupportedConfigError
-from guesthouse.model.binding import default, element, new, one, opt
+from guesthouse.model.binding import element, new, one, opt
 from guesthouse.model.domain.devices.address import Address
 from guesthouse.model.domain.devices.base import (
     NOWHERE,
@@ -18,16 +18,9 @@ from guesthouse.model.domain.devices.base import (
     address_slot,
     alias_slot,
 )
-from guesthouse.model.domain.devices.chardev import (
-    PROTOCOLS,
-    TYPES,
-    CharacterDevice,
-    ChardevSource,
-    require_socket_path,
-    sources_slot,
-)
+from guesthouse.model.domain.devices.character_port import CharacterPort
 from guesthouse.model.domain.devices.serial import Serial
-from guesthouse.model.kinds import ABSOLUTE_PATH, ON_OFF, UINT, one_of
+from guesthouse.model.kinds import ABSOLUTE_PATH, UINT, one_of
 from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import QemuObject
 
@@ -44,25 +37,15 @@ class ConsoleTarget:
 
 
 @element("console")
-class Console(CharacterDevice):
+class Console(CharacterPort):
     """A console: the first serial port, a virtio console, or one of a mainframe."""
 
     ALIAS: ClassVar[str] = "console"
 
-    type: str = default(TYPES, "pty")
     tty: str | None = opt(ABSOLUTE_PATH, live=True)
-    sources: list[ChardevSource] = sources_slot()
-    protocol: str | None = opt(PROTOCOLS, "type", within="protocol")
-    log_file: str | None = opt(ABSOLUTE_PATH, "file", within="log")
-    log_append: bool | None = opt(ON_OFF, "append", within="log")
     target: ConsoleTarget | None = one(ConsoleTarget)
     alias: Alias | None = alias_slot()
     address: Address | None = address_slot()
-
-    def parsed(self) -> None:
-        """The source is whole."""
-        self.read_source()
-        require_socket_path(self)
 
     @property
     def is_serial(self) -> bool:
@@ -77,11 +60,11 @@ class Console(CharacterDevice):
     def check_address(self, ctx: DeviceContext) -> None:
         """The first console has its serial port's address, which is checked there."""
         if not self.is_serial:
-            CharacterDevice.check_address(self, ctx)
+            CharacterPort.check_address(self, ctx)
 
     def set_path(self, path: str) -> None:
         """Remember the terminal; the first console also says it as `tty`."""
-        CharacterDevice.set_path(self, path)
+        CharacterPort.set_path(self, path)
         first = self.target is None or not self.target.port
         self.tty = path if self.type == "pty" and first else None
 
@@ -106,10 +89,6 @@ class Console(CharacterDevice):
             raise UnsupportedConfigError(f"unsupported console target type {kind}")
         if kind in _SCLP:
             ctx.need(_SCLP[kind], f"console target type '{kind}'")
-
-    def prepare(self, ctx: DeviceContext) -> None:
-        """Whether the line is encrypted."""
-        self.settle_tls(ctx)
 
     def objects(self, ctx: DeviceContext) -> list[QemuObject]:
         """Nothing for the serial port's other name; else the character device and the console."""
