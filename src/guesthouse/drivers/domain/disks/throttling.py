@@ -119,8 +119,7 @@ async def set_(driver: Guests, guest: Guest, target: str, values: Values, impact
             _, disk, tune = wanted[0]
             _check_bursts(tune, values)
             if not disk.empty:
-                alias = disk.alias.name if disk.alias is not None else ""
-                await change.run.talk().execute("block_set_io_throttle", tune.arguments(disk.qom_name(), alias))
+                await change.run.talk().execute("block_set_io_throttle", tune.arguments(disk.qom_name()))
             driver.events.tunable(guest, _told(target, values))
         for domain, disk, tune in wanted:
             _write_down(domain, disk, tune)

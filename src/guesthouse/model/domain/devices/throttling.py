@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
-from guesthouse.model.binding import element, leaf, many, opt_leaf
+from guesthouse.model.binding import element, leaf, many, opt_leaf, shared
 from guesthouse.model.kinds import ULL, matching
 from guesthouse.model.qemu_objects import Object, Props, QemuObject
 
@@ -30,13 +30,26 @@ _HIGHEST: Final = 10**15
 _GROUP: Final = matching(r"[^\x00-\x1f]{1,128}", "a name")
 
 
+@shared
 class Limits:
-    """What drives and groups share. All in bytes and requests a second; `*_max_length` are the seconds of a burst."""
+    """What drives and groups share. All in bytes and requests a second; `*_max_length` are the seconds of a burst.
 
-    __slots__ = ()
+    Subclasses declare those, and the `group_name`, where each of them prints it.
+    """
 
-    group_name: str | None
-    size_iops_sec: int | None
+    total_bytes_sec: int | None = opt_leaf(ULL)
+    read_bytes_sec: int | None = opt_leaf(ULL)
+    write_bytes_sec: int | None = opt_leaf(ULL)
+    total_iops_sec: int | None = opt_leaf(ULL)
+    read_iops_sec: int | None = opt_leaf(ULL)
+    write_iops_sec: int | None = opt_leaf(ULL)
+    total_bytes_sec_max: int | None = opt_leaf(ULL)
+    read_bytes_sec_max: int | None = opt_leaf(ULL)
+    write_bytes_sec_max: int | None = opt_leaf(ULL)
+    total_iops_sec_max: int | None = opt_leaf(ULL)
+    read_iops_sec_max: int | None = opt_leaf(ULL)
+    write_iops_sec_max: int | None = opt_leaf(ULL)
+    size_iops_sec: int | None = opt_leaf(ULL)
 
     def value(self, name: str) -> int:
         """A limit by its name; 0 where there is none."""
@@ -55,15 +68,13 @@ class Limits:
         return any(_values(self))
 
     def check(self) -> None:
-        """A total excludes the limits of one direction; a group needs limits, and QEMU has a highest one.
+        """A total excludes the limits of one direction, and QEMU has a highest limit.
 
         Raises `XmlError`, `UnsupportedConfigError` and a `LibvirtError` (74).
         """
         for what in ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"):
             if self.value(f"total_{what}") and (self.value(f"read_{what}") or self.value(f"write_{what}")):
                 raise XmlError(f"total and read/write {what} cannot be set at the same time")
-        if self.group_name is not None and not self.any:
-            raise UnsupportedConfigError("group_name can be configured only together with settings")
         if any(value and value > _HIGHEST for value in _bounded(self)):
             raise LibvirtError(
                 f"block I/O throttle limit must be no more than {_HIGHEST} using QEMU",
@@ -76,19 +87,6 @@ class Limits:
 class IoTune(Limits):
     """The limits of one drive, or of all drives with the same `group_name` together."""
 
-    total_bytes_sec: int | None = opt_leaf(ULL)
-    read_bytes_sec: int | None = opt_leaf(ULL)
-    write_bytes_sec: int | None = opt_leaf(ULL)
-    total_iops_sec: int | None = opt_leaf(ULL)
-    read_iops_sec: int | None = opt_leaf(ULL)
-    write_iops_sec: int | None = opt_leaf(ULL)
-    total_bytes_sec_max: int | None = opt_leaf(ULL)
-    read_bytes_sec_max: int | None = opt_leaf(ULL)
-    write_bytes_sec_max: int | None = opt_leaf(ULL)
-    total_iops_sec_max: int | None = opt_leaf(ULL)
-    read_iops_sec_max: int | None = opt_leaf(ULL)
-    write_iops_sec_max: int | None = opt_leaf(ULL)
-    size_iops_sec: int | None = opt_leaf(ULL)
     group_name: str | None = opt_leaf(_GROUP)
     total_bytes_sec_max_length: int | None = opt_leaf(ULL)
     read_bytes_sec_max_length: int | None = opt_leaf(ULL)
@@ -97,8 +95,16 @@ class IoTune(Limits):
     read_iops_sec_max_length: int | None = opt_leaf(ULL)
     write_iops_sec_max_length: int | None = opt_leaf(ULL)
 
-    def arguments(self, name: str, alias: str) -> Props:
-        """The arguments of `block_set_io_throttle` for the drive with this QOM name."""
+    def check(self) -> None:
+        """A group needs limits. Raises as `Limits.check`."""
+        if self.group_name is not None and not self.any:
+            raise UnsupportedConfigError("group_name can be configured only together with settings")
+        Limits.check(self)
+
+    def arguments(self, name: str) -> Props:
+        """The arguments of `block_set_io_throttle` for the drive with this QOM name, after which QEMU names its group
+        where the drive shares none.
+        """
         props: Props = {"id": name}
         for field, (argument, _) in _RATES.items():
             props[argument] = self.value(field)
@@ -109,26 +115,13 @@ class IoTune(Limits):
                     props[argument + suffix] = value
         if self.size_iops_sec:
             props["iops_size"] = self.size_iops_sec
-        return props | {"group": self.group_name or f"drive-{alias}"}
+        return props | {"group": self.group_name or name}
 
 
 @element("throttlegroup")
 class ThrottleGroup(Limits):
     """Limits with a name, for the drives whose `<throttlefilters>` name it."""
 
-    total_bytes_sec: int | None = opt_leaf(ULL)
-    read_bytes_sec: int | None = opt_leaf(ULL)
-    write_bytes_sec: int | None = opt_leaf(ULL)
-    total_iops_sec: int | None = opt_leaf(ULL)
-    read_iops_sec: int | None = opt_leaf(ULL)
-    write_iops_sec: int | None = opt_leaf(ULL)
-    total_bytes_sec_max: int | None = opt_leaf(ULL)
-    read_bytes_sec_max: int | None = opt_leaf(ULL)
-    write_bytes_sec_max: int | None = opt_leaf(ULL)
-    total_iops_sec_max: int | None = opt_leaf(ULL)
-    read_iops_sec_max: int | None = opt_leaf(ULL)
-    write_iops_sec_max: int | None = opt_leaf(ULL)
-    size_iops_sec: int | None = opt_leaf(ULL)
     total_bytes_sec_max_length: int | None = opt_leaf(ULL)
     read_bytes_sec_max_length: int | None = opt_leaf(ULL)
     write_bytes_sec_max_length: int | None = opt_leaf(ULL)

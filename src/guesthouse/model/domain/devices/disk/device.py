@@ -315,4 +315,4 @@ class Disk(Device):
         """Limit the traffic."""
         if self.iotune is None or not self.iotune.any or self.empty:
             return []
-        return [Command("block_set_io_throttle", self.iotune.arguments(self.qom_name(), self.name))]
+        return [Command("block_set_io_throttle", self.iotune.arguments(self.qom_name()))]
