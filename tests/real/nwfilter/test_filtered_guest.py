@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon, need
+from tests.support.frames import DEADLINE
 from tests.support.netns import Namespace
 from tests.support.tiny_console import TinyConsole, console, define, eventually
 
@@ -78,15 +79,15 @@ def test_a_guest_cannot_spoof(namespace: Namespace, daemon: Daemon, tmp_path: Pa
 
     for pid in daemon.guest_processes():
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: bindings(daemon) == [])
-    eventually(lambda: "nwfilter" not in namespace.run("nft list tables"))
+    eventually(lambda: bindings(daemon) == [], DEADLINE)
+    eventually(lambda: "nwfilter" not in namespace.run("nft list tables"), DEADLINE)
 
     daemon.virsh("start", "web", "--paused")
     assert len(bindings(daemon)) == 1
     daemon.kill()
     for pid in daemon.guest_processes():
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: "vnet" not in " ".join(namespace.devices()))
+    eventually(lambda: "vnet" not in " ".join(namespace.devices()), DEADLINE)
     daemon.start()
     assert bindings(daemon) == []
     assert "nwfilter" not in namespace.run("nft list tables")
@@ -128,7 +129,7 @@ def cards_come_and_go(namespace: Namespace, daemon: Daemon, folder: Path) -> Non
     daemon.virsh("attach-device", "web", str(path))
     assert bindings(daemon) == ["vnet0 clean-traffic", "vnet1 no-mac-spoofing"]
     daemon.virsh("detach-device", "web", str(path))
-    eventually(lambda: bindings(daemon) == ["vnet0 clean-traffic"])
+    eventually(lambda: bindings(daemon) == ["vnet0 clean-traffic"], DEADLINE)
     before = namespace.devices()
     path.write_text(CARD.format(PLUGGED, "<filterref filter='nowhere'/>", "two"))
     refused = daemon.virsh("attach-device", "web", str(path), check=False)

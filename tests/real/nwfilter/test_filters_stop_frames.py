@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon, need
-from tests.support.frames import EVERYBODY, Wire, arp, dhcp_answer, ethernet, ipv4, ipv6, tagged, tcp, udp
+from tests.support.frames import DEADLINE, EVERYBODY, Wire, arp, dhcp_answer, ethernet, ipv4, ipv6, tagged, tcp, udp
 from tests.support.netns import Namespace
 from tests.support.tiny_console import eventually
 
@@ -118,11 +118,11 @@ def test_spoofed_frames_do_not_come(bound: Bound, wires: tuple[Wire, Wire]) -> N
         ethernet(MAC, EVERYBODY, 0x88CC, b"LLDP"),
     ]
     in_vlan = udp(OUT, (OTHER_IP, PEER_IP), (9, 10))
-    for number, lie in enumerate(lies):  # without a filter all of them come
-        guest.send(lie, udp(OUT, (IP, PEER_IP), (9, 9), mark(number)))
-        assert lie in peer.until(udp(OUT, (IP, PEER_IP), (9, 9), mark(number)))
+    for lie in lies:  # without a filter all of them come
+        guest.send(lie)
+        peer.until(lie)
     guest.send(tagged(in_vlan, 5))
-    assert in_vlan in peer.until(in_vlan)
+    peer.until(in_vlan)
     bound.bind("clean-traffic", IP=IP)
     for number, honest in enumerate(
         (
@@ -218,7 +218,7 @@ def test_an_address_is_learned(bound: Bound, wires: tuple[Wire, Wire]) -> None:
     assert "name='IP'" not in bound.shown()
     lie = udp(OUT, (OTHER_IP, PEER_IP), (9, 9))
     passes(guest, peer, [udp((OTHER_MAC, PEER_MAC), (IP, PEER_IP), (9, 9))], arp(MAC, MAC, IP))
-    eventually(lambda: f"<parameter name='IP' value='{IP}'/>" in bound.shown())
+    eventually(lambda: f"<parameter name='IP' value='{IP}'/>" in bound.shown(), DEADLINE)
     passes(guest, peer, [lie], udp(OUT, (IP, PEER_IP), (9, 9), mark(1)))
     bound.daemon.kill()
     bound.daemon.start()
@@ -231,11 +231,13 @@ def test_leases(bound: Bound, wires: tuple[Wire, Wire]) -> None:
     bound.bind("clean-traffic", CTRL_IP_LEARNING="dhcp", DHCPSERVER=PEER_IP)
     ask = udp((MAC, EVERYBODY), ("0.0.0.0", "255.255.255.255"), (68, 67))
     passes(guest, peer, [arp(MAC, MAC, IP), udp(OUT, (IP, PEER_IP), (9, 9), mark(1))], ask)
-    honest = dhcp_answer(BACK, PEER_IP, IP, 4)
+    honest = dhcp_answer(BACK, PEER_IP, IP, 1000)
     passes(peer, guest, [dhcp_answer(BACK, "10.9.0.66", OTHER_IP, 100), udp(BACK, (PEER_IP, IP), (9, 9))], honest)
-    eventually(lambda: f"<parameter name='IP' value='{IP}'/>" in bound.shown())
+    eventually(lambda: f"<parameter name='IP' value='{IP}'/>" in bound.shown(), DEADLINE)
     assert OTHER_IP not in bound.shown()
-    eventually(lambda: "name='IP'" not in bound.shown())  # the lease has ended
+    passes(guest, peer, [udp(OUT, (OTHER_IP, PEER_IP), (9, 9))], udp(OUT, (IP, PEER_IP), (9, 9), mark(3)))
+    peer.send(dhcp_answer(BACK, PEER_IP, IP, 1))  # renewed for a second
+    eventually(lambda: "name='IP'" not in bound.shown(), DEADLINE)
     passes(guest, peer, [udp(OUT, (IP, PEER_IP), (9, 9), mark(2))], ask)
 
 
