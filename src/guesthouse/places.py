@@ -113,6 +113,11 @@ class Places:
         return (self.config if self.mode == "session" else self.lib) / "secrets/guesthouse.key"
 
     @property
+    def host_config(self) -> Path:
+        """Where the host's own network configuration is: `/etc`, or `ROOT/etc` for trials."""
+        return self.config if self.mode == "root" else Path("/etc")
+
+    @property
     def network_state(self) -> Path:
         """Which virtual networks are active: `NAME.xml`, with the places given on them in `NAME.ports/`."""
         return self.state / ("network/lib" if self.mode == "session" else "network")

@@ -101,6 +101,12 @@ def _secrets(context: Context) -> list[str]:
     return [secret.uuid for secret in secrets(context.connection)]
 
 
+def _interfaces(context: Context) -> list[str]:
+    from guesthouse.client.interface import interfaces
+
+    return [found.name for found in interfaces(context.connection)]
+
+
 def _networks(context: Context) -> list[str]:
     from guesthouse.client.network import networks
 
@@ -141,6 +147,7 @@ def _volumes(context: Context) -> list[str]:
 #: What an option may say it completes with, to what asks the daemon for it.
 _OBJECTS: dict[str, Callable[[Context], list[str]]] = {
     "domain": _domains,
+    "interface": _interfaces,
     "network": _networks,
     "nodedev": _node_devices,
     "nwfilter": _nwfilters,

@@ -169,6 +169,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "version",
     ),
     "network_change": ("net-desc", "net-metadata", "net-update"),
+    "iface_bridge": ("iface-bridge", "iface-unbridge"),
+    "iface_definition": ("iface-define", "iface-dumpxml", "iface-edit", "iface-undefine"),
+    "iface_list": ("iface-list", "iface-name", "iface-mac", "iface-start", "iface-destroy"),
+    "iface_transaction": ("iface-begin", "iface-commit", "iface-rollback"),
     "network_definition": (
         "net-define",
         "net-dumpxml",

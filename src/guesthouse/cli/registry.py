@@ -21,6 +21,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("events", "Domain Events"),
     ("host", "Host and Hypervisor"),
     ("filter", "Network Filter"),
+    ("interface", "Interface"),
     ("network", "Networking"),
     ("nodedev", "Node Device"),
     ("secret", "Secret"),

@@ -50,3 +50,12 @@ def set_up_ipv6(device: str, *, on: bool) -> None:
         return
     for name, value in (("disable_ipv6", "0" if on else "1"), ("accept_ra", "0"), ("autoconf", "0")):
         (folder / name).write_text(value + "\n")
+
+
+def listen_to_routers(device: str, *, on: bool) -> None:
+    """Let a device take addresses and routes from routers, or not. Nothing where the kernel has no IPv6."""
+    folder = _ROOT / "ipv6/conf" / device
+    if not folder.is_dir():
+        return
+    for name in ("accept_ra", "autoconf"):
+        (folder / name).write_text("1\n" if on else "0\n")

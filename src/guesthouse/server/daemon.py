@@ -17,6 +17,7 @@ from dataclasses import fields
 from guesthouse.drivers.api import DaemonSettings, Driver
 from guesthouse.drivers.connect import driver as connect_driver
 from guesthouse.drivers.domain import driver as domain_driver
+from guesthouse.drivers.interface import driver as interface_driver
 from guesthouse.drivers.meeting import introduce
 from guesthouse.drivers.network import driver as network_driver
 from guesthouse.drivers.nodedev import driver as nodedev_driver
@@ -45,6 +46,7 @@ DRIVERS: tuple[DriverMaker, ...] = (
     secret_driver.create,
     storage_driver.create,
     nodedev_driver.create,
+    interface_driver.create,
     network_driver.create,
     nwfilter_driver.create,
     domain_driver.create,

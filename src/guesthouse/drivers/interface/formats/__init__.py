@@ -19,12 +19,17 @@ Changes = dict[str, str | None]
 class Format(Protocol):
     """One format."""
 
-    #: What it is called in messages.
-    name: str
-    #: Which files it consists of, as patterns below `/etc`.
-    patterns: tuple[str, ...]
-    #: Permission bits of new files.
-    mode: int
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Which files it consists of, as patterns below `/etc`."""
+
+    @property
+    def mode(self) -> int:
+        """Permission bits of new files."""
 
     def parse(self, files: Files) -> dict[str, Link]:
         """What is configured. Files that make no sense are left out: their programs leave them out, too."""

@@ -68,6 +68,11 @@ def profile(name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, name))
 
 
+def uuid_of(files: Files, name: str) -> str:
+    """The UUID of the profile of a device."""
+    return Ini(files.get(_path(files, name), "")).value("connection", "uuid") or profile(name)
+
+
 def _path(files: Files, name: str) -> str:
     for path in sorted(files):
         ini = Ini(files[path])
