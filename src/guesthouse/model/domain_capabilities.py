@@ -44,9 +44,13 @@ class NamedModel:
 
 @dataclass(frozen=True, slots=True)
 class CpuModes:
-    """The modes of `<cpu>`; `host_model` is None where the mode is not supported."""
+    """The modes of `<cpu>`; `host_model` is None where the mode is not supported.
+
+    `passthrough_migratable` says whether a guest with the host's processor can do without what cannot be migrated.
+    """
 
     host_passthrough: bool
+    passthrough_migratable: bool
     maximum: bool
     host_model: CpuDefinition | None
     custom: Sequence[NamedModel]
@@ -126,8 +130,9 @@ def _write_enum(lines: Lines, name: str, values: Sequence[str]) -> None:
 
 def _write_modes(lines: Lines, cpu: CpuModes) -> None:
     lines.open("cpu")
-    _write_simple_mode(lines, "host-passthrough", cpu.host_passthrough, "hostPassthroughMigratable")
-    _write_simple_mode(lines, "maximum", cpu.maximum, "maximumMigratable")
+    passthrough = ("on", "off") if cpu.passthrough_migratable else ("off",)
+    _write_simple_mode(lines, "host-passthrough", cpu.host_passthrough, ("hostPassthroughMigratable", passthrough))
+    _write_simple_mode(lines, "maximum", cpu.maximum, ("maximumMigratable", ("on", "off")))
     if cpu.host_model is None:
         lines.leaf("mode", " name='host-model' supported='no'")
     else:
@@ -144,12 +149,12 @@ def _write_modes(lines: Lines, cpu: CpuModes) -> None:
     lines.close("cpu")
 
 
-def _write_simple_mode(lines: Lines, name: str, supported: bool, enum: str) -> None:
+def _write_simple_mode(lines: Lines, name: str, supported: bool, enum: tuple[str, Sequence[str]]) -> None:
     if not supported:
         lines.leaf("mode", f" name='{name}' supported='no'")
         return
     lines.open("mode", f" name='{name}' supported='yes'")
-    _write_enum(lines, enum, ("on", "off"))
+    _write_enum(lines, *enum)
     lines.close("mode")
 
 

@@ -308,7 +308,11 @@ def test_kvm_limits_processors_and_addresses() -> None:
     kvm = replace(qemu(), kvm=True, cpu_models={"kvm": (CpuModel("486"),)}, cpu_expansions={"kvm": {"fpu": True}})
     document = guest_document(Choice(kvm, "x86_64", "kvm", Q35), FirmwareOffer(), physical_bits=48, kvm_limit=8)
     assert "<vcpu max='8'/>" in document
-    assert "<mode name='host-passthrough' supported='yes'>" in document
+    mode = "<mode name='host-passthrough' supported='yes'>\n      <enum name='hostPassthroughMigratable'>\n"
+    assert f"{mode}        <value>off</value>\n      </enum>" in document
+    kvm = replace(kvm, cpu_expansions={"kvm": {"fpu": True, "migratable": True}})
+    willing = guest_document(Choice(kvm, "x86_64", "kvm", Q35), FirmwareOffer(), physical_bits=48, kvm_limit=8)
+    assert f"{mode}        <value>on</value>\n        <value>off</value>\n" in willing
     assert "<maxphysaddr mode='passthrough' limit='48'/>" in document
 
 

@@ -159,6 +159,7 @@ def _modes(choice: Choice, physical_bits: int | None) -> CpuModes:
     ]
     return CpuModes(
         host_passthrough=choice.guest_type == "kvm",
+        passthrough_migratable="migratable" in choice.best_cpu,
         maximum=any(model.name == "max" for model in choice.cpu_models),
         host_model=best,
         custom=custom,
