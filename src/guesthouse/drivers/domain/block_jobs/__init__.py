@@ -15,7 +15,7 @@ Rules:
    next daemon finds every job that a former one began, and every step after its end can be taken twice.
 2. What became of a job is what QEMU says: the job's error, and the image that the drive is on. An order that was given
    (`pivoting`, `aborting`) is written down first.
-3. A job ends in QEMU only when it is dismissed, which is done last.
+3. QEMU keeps a job that has ended until it is dismissed. That is done once everything that follows is written down.
 4. A disk has at most one job. Whoever changes disks otherwise asks `jobs.refuse` first.
 
 Source: QEMU's `qapi/job.json` and `block-core.json`; https://libvirt.org/html/libvirt-libvirt-domain.html#virDomainBlockCopy

@@ -1,8 +1,8 @@
 """A job has changed, or has ended: what follows from it, in this daemon and in the next.
 
     ready        the `<mirror>` says so, and listeners are told
-    concluded    the disk is what the job made of it, in what runs and in what is defined; nodes and files that nobody
-                 needs go; QEMU forgets the job; listeners are told
+    concluded    the disk is what the job made of it, in what runs and in what is defined; QEMU forgets the job; nodes
+                 and files that nobody needs go; listeners are told
 
 The second begins with one write of the status file, which then holds the new disk and everything that is left to do.
 """
@@ -196,10 +196,10 @@ def _end_programs(driver: Guests, guest: Guest, run: Run, gone: list[Image], ctx
 
 async def _finish(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None:
     """Do what is left to do for a job that is over. All of it can be done twice."""
+    await qemu_jobs.dismiss(run, job.name)  # until then it holds its nodes
     if job.aftermath.definition and guest.definition is not None:
         await _define(driver, guest, job.aftermath.definition)
     await _clean(run, job)
-    await qemu_jobs.dismiss(run, job.name)
     run.block_jobs.drop(job)
     statusfile.save(driver, guest, run)
     if job.error and job.state is State.FAILED:
