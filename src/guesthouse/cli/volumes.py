@@ -5,7 +5,7 @@ from __future__ import annotations
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Option
 from guesthouse.cli.pools import named
-from guesthouse.errors import LibvirtError
+from guesthouse.errors import Code, LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,11 +62,16 @@ def _find(context: Context, name: str, pool: Pool | None, pool_option: str | Non
         return by_path(context.connection, name)
 
 
-def size(text: str) -> int:
-    """A size in bytes. Raises CommandError."""
+def size(context: Context, text: str) -> int:
+    """A size in bytes. Raises LibvirtError for a unit that there is not, after having said so, and CommandError."""
     from guesthouse.cli.scaled import scaled
 
+    plain = text.lstrip().removeprefix("+")
     try:
-        return scaled(text.lstrip().removeprefix("+"), "capacity", 1)
+        return scaled(plain, "capacity", 1)
     except CommandError:
-        raise CommandError(f"Malformed size {text}") from None
+        unit = plain.lstrip("0123456789")
+        if unit == plain:
+            raise CommandError(f"Malformed size {text}") from None
+    with context.during(f"Malformed size {text}"):
+        raise LibvirtError(f"unknown suffix '{unit}'", code=Code.INVALID_ARG)

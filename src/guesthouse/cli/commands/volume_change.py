@@ -38,7 +38,7 @@ def run_resize(context: Context, args: Arguments) -> None:
             raise CommandError("negative size requires --shrink")
         text, delta = text[1:], True
     flags = (ALLOCATE if args.has("allocate") else 0) | (SHRINK if args.has("shrink") else 0) | (DELTA if delta else 0)
-    wanted = size(text)
+    wanted = size(context, text)
     how = "by" if delta else "to"
     with context.during(f"Failed to change size of volume '{found.name}' {how} {text}"):
         serial = found.submit_resize(wanted, flags)

@@ -81,10 +81,14 @@ def run_create_as(context: Context, args: Arguments) -> None:
 
 
 def _document(context: Context, args: Arguments, found: Pool, name: str) -> str:
-    lines = ["<volume>", f"  <name>{escaped(name)}</name>", f"  <capacity>{size(args.need('capacity'))}</capacity>"]
+    lines = [
+        "<volume>",
+        f"  <name>{escaped(name)}</name>",
+        f"  <capacity>{size(context, args.need('capacity'))}</capacity>",
+    ]
     allocation = args.text("allocation")
     if allocation is not None:
-        lines.append(f"  <allocation>{size(allocation)}</allocation>")
+        lines.append(f"  <allocation>{size(context, allocation)}</allocation>")
     format_ = args.text("format")
     if format_ is not None:
         lines += ["  <target>", f"    <format type='{escaped(format_)}'/>", "  </target>"]
@@ -146,10 +150,13 @@ def run_clone(context: Context, args: Arguments) -> None:
 
 def _renamed(xml: str, name: str) -> str:
     """The document of a volume with another name."""
-    head, _, rest = xml.partition("<name>")
-    _, end, tail = rest.partition("</name>")
-    text = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"{head}<name>{text}{end}{tail}".rstrip("\n")
+    from guesthouse.cli import xmltool
+
+    root = xmltool.parse(xml)
+    node = root.find("name")
+    if node is not None:
+        node.text = name
+    return xmltool.serialized(root)
 
 
 _SHAPE = "{name, pool, key}"
