@@ -6,9 +6,9 @@ once, and the whole table is made anew.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ def table_of(places: Places) -> str:
     """The name of the daemon's table; daemons under roots of their own have tables of their own."""
     if places.mode == "system":
         return _TABLE
-    return f"{_TABLE}_{hashlib.sha256(os.fsencode(places.state)).hexdigest()[:8]}"
+    return f"{_TABLE}_{zlib.crc32(os.fsencode(places.state)):08x}"
 
 
 class Kernel:
