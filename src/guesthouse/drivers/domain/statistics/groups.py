@@ -10,6 +10,7 @@ from typing import Final
 from guesthouse.drivers.domain.disks.image_sizes import SizeOf, nothing_known
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.statistics import block, dirty_rate, iothread, memory, network, processor, qemu_counters
+from guesthouse.drivers.domain.tuning import perf_counters
 from guesthouse.drivers.domain.typed import INT, ULLONG, Param
 from guesthouse.errors import Code, LibvirtError, Origin
 
@@ -68,6 +69,11 @@ def _blocks(guest: Guest, wish: Wish, found: list[Param]) -> None:
     block.gather(guest, found, backing=wish.backing, size_of=wish.size_of)
 
 
+def _counters(guest: Guest, _wish: Wish, found: list[Param]) -> None:
+    counted = perf_counters.values(guest.run) if guest.run is not None else {}
+    found.extend((f"perf.{name}", ULLONG, value) for name, value in counted.items())
+
+
 def _nothing(_guest: Guest, _wish: Wish, _found: list[Param]) -> None:
     """The group counts what the host's resource control would have to measure, and no guest has a monitor there."""
 
@@ -85,7 +91,7 @@ _WORKERS: Final[tuple[tuple[int, _Worker], ...]] = (
     (VCPU, _of(processor.gather_each)),
     (INTERFACE, _of(network.gather)),
     (BLOCK, _blocks),
-    (PERF, _nothing),
+    (PERF, _counters),
     (IOTHREAD, _of(iothread.gather)),
     (MEMORY, _nothing),
     (DIRTYRATE, _of(dirty_rate.gather)),
