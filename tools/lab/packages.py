@@ -31,6 +31,7 @@ WANTED: Final = (
     "rpcbind",
     "open-iscsi",
     "tgt",
+    "libiscsi-bin",
     "multipath-tools",
     "pciutils",
     "ethtool",

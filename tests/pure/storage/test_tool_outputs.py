@@ -154,8 +154,8 @@ def test_iscsi_records() -> None:
 def test_iscsi_without_the_kernel() -> None:
     listing = (
         "Target:iqn.a:b Portal:127.0.0.1:3260,1\n"
-        "Lun:0    Type:STORAGE_ARRAY_CONTROLLER_DEVICE\n"
-        "Lun:1    Type:DIRECT_ACCESS (Size:32M)\n"
+        "Lun:0    Type:STORAGE_ARRAY_CONTROLLER\n"
+        "Lun:1    Type:DIRECT_ACCESS (Size:31M)\n"
     )
     assert iscsi_direct.parse_listing(listing) == {"iqn.a:b": [1]}
     assert (

@@ -30,6 +30,8 @@ _OPTIONS: Final = ("nodev", "nosuid", "noexec")
 #: What mkfs(8) needs to format a device that carries something.
 _FORCE: Final = {"xfs": ("-f",), "ext2": ("-F",), "ext3": ("-F",), "ext4": ("-F",), "vfat": ("-I",)}
 _BUSY: Final = "busy"
+#: Seconds for unmounting what answers.
+_UNMOUNT: Final = 15.0
 
 
 class DirectoryPool(PoolBackend):
@@ -128,10 +130,14 @@ class MountedPool(DirectoryPool):
         )
 
     async def stop(self) -> str:
-        """Unmount it. What somebody uses stays mounted."""
+        """Unmount it. What somebody uses stays mounted; what hangs is only taken out of sight, until it answers."""
         if not await self.check():
             return ""
-        finished = await tools.attempt("umount", "--", self.definition.path)
+        try:
+            finished = await tools.attempt("umount", "--", self.definition.path, deadline=_UNMOUNT)
+        except child.ChildTimeoutError:
+            await tools.run("umount", "--lazy", "--no-canonicalize", "--", self.definition.path)
+            return f"'{self.definition.path}' does not answer, and is unmounted as soon as it does"
         if not finished.ok and _BUSY in finished.error_text:
             return f"'{self.definition.path}' stays mounted, because it is in use"
         tools.expect(finished, "umount", "--", self.definition.path)

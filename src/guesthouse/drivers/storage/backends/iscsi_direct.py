@@ -75,13 +75,24 @@ def credentials(source: Source, host: Host) -> dict[str, str]:
     return {"LIBISCSI_CHAP_USERNAME": auth.username, "LIBISCSI_CHAP_PASSWORD": password}
 
 
-async def listing(source: Source, host: Host) -> dict[str, list[int]]:
-    """The targets of a server with their disks."""
-    finished = await tools.attempt(
-        "iscsi-ls", "-s", "-i", initiator(source), f"iscsi://{server(source)}/", extra=credentials(source, host)
-    )
-    output = tools.expect(finished, "iscsi-ls", "-s")
-    return parse_listing(output)
+async def targets(source: Source, host: Host) -> list[str]:
+    """The targets that a server offers; nobody logs in to them."""
+    words = ("-i", initiator(source), f"iscsi://{server(source)}/")
+    finished = await tools.attempt("iscsi-ls", *words, extra=credentials(source, host))
+    return list(parse_listing(tools.expect(finished, "iscsi-ls", *words)))
+
+
+async def units(source: Source, target: str, host: Host) -> list[int]:
+    """The numbers of a target's disks. That another target of the server refuses us does not matter."""
+    words = ("-s", "-i", initiator(source), f"iscsi://{server(source)}/")
+    finished = await tools.attempt("iscsi-ls", *words, extra=credentials(source, host))
+    found = parse_listing(finished.output.decode("utf-8", "replace")).get(target)
+    if found:
+        return found
+    tools.expect(finished, "iscsi-ls", *words)
+    if found is None:
+        raise InternalError(f"Failed to login: the server has no target '{target}' for us", domain=Origin.STORAGE)
+    return found
 
 
 class DirectVolumes(LocalVolumes):
@@ -104,11 +115,8 @@ class DirectVolumes(LocalVolumes):
         """All units of the target."""
         source = self._source
         target = source.devices[0].path
-        units = (await listing(source, self._host)).get(target)
-        if units is None:
-            raise InternalError(f"Failed to login: the server has no target '{target}' for us", domain=Origin.STORAGE)
         found = {}
-        for number in units:
+        for number in await units(source, target, self._host):
             url = f"iscsi://{server(source)}/{target}/{number}"
             output = await tools.attempt(
                 "iscsi-readcapacity16", "-i", initiator(source), url, extra=credentials(source, self._host)

@@ -105,7 +105,7 @@ async def _iscsi(spec: str | None, _host: Host) -> list[Source]:
 
 async def _iscsi_direct(spec: str | None, host: Host) -> list[Source]:
     asked = _asked(spec, "iscsi-direct", "iscsi")
-    return [_target(asked, target) for target in await iscsi_direct.listing(asked, host)]
+    return [_target(asked, target) for target in await iscsi_direct.targets(asked, host)]
 
 
 def _target(asked: Source, name: str) -> Source:
