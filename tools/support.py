@@ -22,6 +22,7 @@ from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures.table import TABLE as DOMAIN_TABLE
 from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
 from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
+from guesthouse.drivers.nwfilter.procedures import TABLE as NWFILTER_TABLE
 from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE
 from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
 from guesthouse.model.binding import accepted_names, children_of
@@ -137,7 +138,10 @@ def table(title: str, intro: str, second: str, rows: list[Row], since: dict[str,
 
 def page() -> str:
     """The whole page."""
-    tables = (BUILTIN_TABLE, CONNECT_TABLE, DOMAIN_TABLE, NETWORK_TABLE, NODEDEV_TABLE, SECRET_TABLE, STORAGE_TABLE)
+    tables = (
+        *(BUILTIN_TABLE, CONNECT_TABLE, DOMAIN_TABLE, NETWORK_TABLE, NODEDEV_TABLE, NWFILTER_TABLE),
+        *(SECRET_TABLE, STORAGE_TABLE),
+    )
     answered, since = {procedure for one in tables for procedure in one}, known_since()
     unanswered = "A call that is not there yet is answered with code 3, as libvirt's drivers do."
     sections = [

@@ -152,8 +152,8 @@ def test_a_bridge_that_is_not_there(namespace: Namespace, daemon: Daemon) -> Non
     define(daemon, "lost", CARD.format(LOWER, "").replace("br0", "nowhere"))
     refused = daemon.virsh("start", "lost", check=False)
     assert "Cannot get interface MTU on 'nowhere': No such device" in refused.stderr
-    define(daemon, "lost", CARD.format(LOWER, "<filterref filter='clean-traffic'/>"))
-    assert "network filter 'clean-traffic'" in daemon.virsh("start", "lost", check=False).stderr
+    define(daemon, "lost", CARD.format(LOWER, "<filterref filter='nowhere'/>"))
+    assert "referenced filter 'nowhere' is missing" in daemon.virsh("start", "lost", check=False).stderr
     define(daemon, "lost", f"<interface type='network'><mac address='{LOWER}'/><source network='office'/></interface>")
     assert (
         "Network not found: no network with matching name 'office'" in daemon.virsh("start", "lost", check=False).stderr
