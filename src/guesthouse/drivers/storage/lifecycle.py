@@ -22,7 +22,7 @@ from guesthouse.drivers.storage.backend import Survey
 from guesthouse.drivers.storage.backends.base import NO_OVERWRITE, OVERWRITE, no_support
 from guesthouse.drivers.storage.backends.table import require
 from guesthouse.drivers.storage.registry import StoragePool
-from guesthouse.drivers.storage.volumes import journal
+from guesthouse.drivers.storage.volumes import journal, users
 from guesthouse.errors import Code, InternalError, LibvirtError, OperationInvalidError, Origin
 from guesthouse.model.binding import new
 from guesthouse.model.pool import Permissions, format_pool, measure
@@ -120,7 +120,25 @@ async def stop(driver: StorageDriver, pool: StoragePool) -> None:
             raise
         if left:
             log.warning("storage pool '%s' is stopped; %s", pool.name, left)
+        if guests := _guests(driver, pool):
+            log.warning("storage pool '%s' is stopped; guests keep volumes of it: %s", pool.name, ", ".join(guests))
         _stopped(driver, pool)
+
+
+def _guests(driver: StorageDriver, pool: StoragePool) -> list[str]:
+    """The guests that run with volumes of the pool."""
+    found = users.everybody(driver.surroundings, fresh=True)
+    if not found:
+        return []
+    places = {volume.path for volume in pool.volumes.values()}
+    running = {
+        user.name
+        for place, guests in found.items()
+        if (place in places if isinstance(place, str) else place[0] == pool.name)
+        for user in guests
+        if user.running
+    }
+    return sorted(running)
 
 
 def _stopped(driver: StorageDriver, pool: StoragePool) -> None:
