@@ -48,6 +48,13 @@ MEASURES = (
     Measure("frozen", "statistics, one guest frozen", 1, 1, "ms"),
     Measure("refresh_new", "refresh of 2,000 new volumes", 2000, 5, "ms", 1.0),
     Measure("refresh_same", "refresh of 2,000 unchanged", 2000, 3, "ms", 0.2),
+    Measure("vol_create_raw", "raw volume created", 50, 1, "ms", 1.0),
+    Measure("vol_create_qcow2", "qcow2 volume created", 20, 1, "ms", 1.0),
+    Measure("vol_clone_raw", "16 MiB cloned, raw", 20, 1, "ms", 1.0),
+    Measure("vol_clone_qcow2", "16 MiB cloned to qcow2", 20, 1, "ms", 1.0),
+    Measure("vol_delete", "volume deleted", 1, 1, "ms", 1.0),
+    Measure("vol_upload", "1 GiB uploaded", 3, 1, "ms", 1.0),
+    Measure("vol_download", "1 GiB downloaded", 3, 1, "ms", 1.0),
 )
 FACTORS = {"us": 1e6, "ms": 1e3, "KiB": 1.0}
 Samples = dict[str, list[float]]
@@ -179,6 +186,7 @@ def main() -> None:
         finally:
             for worker in workers.values():
                 worker.run("refresh_end", 0)
+                worker.run("vol_end", 0)
                 worker.close()
             for host in hosts:
                 host.stop()

@@ -22,6 +22,7 @@ class PoolWork:
     connection: libvirt.virConnect
 
     def __init__(self) -> None:
+        super().__init__()
         self._pool: libvirt.virStoragePool | None = None
         self._folder = ""
 
