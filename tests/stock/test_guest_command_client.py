@@ -339,6 +339,8 @@ INFORMING = {
     "nodecpustats": [],
     "nodememstats": [],
     "freecell": [],
+    "freepages": ["--all"],
+    "node-memory-tune": [],
     "maxvcpus": ["--type", "qemu"],
     "cpu-models": ["x86_64"],
     "hypervisor-cpu-models": ["--virttype", "qemu"],
@@ -462,8 +464,9 @@ HEAVY = {
 OURS = set(
     """
     guesthouse guesthouse.cli guesthouse.cli.commands guesthouse.cli.commands.domain_list guesthouse.cli.context
-    guesthouse.cli.failure guesthouse.cli.grammar guesthouse.cli.index guesthouse.cli.main guesthouse.cli.registry
-    guesthouse.cli.settings guesthouse.cli.table guesthouse.cli.tokens guesthouse.cli.words guesthouse.client
+    guesthouse.cli.failure guesthouse.cli.grammar guesthouse.cli.index guesthouse.cli.main guesthouse.cli.numerals
+    guesthouse.cli.registry guesthouse.cli.running guesthouse.cli.settings guesthouse.cli.table guesthouse.cli.tokens
+    guesthouse.cli.words guesthouse.client
     guesthouse.client.connection guesthouse.client.destination guesthouse.client.domain guesthouse.client.named
     guesthouse.client.settings guesthouse.client.transport guesthouse.client.uri guesthouse.errors guesthouse.rpc
     guesthouse.rpc.client guesthouse.rpc.codegen guesthouse.rpc.limits guesthouse.rpc.packet guesthouse.rpc.plain

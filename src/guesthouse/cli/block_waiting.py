@@ -6,7 +6,7 @@ import sys
 from time import monotonic
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import INT_MAX
+from guesthouse.cli.numerals import INT_MAX
 from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False

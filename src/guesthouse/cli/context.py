@@ -175,7 +175,7 @@ class Context:
         raise CommandError(f"failed to get domain '{name}'")
 
     def _lookups(self, name: str, by: str) -> list[Callable[[], Domain]]:
-        from guesthouse.cli.grammar import INT_MAX, decimal
+        from guesthouse.cli.numerals import INT_MAX, decimal
 
         connection = self.connection
         number, uuid = decimal(name), uuid_bytes(name)

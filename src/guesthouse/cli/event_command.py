@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import INT_MAX, Option, flag
+from guesthouse.cli.grammar import Option, flag
+from guesthouse.cli.numerals import INT_MAX
 from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False

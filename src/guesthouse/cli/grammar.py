@@ -12,6 +12,7 @@ takes a bare word, too, for old scripts, but is shown with its name.
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
+from guesthouse.cli.numerals import INT_MAX, decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from guesthouse.cli.context import Context
 
     Run = Callable[[Context, "Arguments"], None]
-
-INT_MAX = 2**31 - 1
-LONG_MAX = 2**63 - 1
 
 
 class Option:
@@ -192,14 +190,6 @@ class Arguments:
         """Refuse `name` without `other`."""
         if name in self.values and other not in self.values:
             raise CommandError(f"Option --{other} is required by option --{name}")
-
-
-def decimal(text: str) -> int | None:
-    """The number that `text` is in base ten, or None; as C's strtol, with leading spaces and a sign allowed."""
-    digits = text.lstrip(" \t\n\v\f\r")
-    if digits[:1] in ("+", "-"):
-        digits = digits[1:]
-    return int(text) if digits.isascii() and digits.isdigit() else None
 
 
 class Parser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import decimal
+from guesthouse.cli.numerals import decimal
 
 _POWERS = "kmgtpe"
 _MOST = 2**64 - 1

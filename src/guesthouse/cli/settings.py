@@ -10,7 +10,7 @@ import os
 import sys
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import decimal
+from guesthouse.cli.numerals import decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def interact(context: Context) -> int:
         context.print(f"Welcome to {context.settings.program}, the virtualization interactive terminal.\n\n")
         context.print("Type:  'help' for help with commands\n       'quit' to quit\n\n")
     read = _terminal(context) if sys.stdin.isatty() and sys.stdout.isatty() else _pipe
-    from guesthouse.cli.main import run_tokens
+    from guesthouse.cli.running import run_tokens
     from guesthouse.cli.tokens import split
 
     while not context.leaving:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import Arguments, Command, Option, Parser, alias, decimal, domain, flag
+from guesthouse.cli.grammar import Arguments, Command, Option, Parser, alias, domain, flag
+from guesthouse.cli.numerals import decimal
 from guesthouse.cli.tokens import quote, split
 
 

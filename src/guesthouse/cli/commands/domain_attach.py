@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from guesthouse.cli.device_flags import IMPACT, Builder, asked, check, impact, quoted
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import Command, Option, alias, decimal, domain, file, flag
+from guesthouse.cli.grammar import Command, Option, alias, domain, file, flag
+from guesthouse.cli.numerals import decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def _escaped(text: str) -> str:
 
 def _bandwidth(args: Arguments) -> int:
     """The limit in the unit that `--bytes` chooses; a negative number is next to no limit, as virsh reads it."""
-    from guesthouse.cli.grammar import decimal
+    from guesthouse.cli.numerals import decimal
     from guesthouse.cli.scaled import scaled
 
     text = args.text("bandwidth")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import LONG_MAX, Command, Option, domain, flag
+from guesthouse.cli.grammar import Command, Option, domain, flag
+from guesthouse.cli.numerals import LONG_MAX
 from guesthouse.cli.words import CONTROL_REASONS, CONTROL_STATES, reason, state, word, yes
 from guesthouse.errors import Code, LibvirtError
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import Command, Option, decimal, domain
+from guesthouse.cli.grammar import Command, Option, domain
+from guesthouse.cli.numerals import decimal
 from guesthouse.cli.tuned import IMPACT, impact
 
 TYPE_CHECKING = False

@@ -1,11 +1,14 @@
-"""Straight to QEMU and to the guest agent: `qemu-monitor-command`, `qemu-monitor-event`, `qemu-agent-command`."""
+"""Straight to QEMU and to the guest agent: `qemu-monitor-command`, `qemu-monitor-event`, `qemu-agent-command`; and
+`qemu-attach`, `dom-fd-associate`.
+"""
 
 from __future__ import annotations
 
 import json
 
 from guesthouse.cli.failure import CommandError
-from guesthouse.cli.grammar import INT_MAX, Command, Option, decimal, domain, flag
+from guesthouse.cli.grammar import Command, Option, domain, flag
+from guesthouse.cli.numerals import INT_MAX, decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from guesthouse.client.monitor_events import MonitorEvent
 
 MONITOR_HMP = 1
+
+#: `virDomainFDAssociateFlags`.
+ASSOCIATE = {"seclabel-restore": 1, "seclabel-writable": 2}
 
 #: `virConnectDomainQemuMonitorEventRegisterFlags`.
 EVENT_REGEX, EVENT_NO_CASE = 1, 2
@@ -52,10 +58,35 @@ def _send(found: Domain, args: Arguments, command: str, flags: int) -> str:
     text = args.text("pass-fds")
     if text is None:
         return found.monitor_command(command, flags)
-    numbers = [decimal(word) for word in text.split(",")]
-    if any(number is None or number < 0 for number in numbers):
-        raise CommandError(f"Unable to parse FDs '{text}'")
-    return found.monitor_command_with_files(command, [number for number in numbers if number is not None], flags)
+    return found.monitor_command_with_files(command, _descriptors(text), flags)
+
+
+def _descriptors(text: str) -> list[int]:
+    """Numbers of open files, with commas between them. Raises CommandError."""
+    numbers = []
+    for word in text.split(","):
+        number = decimal(word)
+        if number is None or not -INT_MAX - 1 <= number <= INT_MAX:
+            raise CommandError(f"Unable to parse FD number '{word}'")
+        numbers.append(number)
+    return numbers
+
+
+def run_fd_associate(context: Context, args: Arguments) -> None:
+    """Hand open files over for a guest's disks, as long as the connection stands."""
+    flags = sum(bit for name, bit in ASSOCIATE.items() if args.has(name))
+    found = context.domain(args.need("domain"))
+    found.associate_descriptors(args.need("name"), _descriptors(args.need("pass-fds")), flags)
+
+
+def run_attach(context: Context, args: Arguments) -> None:
+    """Manage a QEMU that somebody else started, where the daemon can."""
+    from guesthouse.client.host import adopt
+
+    pid = args.unsigned("pid") or 0
+    with context.during(f"Failed to attach to pid {pid}"):
+        found = adopt(context.connection, pid)
+    context.remark(f"Domain '{found.name}' attached to pid {pid}\n")
 
 
 def run_monitor_event(context: Context, args: Arguments) -> None:
@@ -154,6 +185,31 @@ def run_agent_command(context: Context, args: Arguments) -> None:
 
 
 COMMANDS = (
+    Command(
+        "dom-fd-associate",
+        "domain",
+        "hand open files over for a guest's disks",
+        run_fd_associate,
+        (
+            domain(),
+            Option("name", "string", "the name by which disks know them", required=True, positional=True),
+            Option("pass-fds", "string", "the open files: N,M,…", required=True, positional=True, complete=""),
+            flag("seclabel-writable", "QEMU may write to them"),
+            flag("seclabel-restore", "their labels are restored after use"),
+        ),
+        description=(
+            "Hand open files over for the disks whose <source fdgroup='...'> names them. They stay as long as the "
+            "connection does: use it in the shell."
+        ),
+    ),
+    Command(
+        "qemu-attach",
+        "domain",
+        "manage a QEMU that somebody else started",
+        run_attach,
+        (Option("pid", "string", "its process", required=True, positional=True),),
+        description="Manage a QEMU that somebody else started. Guesthouse cannot: it has to know how a guest began.",
+    ),
     Command(
         "qemu-agent-command",
         "host",
