@@ -20,6 +20,7 @@ from guesthouse import __version__
 from guesthouse.cli.registry import commands
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures.table import TABLE as DOMAIN_TABLE
+from guesthouse.drivers.interface.procedures import TABLE as INTERFACE_TABLE
 from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
 from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
 from guesthouse.drivers.nwfilter.procedures import TABLE as NWFILTER_TABLE
@@ -140,7 +141,7 @@ def page() -> str:
     """The whole page."""
     tables = (
         *(BUILTIN_TABLE, CONNECT_TABLE, DOMAIN_TABLE, NETWORK_TABLE, NODEDEV_TABLE, NWFILTER_TABLE),
-        *(SECRET_TABLE, STORAGE_TABLE),
+        *(SECRET_TABLE, STORAGE_TABLE, INTERFACE_TABLE),
     )
     answered, since = {procedure for one in tables for procedure in one}, known_since()
     unanswered = "A call that is not there yet is answered with code 3, as libvirt's drivers do."

@@ -16,6 +16,7 @@ import pytest
 
 from guesthouse.drivers.connect.procedures import TABLE as CONNECT_TABLE
 from guesthouse.drivers.domain.procedures.table import TABLE as DOMAIN_TABLE
+from guesthouse.drivers.interface.procedures import TABLE as INTERFACE_TABLE
 from guesthouse.drivers.network.procedures import TABLE as NETWORK_TABLE
 from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
 from guesthouse.drivers.nwfilter.procedures import TABLE as NWFILTER_TABLE
@@ -49,6 +50,7 @@ ANSWERED = {
     *BUILTIN_TABLE,
     *CONNECT_TABLE,
     *DOMAIN_TABLE,
+    *INTERFACE_TABLE,
     *NETWORK_TABLE,
     *NODEDEV_TABLE,
     *NWFILTER_TABLE,

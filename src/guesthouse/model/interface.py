@@ -255,6 +255,10 @@ def parse_interface(xml: str, *, validate: bool = False) -> Interface:
             raise XmlError(f"unknown interface type {kind[:200]}", hint=f"it is one of {', '.join(FORMS)}")
         if node.get("name") is None and kind != "vlan":
             raise XmlError("interface has no name")
+        if kind != "bridge":
+            # virsh's iface-unbridge makes of a bridge's document that of the card in it, and leaves this behind.
+            for left_over in node.findall("bridge"):
+                node.remove(left_over)
         return read(FORMS[str(kind)], node, Reading(validate=validate))
 
 

@@ -205,3 +205,9 @@ def test_profiles_name_each_other_by_uuid() -> None:
     found = KeyFiles().parse(files)
     assert set(found) == {"br7", "eth7"}
     assert found["eth7"].master == "br7"
+
+
+def test_document_that_virsh_makes_of_a_bridge() -> None:
+    left_over = BRIDGE.replace("type='bridge' name='br0'", "type='ethernet' name='eth0'")
+    [link] = links_of(parse_interface(left_over))
+    assert link == Link("eth0", start="onboot", families={IPV4: Family((("192.0.2.5", 24),), "192.0.2.1")})

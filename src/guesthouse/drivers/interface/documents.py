@@ -51,7 +51,8 @@ def links_of(interface: Interface) -> list[Link]:
         raise TypeError(f"{interface!r} is not a whole interface")
     [first, *inner] = _links(interface)
     families = {protocol.family: _family(protocol) for protocol in interface.protocols}
-    return [replace(first, start=interface.start or "none", mtu=interface.mtu, families=families), *inner]
+    # Who says nothing of the start bridges a card that works: it is to work after the next boot, too.
+    return [replace(first, start=interface.start or "onboot", mtu=interface.mtu, families=families), *inner]
 
 
 def macs_of(interface: Interface) -> dict[str, str]:
