@@ -14,6 +14,7 @@ from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Origin
 #: `virDomainMetadataType` and `virNetworkMetadataType`.
 DESCRIPTION, TITLE, ELEMENT = range(3)
 
+_PARSER: Final = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_text=True)
 _PLAIN: Final = {DESCRIPTION: "description", TITLE: "title"}
 
 
@@ -53,7 +54,7 @@ def to_store(kind: int, text: str | None, key: str | None, uri: str | None) -> s
     if not key:
         raise InvalidArgumentError("key must not be NULL")
     try:
-        root = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False, no_network=True))
+        root = etree.fromstring(text.encode(), _PARSER)
     except (etree.XMLSyntaxError, UnicodeError) as error:
         raise LibvirtError(f"(metadata_xml):1: {error}", code=Code.XML_DETAIL, domain=Origin.XML) from None
     return _in_namespace(root, key, uri)
@@ -71,28 +72,34 @@ def store(described: Described, kind: int, text: str | None, uri: str | None) ->
 
 
 def _in_namespace(root: etree._Element, key: str, uri: str) -> str:
-    """The document with its root (and what had no namespace) in `uri`, under the prefix `key`."""
-    if etree.QName(root).namespace == uri:
-        return etree.tostring(root, encoding="unicode", with_tail=False)
-    moved = etree.Element(f"{{{uri}}}{etree.QName(root).localname}", nsmap={key: uri})
-    moved.text = root.text
-    moved.attrib.update(root.attrib)
-    moved.extend(list(root))
-    return etree.tostring(moved, encoding="unicode", with_tail=False)
+    """The document with all that had no namespace in `uri`, under the prefix `key`, a line an element."""
+    if etree.QName(root).namespace != uri:
+        for node in root.iter("{}*"):
+            node.tag = f"{{{uri}}}{etree.QName(node).localname}"
+        moved = etree.Element(f"{{{uri}}}{etree.QName(root).localname}", nsmap={key: uri})
+        moved.text = root.text
+        moved.attrib.update(root.attrib)
+        moved.extend(list(root))
+        root = moved
+    return _shown(root)
+
+
+def _shown(root: etree._Element) -> str:
+    return etree.tostring(root, encoding="unicode", with_tail=False, pretty_print=True).rstrip("\n")
 
 
 def _without_namespace(document: str, uri: str | None) -> str:
     """The document as the application gave it: what it has of its own namespace is plain again."""
-    root = etree.fromstring(document.encode())
+    root = etree.fromstring(document.encode(), _PARSER)
     for node in root.iter(f"{{{uri}}}*"):
         node.tag = etree.QName(node).localname
     etree.cleanup_namespaces(root)
-    return etree.tostring(root, encoding="unicode", with_tail=False)
+    return _shown(root)
 
 
 def _namespace(document: str) -> str | None:
     try:
-        return etree.QName(etree.fromstring(document.encode())).namespace
+        return etree.QName(etree.fromstring(document.encode(), _PARSER)).namespace
     except etree.XMLSyntaxError:
         return None
 

@@ -103,10 +103,6 @@ def _get_parameters(driver: NetworkDriver, _: Caller, args: rpc.NetworkPortGetPa
         ):
             if rate is not None:
                 params += [TypedParam(f"{direction}.{name}", _UINT, getattr(rate, name) or 0) for name in names]
-    if not args.nparams:
-        return rpc.NetworkPortGetParametersRet([], len(params))
-    if args.nparams < len(params):
-        raise InvalidArgumentError("nparams too large", domain=Origin.NETWORK)
     return rpc.NetworkPortGetParametersRet(params, len(params))
 
 
