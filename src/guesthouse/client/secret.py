@@ -80,13 +80,6 @@ def by_uuid(connection: Connection, uuid: bytes) -> Secret:
     return Secret(connection, ret.secret)
 
 
-def by_usage(connection: Connection, usage: str, usage_id: str) -> Secret:
-    """The secret that is for exactly this; `usage` is one of `USAGES`. Raises LibvirtError (66) where there is none."""
-    args = rpc.SecretLookupByUsageArgs(USAGES.index(usage), usage_id)
-    ret = connection.ask(rpc.SecretLookupByUsageRet, rpc.SECRET_LOOKUP_BY_USAGE, args)
-    return Secret(connection, ret.secret)
-
-
 def define(connection: Connection, xml: str, flags: int = 0) -> Secret:
     """Define a secret, or change the one with this UUID."""
     args = rpc.SecretDefineXmlArgs(xml, flags)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 30.0
 #: Seconds that a daemon that was started on demand may take until it listens.
 SPAWN_TIMEOUT = 15.0
-#: Seconds without a client after which a daemon that was started on demand ends, as libvirt starts its own.
-SPAWN_IDLE = 120
 #: The longest path of a unix socket (unix(7)).
 PATH_MAX = 107
 

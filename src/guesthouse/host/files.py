@@ -1,4 +1,4 @@
-"""Files: atomic writes, locks, and opening names that somebody else chose.
+"""Files: atomic writes, and reading no more than one is ready to take.
 
 Everything here blocks. On the daemon's own local directories that is a matter of microseconds (milliseconds with
 `durable`); for anything that may lie on a network file system use a child process (`guesthouse.host.child`).
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import functools
 import os
 import re
@@ -26,7 +25,6 @@ from guesthouse.host.procfs import start_time
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
 _TEMPORARY = re.compile(r"\.guesthouse-(?P<pid>[0-9]{1,10})-(?P<ticks>[0-9]{1,20})-[0-9a-f]{16}\.tmp", re.ASCII)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,12 +35,6 @@ class FileTooLargeError(LibvirtError):
     """A file holds more than its reader is ready to take."""
 
     code = Code.SYSTEM_ERROR
-
-
-class LockedError(LibvirtError):
-    """Another process holds the lock."""
-
-    code = Code.RESOURCE_BUSY
 
 
 def write_atomic(path: str | Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
@@ -159,67 +151,9 @@ def read_limited(path: str | Path, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def open_beneath(directory: int, relative: str, flags: int, mode: int = 0o600) -> int:
-    """Open `relative` below an open directory without ever leaving it. Returns a close-on-exec descriptor.
-
-    No component may be `..` or a symbolic link, so a hostile name or tree cannot lead elsewhere. Raises
-    OSError: ELOOP or ENOTDIR for a link, EXDEV for a name that points outside.
-    """
-    parts = [part for part in relative.split("/") if part not in ("", ".")]
-    if not parts or relative.startswith("/") or ".." in parts:
-        raise OSError(errno.EXDEV, "name leads outside of its directory", relative)
-    holder = directory
-    try:
-        for part in parts[:-1]:
-            step = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=holder)
-            if holder != directory:
-                os.close(holder)
-            holder = step
-        return os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=holder)
-    finally:
-        if holder != directory:
-            os.close(holder)
-
-
-class FileLock:
-    """An exclusive lock on a file, held until `close` or the death of the process.
-
-    Raises `LockedError` at once when another process holds it; `owner` of the error's text is the pid that the holder
-    wrote into the file, so that a person knows whom to ask.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, f"{os.getpid()}\n".encode())
-        except BlockingIOError:
-            holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._descriptor)
-            raise LockedError(f"'{path}' is locked by process {holder}", hint="stop that process first") from None
-        except BaseException:  # also for Ctrl+C: the lock must not stay
-            os.close(self._descriptor)
-            raise
-
-    def close(self) -> None:
-        """Let go. The file stays, because removing it would race with the next holder."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> FileLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 @contextlib.contextmanager
 def directory_descriptor(path: str | Path) -> Iterator[int]:
-    """An open descriptor of a directory, for `open_beneath`."""
+    """An open descriptor of a directory, as a short way to what lies in it."""
     descriptor = os.open(path, _DIRECTORY)
     try:
         yield descriptor

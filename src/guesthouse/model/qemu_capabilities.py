@@ -159,10 +159,6 @@ class QemuCapabilities:
         """Whether an object type has a property. False for types whose properties were not asked for."""
         return name in self.object_properties.get(type_, ())
 
-    def has_command(self, name: str) -> bool:
-        """Whether the monitor knows a command."""
-        return name in self.commands
-
     def has_option(self, option: str, parameter: str = "") -> bool:
         """Whether the command line has an option (without its `-`), and with that parameter if one is given."""
         found = self.options.get(option)
@@ -176,10 +172,6 @@ class QemuCapabilities:
     def has_feature(self, path: str) -> bool:
         """Whether QMP's schema has `path`; paths are those of `guesthouse.qemu.schema.FEATURES`."""
         return path in self.features
-
-    def accelerators(self) -> tuple[str, ...]:
-        """What guests can run with here, best first."""
-        return (KVM, TCG) if self.kvm else (TCG,)
 
     def to_json(self) -> dict[str, _Json]:
         """As plain JSON values; a set of names is one text, sorted."""

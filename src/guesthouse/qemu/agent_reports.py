@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from guesthouse.qemu.json_value import Json, JsonObject, UnexpectedJsonError, as_object, objects, text_of
+from guesthouse.qemu.json_value import Json, JsonObject, UnexpectedJsonError, objects, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,6 @@ class GuestFilesystem:
     disks: tuple[GuestDisk, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AgentInfo:
-    """The agent's version, and the commands that it carries out."""
-
-    version: str
-    commands: frozenset[str]
-
-
 def interfaces(answer: Json) -> list[GuestInterface]:
     """The reply of `guest-network-get-interfaces`."""
     return [
@@ -88,14 +80,6 @@ def filesystems(answer: Json) -> list[GuestFilesystem]:
         )
         for item in objects(answer, "the file systems")
     ]
-
-
-def info(answer: Json) -> AgentInfo:
-    """The reply of `guest-info`."""
-    content = as_object(answer, "the agent's information")
-    commands = objects(content.get("supported_commands", []), "the commands")
-    enabled = frozenset(text_of(item, "name") for item in commands if item.get("enabled") is True)
-    return AgentInfo(text_of(content, "version"), enabled)
 
 
 def _address(item: JsonObject) -> GuestAddress:

@@ -1,4 +1,4 @@
-"""The kernel's counters of a guest are among its statistics. A file stands for one: not every host lets us have them."""
+"""The kernel's counters of a guest are among its statistics. A file stands for one, as few hosts let us have them."""
 
 from __future__ import annotations
 

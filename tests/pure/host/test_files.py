@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from guesthouse.host.files import (
-    FileLock,
     FileTooLargeError,
-    LockedError,
-    directory_descriptor,
-    open_beneath,
     read_limited,
     remove,
     sweep_temporaries,
@@ -88,47 +83,3 @@ def test_read_limited(tmp_path: Path) -> None:
         read_limited(path, 99)
     with pytest.raises(FileTooLargeError):
         read_limited("/dev/zero", 4096)
-
-
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("../secret", errno.EXDEV),
-        ("inner/../../secret", errno.EXDEV),
-        ("/etc/passwd", errno.EXDEV),
-        ("", errno.EXDEV),
-        (".", errno.EXDEV),
-        ("link", errno.ELOOP),
-        ("door/secret", errno.ENOTDIR),
-        ("missing/file", errno.ENOENT),
-    ],
-)
-def test_open_beneath_refuses(tmp_path: Path, name: str, code: int) -> None:
-    (tmp_path / "secret").write_text("secret")
-    pool = tmp_path / "pool"
-    (pool / "inner").mkdir(parents=True)
-    (pool / "link").symlink_to("../secret")
-    (pool / "door").symlink_to("..")
-    before = len(os.listdir("/proc/self/fd"))
-    with directory_descriptor(pool) as directory, pytest.raises(OSError) as caught:
-        open_beneath(directory, name, os.O_RDONLY)
-    assert caught.value.errno == code
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_open_beneath_opens(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    with directory_descriptor(tmp_path) as directory:
-        descriptor = open_beneath(directory, "./a//b/new", os.O_WRONLY | os.O_CREAT)
-        os.write(descriptor, b"x")
-        os.close(descriptor)
-    assert (tmp_path / "a/b/new").read_bytes() == b"x"
-
-
-def test_lock(tmp_path: Path) -> None:
-    path = tmp_path / "daemon.lock"
-    with FileLock(path):
-        with pytest.raises(LockedError, match=f"is locked by process {os.getpid()}"):
-            FileLock(path)
-        assert path.read_text() == f"{os.getpid()}\n"
-    FileLock(path).close()

@@ -88,6 +88,7 @@ UNSEEN = {
     ("InterfaceDriver", "model"): "read, it is that of what assigns a card of the host",
     ("MmioAddress", "*"): "boards without PCI have no case",
     ("ThrottleFilter", "number"): "only status files have it",
+    ("TpmBackend", "fate"): "only status files have it",
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guesthouse.qemu.agent_protocol import AgentDecoder, AgentProtocolError, encode_agent_command, encode_sync
-from guesthouse.qemu.agent_reports import GuestAddress, GuestInterface, filesystems, info, interfaces
+from guesthouse.qemu.agent_reports import GuestAddress, GuestInterface, filesystems, interfaces
 from guesthouse.qemu.json_value import Json, UnexpectedJsonError
 
 LEFTOVERS = b'{"return": {"half": [1, 2'
@@ -88,11 +88,6 @@ def test_filesystems() -> None:
     assert (found.total, found.used) == (1000, None)
     assert found.disks[0].pci == (0, 4, 0, 0)
     assert (found.disks[0].bus, found.disks[0].target) == (-1, -1)
-
-
-def test_info() -> None:
-    found = info({"version": "7", "supported_commands": [{"name": "a", "enabled": True}, {"name": "b"}]})
-    assert found.commands == {"a"}
 
 
 @pytest.mark.parametrize("answer", [None, 3, {"x": 1}, [3], [{"ip-addresses": 3}], [{"ip-addresses": [{}]}]])

@@ -6,10 +6,6 @@ Event ids and the meaning of their values: libvirt's `virDomainEventID`.
 from __future__ import annotations
 
 from enum import IntEnum, unique
-from typing import Protocol
-
-from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.states import Notice
 
 
 @unique
@@ -44,13 +40,3 @@ class EventId(IntEnum):
     MEMORY_FAILURE = 25
     MEMORY_DEVICE_SIZE_CHANGE = 26
     NIC_MAC_CHANGE = 27
-
-
-class Announcer(Protocol):
-    """Where announcements go."""
-
-    def publish(self, event: EventId, guest: Guest, *values: object) -> None:
-        """Tell all who want to know. `values` are the message's fields after the guest, in wire order."""
-
-    def lifecycle(self, guest: Guest, *notices: Notice, name: str | None = None) -> None:
-        """Tell lifecycle events, in this order; `name` where the guest was called otherwise."""

@@ -92,7 +92,7 @@ class _Client:
 
 
 class Events:
-    """All registrations of all clients. Implements `Announcer`."""
+    """All registrations of all clients."""
 
     def __init__(self) -> None:
         self._by_event: dict[int, dict[int, _Registration]] = {event: {} for event in EventId}

@@ -17,7 +17,7 @@ INACTIVE = 2
 _Test = Callable[[Guest], bool]
 
 _GROUPS: Final[tuple[tuple[tuple[int, _Test], ...], ...]] = (
-    ((1, lambda guest: guest.active), (2, lambda guest: not guest.active)),
+    ((ACTIVE, lambda guest: guest.active), (INACTIVE, lambda guest: not guest.active)),
     ((4, lambda guest: guest.persistent), (8, lambda guest: not guest.persistent)),
     (
         (16, lambda guest: guest.state is State.RUNNING),

@@ -204,11 +204,6 @@ def _model_text(text: str) -> Callable[[DeviceElement], str]:
     return lambda wanted: text.format(getattr(wanted.device, "model", ""))
 
 
-def _rng_text(wanted: DeviceElement) -> str:
-    model = cast(Rng, wanted.device).backend.model  # which is what libvirt calls it
-    return f"model '{model}' RNG device not present in domain configuration"
-
-
 def _not_present(wanted: DeviceElement) -> str:
     return f"{wanted.tag} device not present in domain configuration"
 

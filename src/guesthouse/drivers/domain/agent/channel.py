@@ -7,7 +7,6 @@ libvirt's error 86.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,6 @@ from guesthouse.qemu.monitor import QmpError
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
-
-log = logging.getLogger(__name__)
 
 #: `virDomainQemuAgentCommandTimeoutValues`, in seconds.
 _PATIENCE = {-2: 3600.0, -1: DEFAULT_DEADLINE, 0: 0.01}

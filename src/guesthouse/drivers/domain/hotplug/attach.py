@@ -13,7 +13,6 @@ so that nothing but the exchange of one file is left when QEMU has the device.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,6 @@ from guesthouse.qemu.monitor import MonitorTimeout
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
-
-log = logging.getLogger(__name__)
 
 
 async def plan(driver: Guests, run: Run, wanted: DeviceElement) -> Plugged:

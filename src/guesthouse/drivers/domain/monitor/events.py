@@ -7,7 +7,6 @@ Source: QEMU's `qapi/run-state.json`, `misc.json`, `block-core.json`, `char.json
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,8 +30,6 @@ from guesthouse.qemu.qmp import Event
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
-
-log = logging.getLogger(__name__)
 
 Reaction = Callable[["Guests", Guest, Run, JsonObject], None]
 

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable
 
 from guesthouse.drivers.domain.statistics import facts
-from guesthouse.model.domain.definition import Domain
 from guesthouse.model.kinds import parse_cpuset
 
 _ONLINE = "/sys/devices/system/cpu/online"
@@ -32,11 +31,6 @@ def bitmap(numbers: Iterable[int], length: int) -> bytes:
         if number < 8 * length:
             data[number // 8] |= 1 << number % 8
     return bytes(data)
-
-
-def allowed(domain: Domain) -> frozenset[int]:
-    """Where the definition lets the guest run."""
-    return frozenset(parse_cpuset(domain.vcpu.allowed)) if domain.vcpu.allowed else online()
 
 
 def affinity(thread: facts.Thread) -> frozenset[int]:

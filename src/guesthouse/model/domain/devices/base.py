@@ -155,13 +155,12 @@ class Connection:
     `bus` is `none`, `pci` (a conventional slot), `pcie` (Express where the machine has it), `virtio` (as `pcie`, for
     what has a virtio-mmio form too), `usb`, `scsi`, `sata`, `ide`, `fdc`, `virtio-serial`, `isa` or `ccid`, or the
     model of a PCI controller (`pcie-root-port`, `pci-bridge`, …), whose places the address assignment knows.
-    `integrated` devices belong to the machine and sit on its root bus; `hotpluggable` ones want a slot that can be
-    plugged; `preferred` is where the device goes if the place is free, as (bus, slot, function).
+    `integrated` devices belong to the machine and sit on its root bus; `preferred` is where the device goes if the
+    place is free, as (bus, slot, function).
     """
 
     bus: str
     integrated: bool = False
-    hotpluggable: bool = True
     preferred: tuple[int, int, int] | None = None
 
     @property

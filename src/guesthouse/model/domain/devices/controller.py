@@ -63,8 +63,8 @@ PCI_NAMES: Final[dict[str, tuple[str, ...]]] = {
 _PCI_CONNECTIONS: Final = {name: Connection(name) for name in PCI_NAMES} | {"pci-root": NOWHERE, "pcie-root": NOWHERE}
 #: The disk controllers of the chipsets, which have fixed functions of its slots.
 _CHIPSET: Final = {
-    "ide": Connection("pci", integrated=True, hotpluggable=False, preferred=(0, 1, 1)),
-    "sata": Connection("pci", integrated=True, hotpluggable=False, preferred=(0, 0x1F, 2)),
+    "ide": Connection("pci", integrated=True, preferred=(0, 1, 1)),
+    "sata": Connection("pci", integrated=True, preferred=(0, 0x1F, 2)),
 }
 #: Model of an expander bus to the machines that have it, as properties of `DeviceContext`.
 _EXPANDERS: Final = {"pci-expander-bus": ("i440fx",), "pcie-expander-bus": ("q35", "arm_virt")}

@@ -14,9 +14,6 @@ from guesthouse.model.kinds import one_of
 from guesthouse.model.qemu_objects import Device as QemuDevice
 from guesthouse.model.qemu_objects import Props, QemuObject
 
-#: How many ports a hub of QEMU has.
-PORTS = 8
-
 
 @element("hub")
 class Hub(Device):

@@ -28,7 +28,7 @@ INTEL: Final = "intel"
 SMMUV3: Final = "smmuv3"
 VIRTIO: Final = "virtio"
 
-_ROOT_BUS: Final = Connection("pcie", integrated=True, hotpluggable=False)
+_ROOT_BUS: Final = Connection("pcie", integrated=True)
 
 
 @element("driver")
