@@ -138,6 +138,30 @@ domdisplay 'Beta two'
 domdisplay alpha --all --type vnc
 vncdisplay alpha
 vncdisplay 'Beta two'
+freepages --all --pagesize 1GiB
+freepages --cellno 0 --pagesize 2048
+freepages --cellno -1 --pagesize 2MiB
+freepages
+freepages --cellno 0
+freepages --cellno -2 --pagesize 4
+freepages --cellno 77 --pagesize 4
+freepages --cellno 0 --pagesize x
+freepages --all --cellno 0
+allocpages x 2
+allocpages 2048 x
+allocpages 2048 2 --all --cellno 0
+node-memory-tune
+node-memory-tune --shm-pages-to-scan x
+nodesuspend nap 60
+nodesuspend mem -1
+domxml-from-native qemu-argv /nonexistent
+domxml-from-native qemu-argv /etc/hostname
+qemu-attach x
+qemu-attach 12
+dom-fd-associate alpha group 1,x
+dom-fd-associate nosuch group 1
+dom-fd-associate alpha group 1 --seclabel-writable
+dom-fd-associate alpha group 77
 ttyconsole alpha
 ttyconsole 'Beta two'
 desc alpha

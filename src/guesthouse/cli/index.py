@@ -105,7 +105,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "domstate",
         "domtime",
     ),
-    "domain_native": ("domxml-to-native",),
+    "domain_native": ("domxml-from-native", "domxml-to-native"),
     "domain_pinning": (
         "emulatorpin",
         "iothreadpin",
@@ -168,6 +168,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "uri",
         "version",
     ),
+    "host_memory": ("allocpages", "freepages", "node-memory-tune", "nodesuspend"),
     "network_change": ("net-desc", "net-metadata", "net-update"),
     "iface_bridge": ("iface-bridge", "iface-unbridge"),
     "iface_definition": ("iface-define", "iface-dumpxml", "iface-edit", "iface-undefine"),
@@ -233,6 +234,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "pool-capabilities",
     ),
     "qemu_passthrough": (
+        "dom-fd-associate",
+        "qemu-attach",
         "qemu-agent-command",
         "qemu-monitor-command",
         "qemu-monitor-event",

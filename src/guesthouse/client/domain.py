@@ -437,6 +437,13 @@ class Domain(Named):
         ret = self.connection.wait(serial)
         return ret.result if isinstance(ret, family.DomainMonitorCommandWithFilesRet) else ""
 
+    def associate_descriptors(self, name: str, descriptors: list[int], flags: int) -> None:
+        """Hand open files of ours over under a name, for disks that name it, as long as the connection stands."""
+        from guesthouse.rpc.procedures import domain_devices as family
+
+        args = family.DomainFdAssociateArgs(self.handle, name, flags)
+        self.connection.wait(self.connection.submit(family.DOMAIN_FD_ASSOCIATE, args, descriptors))
+
     def agent_command(self, command: str, timeout: int) -> str | None:
         """The guest agent's answer (timeout in seconds; -2 waits for it, -1 takes the default, 0 does not wait)."""
         from guesthouse.rpc.procedures import qemu as family

@@ -57,6 +57,12 @@ def to_native(connection: Connection, native_format: str, document: str) -> str:
     return connection.ask(rpc.ConnectDomainXmlToNativeRet, rpc.CONNECT_DOMAIN_XML_TO_NATIVE, args).nativeConfig
 
 
+def from_native(connection: Connection, native_format: str, config: str) -> str:
+    """Another program's form of a guest as a definition, where the daemon can tell."""
+    args = rpc.ConnectDomainXmlFromNativeArgs(native_format, config)
+    return connection.ask(rpc.ConnectDomainXmlFromNativeRet, rpc.CONNECT_DOMAIN_XML_FROM_NATIVE, args).domainXml
+
+
 def domain_capabilities(connection: Connection, target: Target, flags: int = 0) -> str:
     """What a guest on one kind of machine can have, as XML."""
     emulator, arch, machine, virt = target
@@ -211,6 +217,15 @@ def define(connection: Connection, xml: str, flags: int) -> Domain:
         )
     plain = family.DomainDefineXmlArgs(xml)
     return connection.domain(connection.ask(family.DomainDefineXmlRet, family.DOMAIN_DEFINE_XML, plain).dom)
+
+
+def adopt(connection: Connection, pid: int) -> Domain:
+    """Have the daemon manage a QEMU that somebody else started, where it can."""
+    from guesthouse.rpc.procedures import qemu as family
+
+    return connection.domain(
+        connection.ask(family.DomainAttachRet, family.DOMAIN_ATTACH, family.DomainAttachArgs(pid, 0)).dom
+    )
 
 
 def create(connection: Connection, xml: str, flags: int) -> Domain:

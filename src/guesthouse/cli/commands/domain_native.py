@@ -1,11 +1,11 @@
-"""A guest's definition in another program's form: `domxml-to-native`."""
+"""A guest's definition in another program's form, and back: `domxml-to-native`, `domxml-from-native`."""
 
 from __future__ import annotations
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.files import read_document
 from guesthouse.cli.grammar import Command, Option
-from guesthouse.client.host import to_native
+from guesthouse.client.host import from_native, to_native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,24 @@ def run_domxml_to_native(context: Context, args: Arguments) -> None:
     context.print(to_native(context.connection, args.need("format"), document))
 
 
+def run_domxml_from_native(context: Context, args: Arguments) -> None:
+    """Print the definition that another program's form of a guest becomes."""
+    config = read_document(args.need("config"))
+    context.print(from_native(context.connection, args.need("format"), config))
+
+
 COMMANDS: tuple[Command, ...] = (
+    Command(
+        "domxml-from-native",
+        "domain",
+        "print the definition that another program's form of a guest becomes",
+        run_domxml_from_native,
+        (
+            Option("format", "string", "the form", required=True, positional=True),
+            Option("config", "string", "a file with it", required=True, positional=True, complete="file"),
+        ),
+        description="Print the definition that another program's form of a guest becomes. No driver of QEMU can.",
+    ),
     Command(
         "domxml-to-native",
         "domain",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Command, Option, domain, flag
@@ -62,13 +63,18 @@ def _send(found: Domain, args: Arguments, command: str, flags: int) -> str:
 
 
 def _descriptors(text: str) -> list[int]:
-    """Numbers of open files, with commas between them. Raises CommandError."""
+    """Numbers of open files, with commas between them. Raises CommandError also for one that is not open."""
     numbers = []
     for word in text.split(","):
         number = decimal(word)
         if number is None or not -INT_MAX - 1 <= number <= INT_MAX:
             raise CommandError(f"Unable to parse FD number '{word}'")
         numbers.append(number)
+    for number in numbers:
+        try:
+            os.fstat(number)
+        except OSError as error:
+            raise CommandError(f"Cannot duplicate FD {number}: {error.strerror}") from None
     return numbers
 
 
