@@ -32,7 +32,7 @@ BINDING = """<filterbinding>
 @pytest.fixture
 def store(tmp_path: Path) -> FilterStore:
     made = FilterStore(Places.under(tmp_path))
-    assert made.prepare()
+    made.prepare([])
     return made
 
 
@@ -73,13 +73,28 @@ def test_clients_see_all_values() -> None:
     assert "MAC" not in format_nwfilter_binding(bound.binding)
 
 
+def test_shipped_filters_come_once(tmp_path: Path) -> None:
+    store = FilterStore(Places.under(tmp_path))
+    shipped = [parse_nwfilter(text) for text in SHIPPED]
+    (tmp_path / "etc/nwfilter.new").mkdir(parents=True)  # of one that was killed
+    (tmp_path / "etc/nwfilter.new/allow-arp.xml").write_text("<filt")
+    store.prepare(shipped)
+    assert [parse_nwfilter(text) for text in store.read_definitions().values()] == sorted(
+        shipped, key=lambda one: f"{one.name}.xml"
+    )
+    for one in shipped:
+        store.remove_definition(one.name)
+    store.prepare(shipped)
+    assert store.read_definitions() == {}
+    assert [path.name for path in (tmp_path / "etc").iterdir()] == ["nwfilter"]
+
+
 def test_definitions(store: FilterStore, tmp_path: Path) -> None:
     definition = parse_nwfilter(SHIPPED[0])
     store.write_definition(definition)
     [(name, text)] = store.read_definitions().items()
     assert name == definition.name
     assert parse_nwfilter(text) == definition
-    assert not store.prepare()
     store.remove_definition(name)
     assert store.read_definitions() == {}
     assert (tmp_path / "etc/nwfilter").stat().st_mode & 0o777 == 0o700

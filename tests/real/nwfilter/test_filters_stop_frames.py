@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, need
+from tests.support.daemon import OPENING, SYSTEM_PYTHON, Daemon, need
 from tests.support.frames import DEADLINE, EVERYBODY, Wire, arp, dhcp_answer, ethernet, ipv4, ipv6, tagged, tcp, udp
 from tests.support.netns import Namespace
 from tests.support.tiny_console import eventually
@@ -239,6 +239,50 @@ def test_leases(bound: Bound, wires: tuple[Wire, Wire]) -> None:
     peer.send(dhcp_answer(BACK, PEER_IP, IP, 1))  # renewed for a second
     eventually(lambda: "name='IP'" not in bound.shown(), DEADLINE)
     passes(guest, peer, [udp(OUT, (IP, PEER_IP), (9, 9), mark(2))], ask)
+
+
+#: Binds, changes and unbinds without a pause, and says each time that something was done.
+BUSY = r"""
+import itertools
+binding = sys.argv[2]
+for number in itertools.count():
+    for device in ("busy0", "busy1", "busy2"):
+        conn.nwfilterBindingCreateXML(binding.replace("port0", device))
+        print("bound", flush=True)
+    conn.nwfilterDefineXML("<filter name='busy'><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d09</uuid>"
+                           f"<rule action='drop' direction='out' priority='{number % 900}'/></filter>")
+    print("defined", flush=True)
+    for device in ("busy2", "busy0", "busy1"):
+        conn.nwfilterBindingLookupByPortDev(device).delete()
+        print("unbound", flush=True)
+"""
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_a_daemon_that_is_killed_at_work(daemon: Daemon, namespace: Namespace, tmp_path: Path, steps: int) -> None:
+    """What it says after its restart is what the kernel has."""
+    text = "<filter name='busy'><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d09</uuid></filter>"
+    (tmp_path / "busy.xml").write_text(text)
+    daemon.virsh("nwfilter-define", str(tmp_path / "busy.xml"))
+    argv = [SYSTEM_PYTHON, "-c", OPENING + BUSY, daemon.uri, BINDING.format("busy", "")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as busy:
+        assert busy.stdout is not None
+        said = [busy.stdout.readline() for _ in range(7 + steps)]
+        daemon.kill()
+        busy.kill()
+    assert said[3:5] == [b"defined\n", b"unbound\n"]
+    daemon.start()
+    told = [line.split()[0] for line in daemon.virsh("nwfilter-binding-list").stdout.splitlines()[2:] if line.strip()]
+    rules = namespace.run("nft list ruleset")
+    assert sorted(re.findall(r'"(busy\d)" : goto frames-out/', rules)) == told
+    assert rules.count("chain frames-out/") == len(told)
+    assert "trial" not in rules
+    priority = re.search(r"priority='(\d+)'", daemon.virsh("nwfilter-dumpxml", "busy").stdout)
+    assert priority is not None
+    for device in told:
+        daemon.virsh("nwfilter-binding-delete", device)
+    daemon.virsh("nwfilter-undefine", "busy")
+    assert "nwfilter" not in namespace.run("nft list tables")
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.nft")), ids=lambda path: path.stem)

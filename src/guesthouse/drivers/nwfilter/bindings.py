@@ -1,7 +1,8 @@
 """What changes bindings: a device gets a filter or loses it, and a guest's address becomes known.
 
-Each change holds `driver.changes`. The kernel has the chains before a file says so: a daemon that is killed between
-them leaves chains of a device that has no guest yet, and the next one makes the table anew.
+Each change holds `driver.changes`. While the kernel has chains of a device there is a file that says so: it is written
+before them and removed after them. A daemon that begins makes the table anew where it finds such a file, so that
+nothing is left over of one that was killed.
 """
 
 from __future__ import annotations
@@ -53,22 +54,29 @@ async def put(driver: FilterDriver, bound: Bound) -> Bound:
     Raises what `planning.plan` and `Kernel.change` raise, and `FilterFileError`.
     """
     made = await _planned(driver, bound)
-    before = driver.kernel.chains(bound.device)
     watcher = _watcher(driver, bound, made)
+    known = driver.bindings.get(bound.device)
     try:
-        await driver.kernel.change({bound.device: made.chains})
+        await driver.in_thread(driver.store.write_binding, bound)
         try:
-            await driver.in_thread(driver.store.write_binding, bound)
+            await driver.kernel.change({bound.device: made.chains})
         except BaseException:
-            await driver.kernel.change({bound.device: before})
+            await _restore(driver, bound.device, known)
             raise
     except BaseException:
         if watcher is not None and watcher is not bound.watcher:
             watcher.close()
         raise
-    known = driver.bindings.get(bound.device)
     keep(driver, bound, watcher, known)
     return bound
+
+
+async def _restore(driver: FilterDriver, device: str, known: Bound | None) -> None:
+    """The file of a device as it was."""
+    if known is not None:
+        await driver.in_thread(driver.store.write_binding, known)
+    else:
+        await driver.in_thread(driver.store.remove_binding, device)
 
 
 async def _planned(driver: FilterDriver, bound: Bound) -> Plan:
@@ -99,11 +107,11 @@ def _watcher(driver: FilterDriver, bound: Bound, made: Plan) -> Watcher | None:
 
 async def remove(driver: FilterDriver, bound: Bound) -> None:
     """Unbind; `driver.changes` is held. Raises `FilterFileError`, and what the kernel says."""
+    await driver.kernel.change({bound.device: None})
     if bound.watcher is not None:
         bound.watcher.close()
-    await driver.in_thread(driver.store.remove_binding, bound.device)
     driver.bindings.discard(bound.device)
-    await driver.kernel.change({bound.device: None})
+    await driver.in_thread(driver.store.remove_binding, bound.device)
 
 
 async def replan(driver: FilterDriver, every: Iterable[Bound]) -> None:
@@ -175,8 +183,6 @@ async def take_up(driver: FilterDriver, found: list[Bound], gone: list[Bound]) -
 
     A device whose filter cannot be applied lets nothing pass, and the log says why. `driver.changes` is held.
     """
-    for bound in gone:
-        await driver.in_thread(driver.store.remove_binding, bound.device)
     chains = []
     for bound in found:
         try:
@@ -188,3 +194,5 @@ async def take_up(driver: FilterDriver, found: list[Bound], gone: list[Bound]) -
             keep(driver, bound, None, None)
             chains.append(closed(bound))
     await driver.kernel.rebuild(chains)
+    for bound in gone:
+        await driver.in_thread(driver.store.remove_binding, bound.device)

@@ -77,13 +77,9 @@ def _using(driver: FilterDriver, name: str) -> list[Bound]:
 async def load(driver: FilterDriver) -> None:
     """Know what is on disk: definitions, and which devices have filters. What cannot be used is logged."""
     async with driver.changes:
-        if await driver.in_thread(driver.store.prepare):
-            for text in SHIPPED:
-                await driver.in_thread(driver.store.write_definition, parse_nwfilter(text))
-        for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
-            await _take_definition(driver, name, text)
-        known = {bound.device for bound in driver.bindings}
-        read = [one for one in await driver.in_thread(driver.store.read_bindings) if one.device not in known]
+        await driver.in_thread(driver.store.prepare, [parse_nwfilter(text) for text in SHIPPED])
+        await _take_definitions(driver)
+        read = await driver.in_thread(driver.store.read_bindings)
         gone = [one for one in read if one.run and not links.exists(one.device)]
         if not read:
             return
@@ -94,13 +90,18 @@ async def load(driver: FilterDriver) -> None:
 
 
 async def reload(driver: FilterDriver) -> None:
-    """As `load`; devices follow what has changed on disk. What cannot be applied is logged, and changes no device."""
-    await load(driver)
+    """Take up definitions that changed on disk; devices follow. What cannot be applied is logged, and changes none."""
     async with driver.changes:
+        await _take_definitions(driver)
         try:
             await bindings.replan(driver, list(driver.bindings))
         except LibvirtError as error:
             log.error("devices keep the network filters that they have: %s", error.message)
+
+
+async def _take_definitions(driver: FilterDriver) -> None:
+    for name, text in (await driver.in_thread(driver.store.read_definitions)).items():
+        await _take_definition(driver, name, text)
 
 
 async def _take_definition(driver: FilterDriver, name: str, text: str) -> None:

@@ -41,11 +41,6 @@ class Kernel:
         self._writer: Writer | None = None
         self._installed: dict[str, Installed] = {}
 
-    def chains(self, device: str) -> Chains | None:
-        """The chains of a device, if it has any."""
-        found = self._installed.get(device)
-        return found.chains if found is not None else None
-
     async def rebuild(self, devices: list[Chains]) -> None:
         """Make the table anew, with these devices. Raises `NftError`, `ChildError`, and what `change` refuses."""
         writer = await self._ready()

@@ -15,7 +15,7 @@ import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -48,17 +48,26 @@ class FilterStore:
         self._definitions = places.config / "nwfilter"
         self._bindings = places.state / "nwfilter-binding"
 
-    def prepare(self) -> bool:
-        """Make the directories, and sweep what dead writers left. Returns whether there were no definitions before.
+    def prepare(self, shipped: Iterable[Filter]) -> None:
+        """Make the directories, and sweep what dead writers left. A host without filters gets those that are `shipped`.
 
         Raises `FilterFileError`.
         """
-        new = not self._definitions.is_dir()
-        for directory, mode in ((self._definitions, 0o700), (self._bindings, 0o700)):
+        with _reporting(f"cannot create config directory '{self._definitions}'"):
+            if not self._definitions.is_dir():
+                self._ship(shipped)
+        for directory in (self._definitions, self._bindings):
             with _reporting(f"cannot create config directory '{directory}'"):
-                directory.mkdir(mode=mode, parents=True, exist_ok=True)
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 sweep_temporaries(directory)
-        return new
+
+    def _ship(self, shipped: Iterable[Filter]) -> None:
+        """All or none: whoever is killed meanwhile leaves a directory that does not count."""
+        beside = self._definitions.with_name(f"{self._definitions.name}.new")
+        beside.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for definition in shipped:
+            write_atomic(beside / f"{definition.name}.xml", format_nwfilter(definition).encode(), durable=False)
+        beside.rename(self._definitions)
 
     def read_definitions(self) -> dict[str, str]:
         """All definitions: name of the file without `.xml`, to its text."""
