@@ -76,15 +76,12 @@ def capabilities(path: Path, arch: str, *, without: frozenset[str] = frozenset()
         device_properties=Known(talk.properties("device-list-properties")),
         objects=types,
         object_properties=Known(talk.properties("qom-list-properties")),
-        commands=frozenset(
-            text_of(item, "name") for item in objects(schema, "schema") if item.get("meta-type") == "command"
-        ),
         options=options_of(talk.first("query-command-line-options")),
         cpu_models=dict(zip((KVM, TCG)[-len(talk.cpu_models()) :], talk.cpu_models(), strict=False)),
         cpu_expansions=dict(zip((KVM, TCG), talk.expansions(), strict=False)),
         features=Schema(schema).found(),
         static_models=dict(zip((KVM, TCG), talk.static_models(), strict=False)) if talk.arch == "s390x" else {},
-        gic_versions=gic_versions_of(talk.first("query-gic-capabilities")),
+        gic_versions=gic_versions_of(talk.first("query-gic-capabilities"), "kernel"),
         sev_bits=sev_bits_of(talk.first("query-sev-capabilities") or None),
         tpm_models=talk.texts("query-tpm-models"),
         tpm_backends=talk.texts("query-tpm-types"),

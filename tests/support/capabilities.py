@@ -57,7 +57,6 @@ def qemu_capabilities(*, kvm: bool = False) -> QemuCapabilities:
             "memory-backend-memfd": frozenset(("reserve", "x-use-canonical-path-for-ramblock-id")),
             "memory-backend-ram": frozenset(("reserve",)),
         },
-        commands=frozenset(),
         options={"chardev": frozenset(("reconnect-ms",)), "spice": frozenset()},
         cpu_models={TCG: models, KVM: models} if kvm else {TCG: models},
         cpu_expansions={},

@@ -82,7 +82,7 @@ class QemuCapabilities:
     `version` is (major, minor, micro), `package` the distribution's name for the build, `arch` QEMU's target
     (`x86_64`). `machines` is by full name. `devices` are QOM types that `-device` takes; `device_properties` is
     known for the devices that the model uses; `objects` are types for `-object`, `object_properties` likewise.
-    `commands` are QMP commands; `options` the command line's options with their parameters, where QEMU tells.
+    `options` are the command line's options with their parameters, where QEMU tells.
     `cpu_models` is by accelerator; `cpu_expansions` the properties of the best CPU of each accelerator
     (`host` with KVM, `max` with TCG), and `static_models` the same in other words. `features` are paths into QMP's
     schema that exist. `gic_versions` are those of Arm's interrupt controller that KVM has, `gic_emulated` those that
@@ -100,7 +100,6 @@ class QemuCapabilities:
     device_properties: dict[str, frozenset[str]]
     objects: frozenset[str]
     object_properties: dict[str, frozenset[str]]
-    commands: frozenset[str]
     options: dict[str, frozenset[str]]
     cpu_models: dict[str, tuple[CpuModel, ...]]
     cpu_expansions: dict[str, dict[str, bool | int | str]]
@@ -186,7 +185,6 @@ class QemuCapabilities:
             "device_properties": _joined_map(self.device_properties),
             "objects": _joined(self.objects),
             "object_properties": _joined_map(self.object_properties),
-            "commands": _joined(self.commands),
             "options": _joined_map(self.options),
             "cpu_models": {
                 accel: [_model_to_json(model) for model in models] for accel, models in self.cpu_models.items()
@@ -221,7 +219,6 @@ class QemuCapabilities:
             device_properties=_name_map(data["device_properties"]),
             objects=_names(data["objects"]),
             object_properties=_name_map(data["object_properties"]),
-            commands=_names(data["commands"]),
             options=_name_map(data["options"]),
             cpu_models={
                 accel: tuple(_model_from_json(item) for item in _list(models))

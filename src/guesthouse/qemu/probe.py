@@ -112,14 +112,13 @@ async def _ask(binary: str, accelerator: str, deadline: float) -> QemuCapabiliti
 
 async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: float) -> QemuCapabilities:
     """Everything, in three writes: what exists, then what the types that exist look like."""
-    target, machines, cpus, devices, user_objects, commands, options, schema = await monitor.pipeline(
+    target, machines, cpus, devices, user_objects, options, schema = await monitor.pipeline(
         [
             ("query-target", None),
             ("query-machines", None),
             ("query-cpu-definitions", None),
             ("qom-list-types", {"implements": "device"}),
             ("qom-list-types", {"implements": "user-creatable"}),
-            ("query-commands", None),
             ("query-command-line-options", None),
             ("query-qmp-schema", None),
         ],
@@ -148,7 +147,6 @@ async def _question(monitor: Monitor, binary: str, accelerator: str, deadline: f
         object_properties=await _properties(
             monitor, "qom-list-properties", [*sorted(object_names & OBJECTS), *_machine_types(machine_table)], deadline
         ),
-        commands=_names(commands),
         options=options_of(options),
         cpu_models={accelerator: tuple(cpu_model_of(item) for item in objects(cpus, "CPU models"))},
         cpu_expansions=await _expansion(monitor, accelerator, deadline),

@@ -377,7 +377,6 @@ def qemu(**best: bool | int | str) -> QemuCapabilities:
         device_properties={},
         objects=frozenset(),
         object_properties={},
-        commands=frozenset(),
         options={},
         cpu_models={TCG: (CpuModel("Penryn", ("sse3", "pclmulqdq")), CpuModel("486"), CpuModel("max"))},
         cpu_expansions={TCG: best} if best else {},

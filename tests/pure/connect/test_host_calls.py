@@ -69,7 +69,6 @@ def qemu(binary: str = "/usr/bin/qemu-system-x86_64", arch: str = "x86_64") -> Q
         device_properties={},
         objects=frozenset({"rng-random"}),
         object_properties={},
-        commands=frozenset(),
         options={},
         cpu_models={
             TCG: (

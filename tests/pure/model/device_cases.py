@@ -69,7 +69,6 @@ def capabilities(devices: frozenset[str] | None = None) -> QemuCapabilities:
         device_properties={"virtio-mem-pci": Everything()},
         objects=everything,
         object_properties={"memory-backend-file": Everything()},
-        commands=everything,
         options={"chardev": frozenset({"reconnect-ms"}), "spice": frozenset()},
         cpu_models={},
         cpu_expansions={},
