@@ -39,7 +39,7 @@ class Identity:
 class StreamOut(Protocol):
     """The server's half of a stream: what a driver uses to send to the client."""
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Send `data`, of any length; the server cuts it into packets. After `end` or `fail` it is dropped."""
 
     def send_hole(self, length: int) -> None:

@@ -1,7 +1,7 @@
 """Running `qemu-img` for what takes its time: with progress, with secrets, and never longer than the daemon lives.
 
-The child dies with the daemon (`setpriv --pdeathsig`), so that nothing goes on writing when nobody knows of it any
-more. Secrets are handed over in memory that only the child reads, never on its command line.
+What takes long dies with the daemon (`setpriv --pdeathsig`), so that nothing goes on writing when nobody knows of it
+any more. Secrets are handed over in memory that only the child reads, never on its command line.
 
 Source: QEMU's `docs/tools/qemu-img.rst` (`-p`, `--object secret`, `--image-opts`).
 """
@@ -49,14 +49,17 @@ async def run_image_tool(
     total: int = 0,
     program: str = QEMU_IMG,
     silence: float = SILENCE,
+    mortal: bool = True,
 ) -> None:
     """Run `qemu-img` (or another program) with these words; nobody else may read what it makes.
+
+    A `mortal` one dies with the daemon. What takes an instant, and should not be cut off in it, is not.
 
     `secrets` are its objects by id; `report` gets the progress, in parts of `total` bytes. Raises `ImageRunError` with
     its complaint, `guesthouse.host.child.ChildError`.
     """
     with ExitStack() as cleanup:
-        argv = [*_mortal(), program, *words[:1]]
+        argv = [*(_mortal() if mortal else ()), program, *words[:1]]
         descriptors = []
         for name, value in (secrets or {}).items():
             descriptors.append(_memory(value, cleanup))

@@ -325,7 +325,6 @@ def write_stream(
         try:
             end = receive(control, data_fd, new, offset, length)
             resemble(old, new, control, offset, end)
-            os.fdatasync(new)
             os.rename(os.path.join(path, temporary), place)
         except BaseException:
             discard(path, temporary)
@@ -439,9 +438,13 @@ def send_range(control: Control, descriptor: int, data_fd: int, position: int, l
 
 def put(descriptor: int, *parts: bytes) -> None:
     """Write all of it into the pipe."""
-    data = memoryview(b"".join(parts))
-    while data:
-        data = data[os.write(descriptor, data) :]
+    left = [memoryview(part) for part in parts]
+    while left:
+        written = os.writev(descriptor, left)
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if left:
+            left[0] = left[0][written:]
 
 
 #: Name of a job to its function; those of streams get the pipe after the control.

@@ -28,6 +28,7 @@ def main() -> None:
     """Serve until the socket is closed."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from guesthouse.qemu import volume_files as files
+    from guesthouse.qemu import volume_jobs  # noqa: F401 - loaded before the forks that need it
 
     simple: dict[str, Callable[..., Fields]] = {  # type: ignore[explicit-any]  # each has its own fields
         "look": files.look,

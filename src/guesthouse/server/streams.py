@@ -97,9 +97,12 @@ class Stream:
 
     # -- for the driver ---------------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        """Send `data`, of any length. After `end` or `fail` it is dropped."""
+    def send(self, data: bytes | memoryview) -> None:
+        """Send `data`, of any length. After `end` or `fail` it is dropped. A whole packet's worth is not copied."""
         if self._ended or self._over:
+            return
+        if len(data) == STREAM_CHUNK and not self._data:
+            self._put(self._connection.protocol.encode_stream_data(self._call, data))
             return
         self._data += data
         if len(self._data) >= STREAM_CHUNK:

@@ -186,8 +186,10 @@ class VolumeBackend(Protocol):
     def image(self, volume: VolumeFacts) -> str:
         """What `qemu-img` and QEMU open for a volume: a path, or `rbd:`… where it is on a server."""
 
-    async def make(self, order: Order) -> None:
+    async def make(self, order: Order) -> Survey | None:
         """Make a volume, with the content of another if the order names one. Whole, or not at all.
+
+        Returns what `look` at it would, where that is known already.
 
         When the daemon dies meanwhile, what was half made must be gone after the next `survey`; what cannot be made
         under a hidden name is removed by its name, because `volumes.journal` calls `discard` then.
@@ -196,8 +198,11 @@ class VolumeBackend(Protocol):
     async def discard(self, name: str) -> None:
         """Remove what was half made under this name when a daemon died. Nothing may be there."""
 
-    async def delete(self, volume: VolumeFacts, *, snapshots: bool = False) -> None:
-        """Remove a volume, with its snapshots if that is asked for and the storage knows such."""
+    async def delete(self, volume: VolumeFacts, *, snapshots: bool = False) -> Survey | None:
+        """Remove a volume, with its snapshots if that is asked for and the storage knows such.
+
+        Returns what `look` at it would, where that is known already.
+        """
 
     async def resize(
         self, volume: VolumeFacts, capacity: int, *, allocate: bool, shrink: bool, secret: bytes | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from guesthouse.drivers.storage.backend import Ability, CopySource, Order, VolumeBackend, VolumeFacts, Work
 from guesthouse.drivers.storage.registry import StoragePool
@@ -16,6 +17,8 @@ from guesthouse.drivers.storage.volumes.claims import taken
 from guesthouse.drivers.storage.volumes.surroundings import Surroundings
 from guesthouse.errors import Code, LibvirtError, OperationInvalidError, Origin
 from guesthouse.model.volume import Volume
+
+T = TypeVar("T")
 
 
 async def create(pool: StoragePool, surroundings: Surroundings, xml: str, flags: int) -> VolumeFacts:
@@ -76,11 +79,11 @@ async def _make(pool: StoragePool, surroundings: Surroundings, backend: VolumeBa
     facts = _promise(backend, order.wanted)
     with pool.claims.make(facts, order.work, copying=order.source is not None):
         if backend.makes_hidden:
-            await abortable(order.work, lambda: backend.make(order))
+            made = await abortable(order.work, lambda: backend.make(order))
         else:
             async with journal.entry(pool, surroundings.journal, name, journal.MAKING):
-                await abortable(order.work, lambda: backend.make(order))
-        survey = await backend.look(name)
+                made = await abortable(order.work, lambda: backend.make(order))
+        survey = made or await backend.look(name)
         found = survey.volumes.get(name)
         if found is None:
             raise LibvirtError(
@@ -104,7 +107,7 @@ def _promise(backend: VolumeBackend, wanted: Volume) -> VolumeFacts:
     )
 
 
-async def abortable(work: Work, begin: Callable[[], Awaitable[None]]) -> None:
+async def abortable(work: Work, begin: Callable[[], Awaitable[T]]) -> T:
     """Do something long, which `work.abort` ends. Raises error 78 then."""
     task = asyncio.ensure_future(begin())
     aborted = False
@@ -116,7 +119,7 @@ async def abortable(work: Work, begin: Callable[[], Awaitable[None]]) -> None:
 
     work.abort = abort
     try:
-        await task
+        return await task
     except asyncio.CancelledError:
         if not aborted:
             task.cancel()
@@ -139,8 +142,7 @@ async def delete(
     if not force:
         refuse_in_use(pool, surroundings, known, "deleted")
     with pool.claims.use(name, Work("delete"), alone=True):
-        await backend.delete(known, snapshots=snapshots)
-        survey = await backend.look(name)
+        survey = await backend.delete(known, snapshots=snapshots) or await backend.look(name)
         finding.take(pool, survey, [name])
         await journal.settled(pool, surroundings.journal, name)
 

@@ -105,7 +105,7 @@ class FileVolumes(LocalVolumes):
             volumes[volume.name] = volume
         return reading.survey(found, volumes)
 
-    async def make(self, order: Order) -> None:
+    async def make(self, order: Order) -> Survey:
         """Make a volume. Raises `LibvirtError`; nothing is left then."""
         wanted = order.wanted
         format_ = _format(wanted)
@@ -116,28 +116,29 @@ class FileVolumes(LocalVolumes):
         hidden = temporary_name()
         try:
             if format_ == "dir":
-                await self._make_directory(order)
+                made = await self._make_directory(order)
             elif _is_raw(wanted) and (order.source is None or plain(order.source)):
-                await self._make_raw(order, hidden)
+                made = await self._make_raw(order, hidden)
             else:
                 await self._make_image(order, hidden)
-                await self._settle(wanted, hidden)
+                made = await self._settle(wanted, hidden)
         except BaseException as error:
-            if not isinstance(error, StorageError):
-                await self._discard(hidden)
-                raise
-            raise self._refused(order, error) from error
+            await self._discard(hidden)
+            if isinstance(error, StorageError):
+                raise self._refused(order, error) from error
+            raise
+        return self._seen(made)
 
-    async def _make_directory(self, order: Order) -> None:
+    async def _make_directory(self, order: Order) -> JsonObject:
         if order.source is not None:
             raise LibvirtError(
                 "cannot copy from volume to a directory volume", code=Code.INTERNAL_ERROR, domain=Origin.STORAGE
             )
         if order.wanted.backing is not None:
             raise _no_support("backing storage not supported for directories volumes")
-        await self.agent.ask("make_directory", {"path": self.directory, **_place(order.wanted)})
+        return await self.agent.ask("make_directory", {"path": self.directory, **_place(order.wanted)})
 
-    async def _make_raw(self, order: Order, hidden: str) -> None:
+    async def _make_raw(self, order: Order, hidden: str) -> JsonObject:
         wanted, source = order.wanted, order.source
         if order.metadata:
             raise UnsupportedConfigError(
@@ -156,9 +157,8 @@ class FileVolumes(LocalVolumes):
         elif allocate:
             await self.agent.run("fill", {**made, "allocate": allocate}, report=report)
         else:
-            await self.agent.ask("make_empty", {**made, **_place(wanted)})
-            return
-        await self._settle(wanted, hidden)
+            return await self.agent.ask("make_empty", {**made, **_place(wanted)})
+        return await self._settle(wanted, hidden)
 
     async def _make_image(self, order: Order, hidden: str) -> None:
         wanted, source = order.wanted, order.source
@@ -176,7 +176,8 @@ class FileVolumes(LocalVolumes):
             await self._check_backing(wanted)
             below = ["-b", wanted.backing.path] if wanted.backing is not None else []
             sizes = [create_size(size)] if size or not below else []
-            await run_image_tool("create", "-f", kind, *below, *chosen, place, *sizes, secrets=secrets)
+            mortal = order.metadata
+            await run_image_tool("create", "-f", kind, *below, *chosen, place, *sizes, secrets=secrets, mortal=mortal)
             return
         reads = driver("raw" if source.volume.kind == "block" else source.volume.format, source.volume.encryption)
         report, total = order.work.report, source.volume.capacity
@@ -224,8 +225,8 @@ class FileVolumes(LocalVolumes):
                 code=Code.SYSTEM_ERROR, domain=Origin.STORAGE,
             ) from error  # fmt: skip
 
-    async def _settle(self, wanted: Volume, hidden: str) -> None:
-        await self.agent.ask("settle", {"path": self.directory, "temporary": hidden, **_place(wanted)})
+    async def _settle(self, wanted: Volume, hidden: str) -> JsonObject:
+        return await self.agent.ask("settle", {"path": self.directory, "temporary": hidden, **_place(wanted)})
 
     async def _discard(self, hidden: str) -> None:
         try:
@@ -248,17 +249,18 @@ class FileVolumes(LocalVolumes):
     async def discard(self, name: str) -> None:
         """Nothing is ever made under its own name."""
 
-    async def delete(self, volume: VolumeFacts, *, snapshots: bool = False) -> None:
+    async def delete(self, volume: VolumeFacts, *, snapshots: bool = False) -> Survey:
         """Remove a file, or a directory that is empty."""
         if snapshots:
             raise _no_support("files have no snapshots of their own", code=Code.INVALID_ARG)
         try:
-            await self.agent.ask("delete", {"path": self.directory, "name": volume.name})
+            left = await self.agent.ask("delete", {"path": self.directory, "name": volume.name})
         except StorageError as error:
             what = "remove directory" if volume.kind == "dir" else "unlink file"
             raise LibvirtError(
                 f"cannot {what} '{volume.path}': {error.reason}", code=Code.SYSTEM_ERROR, domain=Origin.STORAGE
             ) from error
+        return reading.survey(left, {})
 
     async def resize(
         self, volume: VolumeFacts, capacity: int, *, allocate: bool, shrink: bool, secret: bytes | None = None
@@ -288,7 +290,7 @@ class FileVolumes(LocalVolumes):
         words = ["--shrink"] if capacity < volume.capacity else []
         kind, size = driver(volume.format, volume.encryption), str(rounded(capacity, _SECTOR))
         if not volume.encryption:
-            await run_image_tool("resize", *words, "-f", kind, volume.path, size)
+            await run_image_tool("resize", *words, "-f", kind, volume.path, size, mortal=False)
             return
         if volume.encryption != "luks":
             raise UnsupportedConfigError("resize of qcow2 encrypted image is not supported", domain=Origin.STORAGE)
@@ -301,6 +303,7 @@ class FileVolumes(LocalVolumes):
             image_options(volume.path, kind, VOLUME_KEY),
             size,
             secrets={VOLUME_KEY: secret},
+            mortal=False,
         )
 
     def staging(self, volume: VolumeFacts) -> tuple[str, str] | None:

@@ -23,7 +23,7 @@ from guesthouse.drivers.storage.volumes.surroundings import Surroundings
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, Origin
 from guesthouse.qemu.json_value import JsonObject
 from guesthouse.qemu.volume_agent import StorageError
-from guesthouse.qemu.volume_jobs import HEADER
+from guesthouse.qemu.volume_jobs import HEADER, RECORD_MAX
 
 #: The flag of both calls: holes travel as such.
 SPARSE: Final = 1
@@ -31,6 +31,8 @@ SPARSE: Final = 1
 _PIPE_SIZE: Final = 1 << 20
 _F_SETPIPE_SZ: Final = 1031
 _READ: Final = 1 << 20
+#: One record of a download as long as they can be; in step with the writer, one read brings one of them.
+_RECORD: Final = HEADER.size + RECORD_MAX
 #: Seconds that the storage may take to bring the rest of an upload to disk.
 _FINISH_DEADLINE: Final = 3600.0
 
@@ -198,14 +200,17 @@ class Download(StreamIn):
         if out is None or self._reading < 0:
             return
         try:
-            data = os.read(self._reading, _READ)
+            data = os.read(self._reading, _READ if self._buffer else _RECORD)
         except BlockingIOError:
             return
         if not data:
             self._broken(out)
             return
-        self._buffer += data
-        self._hand_over(out)
+        if not self._buffer and _is_record(data):
+            out.send(memoryview(data)[HEADER.size :])
+        else:
+            self._buffer += data
+            self._hand_over(out)
         if self._reading >= 0 and out.congested:
             self._pause()
 
@@ -244,6 +249,14 @@ class Download(StreamIn):
             os.close(self._reading)
             self._reading = -1
         self._buffer = bytearray()
+
+
+def _is_record(data: bytes) -> bool:
+    """Whether this is exactly one record of data."""
+    if len(data) < HEADER.size:
+        return False
+    mark, length = HEADER.unpack_from(data)
+    return bool(mark == b"D") and len(data) == HEADER.size + int(length)
 
 
 def _reason(job: asyncio.Task[JsonObject]) -> Exception:
