@@ -37,7 +37,7 @@ def listen(device: str, program: Sequence[Instruction]) -> socket.socket:
         attached = _PROGRAM.pack(len(program), ctypes.addressof(buffer))
         made.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)
         made.bind((device, _ETH_P_ALL))
-    except BaseException:
+    except Exception:
         made.close()
         raise
     return made

@@ -220,7 +220,7 @@ def make_empty(
         if nocow:
             forbid_cow(descriptor)
         os.ftruncate(descriptor, size)
-    except BaseException:
+    except BaseException:  # also when the child is told to stop: half a volume must not stay
         discard(path, temporary)
         raise
     finally:

@@ -49,7 +49,7 @@ async def create_transient(driver: NetworkDriver, xml: str, *, validate: bool = 
         network = known or VirtualNetwork()
         try:
             await _open(driver, network, definition)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: its files are nobody's
             if known is None:
                 await driver.in_thread(driver.dnsmasq.forget, definition)
             raise
@@ -81,7 +81,7 @@ async def _open(driver: NetworkDriver, network: VirtualNetwork, definition: Netw
     process = await opening.bring_up(driver, live)
     try:
         await driver.in_thread(driver.store.write_state, live)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the host has no network that nobody knows
         await opening.take_down(driver, live, process)
         raise
     network.live, network.dnsmasq = live, process

@@ -90,7 +90,7 @@ def write(path: str, leases: Sequence[Lease]) -> None:
             file.write("\n")
             os.fchmod(file.fileno(), 0o644)
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException:  # also when dnsmasq ends it: the temporary file must not stay
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise

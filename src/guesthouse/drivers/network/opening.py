@@ -37,7 +37,7 @@ async def bring_up(driver: NetworkDriver, live: Network) -> Process | None:
     await driver.in_thread(driver.store.write_change, live)
     try:
         return await _make(driver, live)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: what is half made is taken down
         await take_down(driver, live, None)
         raise
 

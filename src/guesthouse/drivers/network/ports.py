@@ -48,7 +48,7 @@ async def give(driver: NetworkDriver, network: VirtualNetwork, port: NetworkPort
     await limits.plug(network, port)
     try:
         await _keep(driver, network, port, by_hand=by_hand)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the place is free again
         await limits.unplug(network, port)
         raise
 
@@ -118,7 +118,7 @@ async def limit(driver: NetworkDriver, network: VirtualNetwork, port: NetworkPor
         await limits.unplug(network, held)
         try:
             await limits.plug(network, port)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the place has the limits that it had
             port.bandwidth = former
             await limits.plug(network, port)
             raise

@@ -70,7 +70,7 @@ async def update(
             return
         try:
             await _realise(driver, network, section)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the host has what the definition says
             await _undo(driver, network, former, section)
             raise
 

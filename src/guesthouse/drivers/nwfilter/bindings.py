@@ -60,10 +60,10 @@ async def put(driver: FilterDriver, bound: Bound) -> Bound:
         await driver.in_thread(driver.store.write_binding, bound)
         try:
             await driver.kernel.change({bound.device: made.chains})
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the kernel has the rules that it had
             await _restore(driver, bound.device, known)
             raise
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the watch ends
         if watcher is not None and watcher is not bound.watcher:
             watcher.close()
         raise
@@ -121,7 +121,7 @@ async def replan(driver: FilterDriver, every: Iterable[Bound]) -> None:
     try:
         watchers += [_watcher(driver, bound, made) for bound, made in plans]
         await driver.kernel.change({bound.device: made.chains for bound, made in plans})
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: those that are new end
         for (bound, _), watcher in zip(plans, watchers, strict=False):
             if watcher is not None and watcher is not bound.watcher:
                 watcher.close()

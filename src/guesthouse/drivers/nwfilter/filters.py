@@ -43,7 +43,7 @@ async def define(driver: FilterDriver, xml: str, *, validate: bool = False) -> F
             await bindings.replan(driver, touched)
             changed = True
             await driver.in_thread(driver.store.write_definition, definition)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the filters are those that they were
             if known is None:
                 driver.filters.discard(definition.name)
             else:

@@ -43,7 +43,7 @@ async def start(driver: StorageDriver, pool: StoragePool, flags: int = 0) -> Non
     try:
         with pool.changing():
             await bring_up(driver, pool, flags)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the pool is off
         fall_back(driver, pool)
         raise
     driver.events.lifecycle(pool, events.STARTED)
@@ -61,7 +61,7 @@ async def bring_up(driver: StorageDriver, pool: StoragePool, flags: int) -> None
         await pool.backend.start()
         await journal.recover(pool, driver.surroundings.journal)
         found = await pool.volume_backend.survey({})
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: its storage is let go
         await driver.in_thread(driver.store.set_active, pool.name, None)
         await _let_go(pool)
         raise
@@ -115,7 +115,7 @@ async def stop(driver: StorageDriver, pool: StoragePool) -> None:
         await driver.in_thread(driver.store.set_active, pool.name, None)
         try:
             left = await pool.backend.stop()
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the pool is still on
             await driver.in_thread(driver.store.set_active, pool.name, format_pool(pool.definition))
             raise
         if left:

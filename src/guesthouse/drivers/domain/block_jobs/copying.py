@@ -162,7 +162,7 @@ async def _begin(
     try:
         await _make(driver, guest, run, job, copied, plan, ctx)
         await starting.begin(driver, guest, run, job, "blockdev-mirror", _arguments(disk, plan, wish, shallow=shallow))
-    except BaseException as error:
+    except BaseException as error:  # also where nobody waits any more: no trace of the job may stay
         await settling.never_begun(driver, guest, run, job, error)
         raise
     guest.changed()

@@ -85,7 +85,7 @@ async def _order(driver: Guests, guest: Guest, run: Run, job: BlockJob, input_: 
         raise
     except (MonitorClosed, asyncio.CancelledError):
         raise  # the next daemon gives the order again
-    except BaseException:
+    except Exception:
         job.move(Input.REFUSED)
         settling.show(guest, run, job)
         statusfile.save(driver, guest, run)

@@ -73,7 +73,7 @@ async def begin(
         raise
     except (MonitorClosed, asyncio.CancelledError):
         raise  # the next daemon looks
-    except BaseException:
+    except Exception:
         run.block_jobs.drop(job)
         statusfile.save(driver, guest, run)
         raise

@@ -131,7 +131,7 @@ class DiskVolumes(BlockVolumes):
         made = next((part for part in after.partitions if part.number not in known), None)
         try:
             await self._finish(order, made)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: half a volume must not stay
             if made is not None:
                 await self._remove(made.number)
             raise

@@ -173,7 +173,7 @@ class LogicalVolumes(BlockVolumes):
                 await self.encrypt(order, path)
             await self.copy_into(order, path)
             await self.give_away(order, path)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: half a volume must not stay
             await self.discard(order.wanted.name)
             raise
 
@@ -276,7 +276,7 @@ class LogicalPool(PoolBackend):
                 await probing.erase(device)
                 await tools.run("pvcreate", "--yes", "--", device, deadline=tools.BUILD)
             await tools.run("vgcreate", "--", self.group, *made, deadline=tools.BUILD)
-        except BaseException:
+        except BaseException:  # also where nobody waits any more: the devices belong to no group
             await self._forget_devices(made)
             raise
 
