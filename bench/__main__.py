@@ -54,6 +54,10 @@ MEASURES = (
     Measure("vol_clone_qcow2", "16 MiB cloned to qcow2", 20, 1, "ms", 1.0),
     Measure("vol_delete", "volume deleted", 1, 1, "ms", 1.0),
     Measure("vol_upload", "1 GiB uploaded", 3, 1, "ms", 1.0),
+    Measure("net_start", "network started", 10, 3, "ms", 1.0),
+    Measure("net_destroy", "network stopped", 10, 3, "ms", 1.0),
+    Measure("net_start_many", "50 networks started at once", 50, 1, "ms", 0.33),
+    Measure("net_destroy_many", "50 networks stopped at once", 50, 1, "ms"),
     Measure("vol_download", "1 GiB downloaded", 3, 1, "ms", 1.0),
 )
 FACTORS = {"us": 1e6, "ms": 1e3, "KiB": 1.0}

@@ -87,14 +87,15 @@ class Host(ABC):
 
 
 class Guesthoused(Host):
-    """Our daemon under `--root`."""
+    """Our daemon under `--root`, in a network of its own where it can have one, so that it has bridges."""
 
     @property
     def socket(self) -> Path:
         return self.folder / "run/libvirt-sock"
 
     def argv(self) -> list[str]:
-        return [str(Path(sys.executable).parent / "guesthoused"), "--root", str(self.folder)]
+        alone = ["unshare", "--net"] if os.geteuid() == 0 else []
+        return [*alone, str(Path(sys.executable).parent / "guesthoused"), "--root", str(self.folder)]
 
 
 class Libvirtd(Host):

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import libvirt
 from full_guest import full_guest  # type: ignore[import-not-found] # a neighbour of this program, not of a package
+from network_work import NetworkWork  # type: ignore[import-not-found] # the same
 from pool_work import PoolWork  # type: ignore[import-not-found] # the same
 from volume_work import VolumeWork  # type: ignore[import-not-found] # the same
 
@@ -51,7 +52,7 @@ def guest_xml(name: str) -> str:
 </domain>"""
 
 
-class Work(PoolWork, VolumeWork):  # type: ignore[misc] # they are not found by the type checker
+class Work(NetworkWork, PoolWork, VolumeWork):  # type: ignore[misc] # they are not found by the type checker
     """The measures; each returns seconds a call."""
 
     def __init__(self) -> None:
