@@ -8,17 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from guesthouse.model.pool_types import POOL_TYPES
+from guesthouse.model.pool_types import POOL_TYPES, volume_formats
 from guesthouse.model.xmltext import Lines
 
-#: The formats of images that libvirt names, and those of partitions.
-_IMAGES: Final = (
-    "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2",
-    "qed", "vmdk",
-)  # fmt: skip
-_PARTITIONS: Final = ("none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended")
-#: Types of pools whose volumes' formats are not those of images.
-_VOLUME_FORMATS: Final = {"disk": _PARTITIONS, "rbd": ()}
 #: The order of formats where the first is not what a document that leaves it open means.
 _POOL_FORMATS: Final = {"logical": ("unknown", "lvm2")}
 
@@ -35,7 +27,9 @@ def format_capabilities(supported: Callable[[str], bool]) -> str:
             lines.close("poolOptions")
         if facts.volume_format is not None:
             lines.open("volOptions")
-            _enumerate(lines, "targetFormatType", facts.volume_format, _VOLUME_FORMATS.get(kind, _IMAGES))
+            # Of RBD libvirt lists no format, though volumes have one.
+            formats = () if kind == "rbd" else volume_formats(kind)
+            _enumerate(lines, "targetFormatType", facts.volume_format, formats)
             lines.close("volOptions")
         lines.close("pool")
     lines.close("storagepoolCapabilities")

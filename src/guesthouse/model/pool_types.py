@@ -10,6 +10,15 @@ from typing import Final
 
 _FILES: Final = "raw"
 
+#: What volumes of files can be called, and partitions.
+IMAGE_FORMATS: Final = (
+    "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2",
+    "qed", "vmdk",
+)  # fmt: skip
+PARTITION_FORMATS: Final = (
+    "none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class PoolType:
@@ -62,3 +71,10 @@ POOL_TYPES: Final[dict[str, PoolType]] = {
     "zfs": _type("name", "device", path="/dev/zvol/{}"),
     "vstorage": _type("name", volume_format=_FILES),
 }  # fmt: skip
+
+
+def volume_formats(kind: str) -> tuple[str, ...]:
+    """The formats that volumes of a type of pools can have; none where they have no format."""
+    if POOL_TYPES[kind].volume_format is None:
+        return ()
+    return PARTITION_FORMATS if kind == "disk" else IMAGE_FORMATS

@@ -11,18 +11,13 @@ from guesthouse.drivers.storage.backend import VolumeFacts
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.pool import Allocation, Capacity
+from guesthouse.model.pool_types import volume_formats
 from guesthouse.model.volume import Format, Volume, complete_volume, parse_volume
 
 #: Flags of `virStorageVolCreateXML` and its sibling.
 PREALLOCATE_METADATA: Final = 1
 REFLINK: Final = 2
 VALIDATE: Final = 4
-
-#: The formats that volumes of files can be called. Those that cannot be made are refused by `qemu-img`.
-FORMATS: Final = (
-    "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2",
-    "qed", "vmdk",
-)  # fmt: skip
 
 
 def wanted_volume(xml: str, pool_type: str, flags: int, *, needs_capacity: bool) -> Volume:
@@ -53,14 +48,18 @@ def wanted_copy(xml: str, pool_type: str, flags: int, source: VolumeFacts) -> Vo
 
 
 def _complete(volume: Volume, pool_type: str) -> Volume:
+    formats = volume_formats(pool_type)
     for found in (volume.target, volume.backing):
-        if found is not None:
-            _check_format(found.format)
+        if found is not None and formats:
+            _check_format(found.format, formats)
     return complete_volume(volume, pool_type)
 
 
-def _check_format(found: Format | None) -> None:
-    if found is not None and found.type not in FORMATS:
+def _check_format(found: Format | None, formats: tuple[str, ...]) -> None:
+    """Raise `UnsupportedConfigError` for a format that volumes cannot be called. Whether one can be made is not asked
+    here: `qemu-img` knows.
+    """
+    if found is not None and found.type not in formats:
         raise UnsupportedConfigError(
-            f"unknown volume format type {found.type}", domain=Origin.STORAGE, hint=f"use one of {', '.join(FORMATS)}"
+            f"unknown volume format type {found.type}", domain=Origin.STORAGE, hint=f"use one of {', '.join(formats)}"
         )
