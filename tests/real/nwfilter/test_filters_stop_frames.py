@@ -6,7 +6,9 @@ before one that must: when that is there, the other one is not on its way any mo
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,6 +176,11 @@ def test_a_filter_changes_while_it_is_in_use(
     namespace.run("nft flush ruleset")  # somebody else's mistake; the next change mends it
     bound.define(text.format("inner", 1, rule.format("out", 1003)))
     passes(guest, peer, [udp(OUT, (IP, PEER_IP), (5, 1003))], second)
+    path = bound.daemon.root / "etc/nwfilter/inner.xml"
+    path.write_text(path.read_text().replace("1003", "1004"))
+    os.kill(bound.daemon.pid, signal.SIGHUP)
+    eventually(lambda: "1004" in namespace.run("nft list ruleset"), DEADLINE)
+    passes(guest, peer, [udp(OUT, (IP, PEER_IP), (5, 1004))], udp(OUT, (IP, PEER_IP), (5, 1003)))
 
 
 def test_connections(bound: Bound, wires: tuple[Wire, Wire], namespace: Namespace) -> None:

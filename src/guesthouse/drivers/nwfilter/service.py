@@ -41,6 +41,8 @@ class Service:
 
     async def unbind(self, device: str, run: str) -> None:
         """The device is no longer that of this run. Raises `FilterFileError`, and what the kernel says."""
+        if self._driver.bindings.get(device) is None:
+            return  # nobody waits for others' changes who has no filter
         async with self._driver.changes:
             bound = self._driver.bindings.get(device)
             if bound is not None and bound.run == run:
