@@ -191,6 +191,55 @@ net-dumpxml br --xpath //bridge
 net-dumpxml br --inactive --xpath //name --wrap
 net-start br
 net-start br
+net-desc br
+net-desc br --title
+net-desc br some words
+net-desc br --live --current
+net-desc br --title --config a title
+net-desc br --title
+net-desc br --config --title
+net-desc nowhere
+net-metadata br urn:a
+net-metadata br urn:a --set <a/>
+net-metadata br urn:a --key k --set <a><b>text</b></a>
+net-metadata br urn:a
+net-metadata br urn:a --live
+net-metadata br urn:a --set <a/> --remove
+net-metadata br urn:a --remove
+net-metadata br urn:a --key k --set <a
+net-update br add portgroup <portgroup/>
+net-update br add portgroup <portgroup>
+net-update br add portgroup <portgroup_name='a'/>
+net-update br add-first portgroup <portgroup_name='b'/> --live
+net-update br add-last portgroup <portgroup_name='c'/> --config
+net-update br modify portgroup <portgroup_name='b'_default='yes'/> --live --config
+net-update br delete portgroup <portgroup_name='c'/> --live
+net-update br remove portgroup <portgroup_name='c'/>
+net-update br add ports <portgroup_name='c'/>
+net-update br add portgroup FOLDER/nowhere
+net-update br add portgroup FOLDER/group.xml --config --live
+net-update br add ip-dhcp-host <host_ip='10.0.0.1'_name='a'/> --parent-index 1
+net-update br add ip-dhcp-host <host_ip='10.0.0.1'_name='a'/> --parent-index x
+net-dumpxml br
+net-dumpxml br --inactive
+net-dhcp-leases br
+net-dhcp-leases br --mac nobody
+net-dhcp-leases nowhere
+net-port-list br
+net-port-create br FOLDER/port.xml
+net-port-create br FOLDER/port.xml
+net-port-create br FOLDER/nowhere
+net-port-list br
+net-port-list br --uuid
+net-port-list br --uuid --table
+net-port-list br --table
+net-port-dumpxml br 11111111-1111-4111-8111-111111111111
+net-port-dumpxml br 11111111-1111-4111-8111-111111111111 --xpath //plug
+net-port-dumpxml br 11111111-1111-4111-8111-111111111112
+net-port-dumpxml br nothing
+net-port-delete br 11111111-1111-4111-8111-111111111112
+net-port-delete br 11111111-1111-4111-8111-111111111111
+net-port-delete br
 net-autostart br
 net-autostart br --disable
 net-autostart nowhere
@@ -223,6 +272,11 @@ def test_the_same_bytes_as_virsh(daemon: Daemon, short_path: Path) -> None:
     need("virsh")
     (short_path / "virsh").symlink_to(BIN / "guest")
     (short_path / "br.xml").write_text(BRIDGED)
+    (short_path / "group.xml").write_text("<portgroup name='d'/>")
+    (short_path / "port.xml").write_text(
+        "<networkport><uuid>11111111-1111-4111-8111-111111111111</uuid><owner><name>web</name>"
+        f"<uuid>{UUID}</uuid></owner><mac address='52:54:00:00:00:07'/></networkport>"
+    )
     (short_path / "pool.xml").write_text(
         "<network><name>pool</name><forward mode='hostdev' managed='yes'><pf dev='eth99'/></forward></network>"
     )
@@ -230,7 +284,8 @@ def test_the_same_bytes_as_virsh(daemon: Daemon, short_path: Path) -> None:
     for program in ("virsh", str(short_path / "virsh")):
         answers = []
         for line in LINES:
-            words = line.replace("FOLDER", str(short_path)).split()
+            words = [word.replace("_", " ") if word[0] == "<" else word for word in line.split()]
+            words = [word.replace("FOLDER", str(short_path)) for word in words]
             done = subprocess.run(
                 [program, "-c", daemon.uri, *words], capture_output=True, timeout=30, check=False,
                 env={**os.environ, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL,

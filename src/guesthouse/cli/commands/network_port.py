@@ -8,6 +8,7 @@ from guesthouse.cli.failure import CommandError
 from guesthouse.cli.files import read_document
 from guesthouse.cli.grammar import Command, Option, file, flag
 from guesthouse.cli.networks import find, network
+from guesthouse.errors import LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +34,16 @@ def run_create(context: Context, args: Arguments) -> None:
 
 def run_dumpxml(context: Context, args: Arguments) -> None:
     """Print a place's document."""
-    print_document(context, args, _port(context, args).xml())
+    port = _port(context, args)
+    if port is not None:
+        print_document(context, args, port.xml())
 
 
 def run_delete(context: Context, args: Arguments) -> None:
     """Give a place back."""
     port = _port(context, args)
+    if port is None:
+        return
     with context.during(f"Failed to delete network port {port.uuid}"):
         port.delete()
     context.remark(f"Network port {port.uuid} deleted\n")
@@ -59,17 +64,25 @@ def run_list(context: Context, args: Arguments) -> None:
         context.table(("UUID",), [(uuid,) for uuid in uuids])
 
 
-def _port(context: Context, args: Arguments) -> Port:
+def _port(context: Context, args: Arguments) -> Port | None:
+    """The place that `--port` names; None where there is none and nobody is to fail for it: virsh ends well then."""
     from guesthouse.client.network_port import by_uuid
 
     found = find(context, args)
     name = args.need("port")
     uuid = uuid_bytes(name)
-    if uuid is None:
+    try:
+        if uuid is not None:
+            return by_uuid(found, uuid)
+    except LibvirtError:
         context.error(f"failed to get network port '{name}'")
+        if context.ours:
+            raise
+        return None
+    context.error(f"failed to get network port '{name}'")
+    if context.ours:
         raise CommandError
-    with context.during(f"failed to get network port '{name}'"):
-        return by_uuid(found, uuid)
+    return None
 
 
 PORT = Option("port", "string", "the place: its UUID", required=True, positional=True)
