@@ -40,6 +40,9 @@ class Kernel:
         self._table = table
         self._writer: Writer | None = None
         self._installed: dict[str, Installed] = {}
+        #: Whether the kernel has what is `_installed`: not before the first transaction, nor after one whose end nobody
+        #: saw.
+        self._certain = False
 
     async def rebuild(self, devices: list[Chains]) -> None:
         """Make the table anew, with these devices. Raises `NftError`, `ChildError`, and what `change` refuses."""
@@ -48,7 +51,7 @@ class Kernel:
         for chains in devices:
             check(chains, writer.tracking)
             wanted[chains.device] = Installed(chains, len(wanted) + 1)
-        await nft.apply(writer.rebuilt(wanted.values()))
+        await self._transact(writer.rebuilt(wanted.values()))
         self._installed = wanted
 
     async def change(self, devices: Mapping[str, Chains | None]) -> None:
@@ -70,20 +73,29 @@ class Kernel:
         after.update((one.chains.device, one) for one in new)
         if not old and not new:
             return
-        if not after:
-            await nft.apply(writer.rebuilt(()))
-        else:
+        if after and self._certain:
             await self._apply(writer, old, new, after)
+        else:
+            await self._transact(writer.rebuilt(after.values()))
         self._installed = after
 
     async def _apply(
         self, writer: Writer, old: list[Installed], new: list[Installed], after: Mapping[str, Installed]
     ) -> None:
         try:
-            await nft.apply(writer.changed(old, new))
+            await self._transact(writer.changed(old, new))
         except nft.NftError as error:
-            await nft.apply(writer.rebuilt(after.values()))
+            await self._transact(writer.rebuilt(after.values()))
             log.warning("the table '%s' was not as it was left, and is made anew: %s", self._table, error.message)
+
+    async def _transact(self, text: str) -> None:
+        certain, self._certain = self._certain, False
+        try:
+            await nft.apply(text)
+        except nft.NftError:
+            self._certain = certain  # it was refused as a whole
+            raise
+        self._certain = True
 
     async def _ready(self) -> Writer:
         if self._writer is None:
