@@ -28,7 +28,10 @@ from guesthouse.qemu.volume_jobs import HEADER, RECORD_MAX
 #: The flag of both calls: holes travel as such.
 SPARSE: Final = 1
 
-_PIPE_SIZE: Final = 1 << 20
+#: What a pipe should hold, the largest that the kernel lets us have: at each change of sides somebody waits for the
+#: processor. Beyond it this much is kept here before the client has to wait.
+_PIPE_SIZES: Final = (8 << 20, 1 << 20)
+_KEPT: Final = 4 << 20
 _F_SETPIPE_SZ: Final = 1031
 _READ: Final = 1 << 20
 #: One record of a download as long as they can be; in step with the writer, one read brings one of them.
@@ -40,8 +43,10 @@ _FINISH_DEADLINE: Final = 3600.0
 def _pipe() -> tuple[int, int]:
     """A pipe that holds much."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    with contextlib.suppress(OSError):  # a user's pipes are small when there are many
-        fcntl.fcntl(reading, _F_SETPIPE_SZ, _PIPE_SIZE)
+    for size in _PIPE_SIZES:
+        with contextlib.suppress(OSError):  # a user's pipes are small when there are many
+            fcntl.fcntl(reading, _F_SETPIPE_SZ, size)
+            break
     return reading, writing
 
 
@@ -55,7 +60,9 @@ class Upload(StreamIn):
         self._job = job
         self._work = work
         self._pending: list[memoryview] = []
+        self._kept = 0
         self._waiting = False
+        self._paused = False
         self._flushed: asyncio.Future[None] | None = None
         os.set_blocking(writing, False)
         job.add_done_callback(self._job_ended)
@@ -90,13 +97,16 @@ class Upload(StreamIn):
             return
         if not self._pending:
             parts = self._write_now(parts)
-        if parts:
-            self._pending += [memoryview(part) for part in parts]
-            if not self._waiting:
-                self._waiting = True
-                self._loop.add_writer(self._writing, self._writable)
-                if self.out is not None:
-                    self.out.pause_input()
+        if not parts:
+            return
+        self._pending += [memoryview(part) for part in parts]
+        self._kept += sum(map(len, parts))
+        if not self._waiting:
+            self._waiting = True
+            self._loop.add_writer(self._writing, self._writable)
+        if self._kept > _KEPT and not self._paused and self.out is not None:
+            self._paused = True
+            self.out.pause_input()
 
     def _write_now(self, parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Write without waiting; returns what is left."""
@@ -125,6 +135,9 @@ class Upload(StreamIn):
             except BrokenPipeError:
                 self._close()
                 return
+            self._kept -= written
+            if self._kept < _KEPT // 2:
+                self._go_on()
             while written and self._pending:
                 first = self._pending[0]
                 if written >= len(first):
@@ -136,7 +149,12 @@ class Upload(StreamIn):
         self._stop_waiting()
         if self._flushed is not None and not self._flushed.done():
             self._flushed.set_result(None)
-        if self.out is not None:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """There is room again."""
+        if self._paused and self.out is not None:
+            self._paused = False
             self.out.resume_input()
 
     def _no_longer(self, _job: asyncio.Task[JsonObject]) -> None:
