@@ -127,6 +127,8 @@ def give_back(driver: Guests, devices: Iterable[Device]) -> None:
 async def _give_back(driver: Guests, devices: list[PciHostdev]) -> None:
     async with driver.assigning:
         for device in devices:
+            if not device.source.taken:
+                continue  # it was given back meanwhile, and may be another guest's by now
             model = device.driver.model if device.driver is not None else None
             try:
                 await _in_time(pci.give_back, str(device.source.address), model)
