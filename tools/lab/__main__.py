@@ -20,6 +20,7 @@ from typing import Final
 from guesthouse.qemu.accel import probe_kvm
 from tools.lab import initramfs, machine, packages
 from tools.lab.messages import Job
+from tools.tinyguest import publish
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 CACHE: Final = ROOT / ".cache/lab"
@@ -62,7 +63,7 @@ def _hardware(console: Path) -> machine.Hardware:
         "PYTHON": sys.executable,
         "INSIDE": str(Path(__file__).parent / "inside.py"),
     }
-    archive.write_bytes(initramfs.build(kernel, busybox, settings))
+    publish(archive, initramfs.build(kernel, busybox, settings))
     # What Python would compile there at every start, from modules that nobody can write.
     for tree in ("src", "tests", "tools"):
         compileall.compile_dir(ROOT / tree, quiet=1)

@@ -6,17 +6,19 @@ unpacked into one folder, which lies over the host's root in the lab.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
 from tools.tinyguest import FULL_KERNEL, Packages
 
-#: What the tests use: volume groups, partitions, file systems, NFS and iSCSI from both ends, PCI and links.
+#: What the tests use: volume groups, partitions, file systems, NFS, iSCSI, PCI, links and who configures them.
 WANTED: Final = (
     "udev",
     "kmod",
@@ -37,8 +39,14 @@ WANTED: Final = (
     "ethtool",
     "iproute2",
     "nftables",
+    "dbus",
+    "network-manager",
+    "ifupdown",
+    "bridge-utils",
 )
 _SECONDS: Final = 300
+#: How long a set of packages stays that is not the newest: no lab runs so long.
+_KEPT_SECONDS: Final = 86400
 _MERGED: Final = ("bin", "sbin", "lib", "lib64")
 
 
@@ -54,18 +62,18 @@ def boot_packages(folder: Path) -> tuple[Path, Path]:
 
 
 def overlay(folder: Path) -> Path:
-    """The folder with what `WANTED` adds to this host's root. Made anew when that is something else than last time."""
+    """The folder with what `WANTED` adds to this host's root. Each set has its own: another lab may run from it."""
     installed = _installed()
     missing = [name for name in WANTED if name not in installed]
     names = _with_dependencies(missing) if missing else []
     mark = hashlib.sha256("\n".join((Path(__file__).read_text(), *names)).encode()).hexdigest()
-    root = folder / "root"
-    stamp = folder / "root.stamp"
-    if root.is_dir() and stamp.exists() and stamp.read_text() == mark:
+    root = folder / f"root-{mark[:16]}"
+    if root.is_dir():
         return root
-    stamp.unlink(missing_ok=True)
-    shutil.rmtree(root, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("root*"):
+        if old.is_dir() and time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         if names:
             print(f"lab: unpacking {' '.join(names)}", flush=True)
@@ -75,8 +83,9 @@ def overlay(folder: Path) -> Path:
         for archive in sorted(Path(scratch).glob("*.deb")):
             _output("dpkg-deb", "-x", str(archive), str(unpacked))
         _merge(unpacked)
-        unpacked.rename(root)
-    stamp.write_text(mark)
+        unpacked.touch()
+        with contextlib.suppress(OSError):  # another one was quicker
+            unpacked.rename(root)
     return root
 
 

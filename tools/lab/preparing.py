@@ -29,7 +29,7 @@ _MODULES: Final = (
 #: Whose devices udev hears of again. The many terminals and processors are left out: each event takes its time.
 _SUBSYSTEMS: Final = ("pci", "usb", "net", "block", "scsi", "scsi_host", "virtio", "virtio-ports", "misc", "cpu")
 #: Accounts that services of packages expect, which are unpacked and not installed.
-_ACCOUNTS: Final = ("_rpc", "statd")
+_ACCOUNTS: Final = ("_rpc", "statd", "messagebus", "systemd-network")
 _FOLDERS: Final = ("/run/lock", "/run/lvm", "/run/rpcbind", "/run/sendsigs.omit.d", "/var/lib/nfs/rpc_pipefs")
 
 
