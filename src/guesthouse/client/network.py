@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from guesthouse.client.connection import Connection
     from guesthouse.rpc.types import NonnullNetwork
 
+#: One lease, with the fields of `virNetworkDHCPLease`.
+Lease = rpc.NetworkDhcpLease
+
 #: Filters of `networks` (`virConnectListAllNetworksFlags`), and the flags of `define`, `create` and `Network.xml`.
 INACTIVE, ACTIVE, PERSISTENT, TRANSIENT, AUTOSTART, NO_AUTOSTART = 1, 2, 4, 8, 16, 32
 VALIDATE = 1
@@ -95,7 +98,7 @@ class Network(Named):
         args = rpc.NetworkSetMetadataArgs(self.handle, kind, value, key, uri, flags)
         self.connection.call(rpc.NETWORK_SET_METADATA, args)
 
-    def leases(self, mac: str | None = None) -> list[rpc.NetworkDhcpLease]:
+    def leases(self, mac: str | None = None) -> list[Lease]:
         """The addresses that its server has lent; to one card, or to all."""
         args = rpc.NetworkGetDhcpLeasesArgs(self.handle, mac, 1)
         return self.connection.ask(rpc.NetworkGetDhcpLeasesRet, rpc.NETWORK_GET_DHCP_LEASES, args).leases

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from guesthouse.drivers.network import default, dnsmasq_conf, firewall, foreign, lease_script, rulebook
+from guesthouse.drivers.network import default, dnsmasq_conf, firewall, foreign, lease_script
 from guesthouse.drivers.network.dnsmasq_conf import Files
 from guesthouse.errors import LibvirtError
+from guesthouse.host import forwarding
 from guesthouse.host.nft import BaseChain
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.interface.virtualport import PortParameters, VirtualPort, merged
@@ -212,11 +213,11 @@ def test_names_that_are_no_devices_are_refused() -> None:
 )
 def test_what_mends_rules_that_drop(chain: tuple[str, str, str], told: str) -> None:
     dropping = BaseChain(*chain, "forward", "drop")
-    assert rulebook.drops_forwarded(dropping)
-    assert told in rulebook.mending(dropping, "virbr0")
-    assert not rulebook.drops_forwarded(BaseChain(*chain, "forward", "accept"))
-    assert not rulebook.drops_forwarded(BaseChain(*chain, "input", "drop"))
-    assert not rulebook.drops_forwarded(BaseChain("ip", firewall.TABLE, "forward", "forward", "drop"))
+    assert forwarding.drops_forwarded(dropping)
+    assert told in forwarding.mending(dropping, "virbr0")
+    assert not forwarding.drops_forwarded(BaseChain(*chain, "forward", "accept"))
+    assert not forwarding.drops_forwarded(BaseChain(*chain, "input", "drop"))
+    assert not forwarding.drops_forwarded(BaseChain("ip", firewall.TABLE, "forward", "forward", "drop"))
 
 
 ENV = {"VIR_BRIDGE_NAME": "virbr0"}

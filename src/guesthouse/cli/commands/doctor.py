@@ -26,6 +26,7 @@ def run_doctor(context: Context, args: Arguments) -> None:
     if any(one.name == f"{KVM_DEVICE} exists" and one.outcome == PASS for one in findings):
         at = next(number for number, one in enumerate(findings) if one.name == "nested virtualization")
         findings.insert(at, _trial())
+    findings += _forwarding()
     if args.has("json"):
         context.dump(
             [{"check": one.name, "outcome": one.outcome, "found": one.found, "hint": one.hint} for one in findings]
@@ -48,6 +49,24 @@ def _trial() -> Finding:
 
     status = asyncio.run(probe_kvm(KVM_DEVICE))
     return Finding("KVM runs a guest", PASS if status.usable else FAIL, status.reason, status.hint)
+
+
+def _forwarding() -> list[Finding]:
+    """Whether the firewall lets pass what virtual networks forward. Nothing where nobody may look."""
+    import asyncio
+
+    from guesthouse.errors import LibvirtError
+    from guesthouse.host import forwarding
+    from guesthouse.host.doctor import PASS, WARN, Finding
+
+    name = "forwarding for virtual networks"
+    try:
+        told = asyncio.run(forwarding.told("virbr0"))
+    except LibvirtError:
+        return []
+    if not told:
+        return [Finding(name, PASS, "no rule of others drops what is forwarded")]
+    return [Finding(name, WARN, *text.split("; mend it with: ", 1)) for text in told]
 
 
 COMMANDS = (

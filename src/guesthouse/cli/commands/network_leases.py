@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from guesthouse.cli.context import Context
     from guesthouse.cli.grammar import Arguments
-    from guesthouse.rpc.procedures.network import NetworkDhcpLease
+    from guesthouse.client.network import Lease
 
 HEADING = ("Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID")
 PROTOCOLS = ("ipv4", "ipv6")
@@ -28,7 +28,7 @@ def run_leases(context: Context, args: Arguments) -> None:
         context.table(HEADING, [_row(one) for one in leases])
 
 
-def _row(lease: NetworkDhcpLease) -> tuple[str, ...]:
+def _row(lease: Lease) -> tuple[str, ...]:
     import time
 
     until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lease.expirytime))
@@ -36,7 +36,7 @@ def _row(lease: NetworkDhcpLease) -> tuple[str, ...]:
     return (until, lease.mac or "-", PROTOCOLS[lease.type], address, lease.hostname or "-", lease.clientid or "-")
 
 
-def _entry(lease: NetworkDhcpLease) -> dict[str, str | int | None]:
+def _entry(lease: Lease) -> dict[str, str | int | None]:
     return {
         "expiry": lease.expirytime,
         "mac": lease.mac,

@@ -20,11 +20,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from guesthouse.errors import InternalError, Origin, UnsupportedConfigError
+from guesthouse.host.forwarding import OWN_TABLE
 from guesthouse.model.network.addresses import NetworkIp
 from guesthouse.model.network.definition import Network
 from guesthouse.model.network.forward import UNPRIVILEGED, Nat
 
-TABLE: Final = "libvirt_network"
+TABLE: Final = OWN_TABLE
 FAMILIES: Final = ("ip", "ip6")
 
 _OUT, _IN, _CROSS, _NAT = "guest_output", "guest_input", "guest_cross", "guest_nat"
