@@ -11,10 +11,10 @@ import pytest
 from tests.lab.support import output
 from tests.support.daemon import Daemon
 
-VLAN = """<interface type='vlan' name='dum0.7'>
+VLAN = """<interface type='vlan' name='card0.7'>
   <start mode='onboot'/>
   <protocol family='ipv4'><ip address='192.0.2.7' prefix='24'/></protocol>
-  <vlan tag='7'><interface name='dum0'/></vlan>
+  <vlan tag='7'><interface name='card0'/></vlan>
 </interface>"""
 BRIDGED_BOND = """<interface type='bridge' name='br0'>
   <protocol family='ipv4'><ip address='198.51.100.1' prefix='24'/></protocol>
@@ -22,8 +22,8 @@ BRIDGED_BOND = """<interface type='bridge' name='br0'>
     <interface type='bond' name='bond7'>
       <bond mode='active-backup'>
         <miimon freq='100' updelay='200' carrier='netif'/>
-        <interface type='ethernet' name='dum2'/>
-        <interface type='ethernet' name='dum1'/>
+        <interface type='ethernet' name='card2'/>
+        <interface type='ethernet' name='card1'/>
       </bond>
     </interface>
   </bridge>
@@ -33,10 +33,10 @@ BRIDGED_BOND = """<interface type='bridge' name='br0'>
 @pytest.fixture(scope="module")
 def cards() -> Iterator[None]:
     for number in range(3):
-        output("ip", "link", "add", f"dum{number}", "type", "dummy")
+        output("ip", "link", "add", f"card{number}", "type", "dummy")
     yield
     for number in range(3):
-        output("ip", "link", "delete", f"dum{number}")
+        output("ip", "link", "delete", f"card{number}")
 
 
 def _define(host: Daemon, folder: Path, xml: str) -> None:
@@ -52,21 +52,21 @@ def _device(name: str) -> dict[str, object]:
 
 def test_vlan_alone_and_in_a_bridge(host: Daemon, cards: None, tmp_path: Path) -> None:
     _define(host, tmp_path, VLAN)
-    host.virsh("iface-start", "dum0.7")
-    device = _device("dum0.7")
-    assert device["link"] == "dum0"
+    host.virsh("iface-start", "card0.7")
+    device = _device("card0.7")
+    assert device["link"] == "card0"
     assert "'id': 7" in str(device["linkinfo"])
     assert "192.0.2.7" in str(device["addr_info"])
-    document = host.virsh("iface-dumpxml", "dum0.7").stdout
-    assert "<vlan tag='7'>\n    <interface name='dum0'/>\n  </vlan>" in document
-    host.virsh("iface-bridge", "dum0.7", "brlab", "--no-stp")
-    assert _device("dum0.7")["master"] == "brlab"
+    document = host.virsh("iface-dumpxml", "card0.7").stdout
+    assert "<vlan tag='7'>\n    <interface name='card0'/>\n  </vlan>" in document
+    host.virsh("iface-bridge", "card0.7", "brlab", "--no-stp")
+    assert _device("card0.7")["master"] == "brlab"
     assert "192.0.2.7" in str(_device("brlab")["addr_info"])
     document = host.virsh("iface-dumpxml", "brlab").stdout
-    assert "<interface type='vlan' name='dum0.7'>" in document
+    assert "<interface type='vlan' name='card0.7'>" in document
     host.guest("iface-destroy", "brlab")
     assert not Path("/sys/class/net/brlab").exists()
-    assert not Path("/sys/class/net/dum0.7").exists()
+    assert not Path("/sys/class/net/card0.7").exists()
     host.virsh("iface-undefine", "brlab")
 
 
@@ -75,13 +75,13 @@ def test_bridge_on_a_bond(host: Daemon, cards: None, tmp_path: Path) -> None:
     host.virsh("iface-start", "br0")
     bond = Path("/sys/class/net/bond7/bonding")
     assert (bond / "mode").read_text().split()[0] == "active-backup"
-    assert (bond / "primary").read_text().strip() == "dum2"
-    assert sorted((bond / "slaves").read_text().split()) == ["dum1", "dum2"]
+    assert (bond / "primary").read_text().strip() == "card2"
+    assert sorted((bond / "slaves").read_text().split()) == ["card1", "card2"]
     assert (bond / "miimon").read_text().strip() == "100"
     assert _device("bond7")["master"] == "br0"
     live = host.virsh("iface-dumpxml", "br0").stdout
     assert "<miimon freq='100' updelay='200' carrier='netif'/>" in live
-    assert live.index("'dum2'") < live.index("'dum1'")
+    assert live.index("'card2'") < live.index("'card1'")
     host.guest("iface-destroy", "br0")
     assert not Path("/sys/class/net/bond7").exists()
     host.virsh("iface-undefine", "br0")

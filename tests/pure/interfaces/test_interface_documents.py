@@ -118,7 +118,7 @@ def test_what_is_in_another_is_no_interface_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("mac", "code"), [("52:54:00:00:00:02", Code.MULTIPLE_INTERFACES), ("52:54:00:00:00:77", Code.NO_INTERFACE)]
 )
-def test_address_of_none_or_several(mac: str, code: Code) -> None:
+def test_address_of_none_or_several(mac: str, code: int) -> None:
     with pytest.raises(LibvirtError) as refused:
         REGISTRY.with_mac(mac)
     assert refused.value.code == code

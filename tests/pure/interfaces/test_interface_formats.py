@@ -79,17 +79,17 @@ def applied(files: Files, changes: Changes) -> dict[str, str]:
     return {path: text for path, text in {**files, **changes}.items() if text is not None}
 
 
-def host_addresses(version: int) -> st.SearchStrategy[str]:
-    return st.ip_addresses(v=version).map(str)
+def host_addresses(name: str) -> st.SearchStrategy[str]:
+    return st.ip_addresses(v=6 if name == IPV6 else 4).map(str)
 
 
 @st.composite
 def families(draw: st.DrawFn, name: str) -> Family:
-    version, bits = (6, 128) if name == IPV6 else (4, 32)
+    bits = 128 if name == IPV6 else 32
     dhcp = draw(st.booleans())
     autoconf = name == IPV6 and draw(st.booleans())
-    fixed = draw(st.lists(st.tuples(host_addresses(version), st.integers(1, bits)), max_size=2, unique=True))
-    gateway = draw(st.none() | host_addresses(version)) if fixed else None
+    fixed = draw(st.lists(st.tuples(host_addresses(name), st.integers(1, bits)), max_size=2, unique=True))
+    gateway = draw(st.none() | host_addresses(name)) if fixed else None
     return Family(tuple(fixed), gateway, dhcp and not autoconf, autoconf=autoconf)
 
 
