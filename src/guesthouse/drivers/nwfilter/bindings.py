@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.nwfilter.planning import Plan, closed, plan
 from guesthouse.drivers.nwfilter.registry import Bound, Learned
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from guesthouse.drivers.nwfilter.driver import FilterDriver
 
 log = logging.getLogger(__name__)
+
+#: Of more leases of one card than this, the oldest do not count: somebody plays tricks.
+_MOST_ADDRESSES: Final = 64
 
 
 async def create(driver: FilterDriver, xml: str, *, validate: bool = False) -> Bound:
@@ -143,19 +146,31 @@ async def _learn(driver: FilterDriver, device: str, watcher: Watcher, lease: Lea
         others = tuple(one for one in bound.learned if one.address != lease.address)
         until = time.time() + lease.seconds if lease.seconds else 0.0
         learned = others if lease.seconds == 0 else (*others, Learned(lease.address, until))
-        if watcher.method == ANY:
-            learned = learned[-1:]
+        learned = learned[-1:] if watcher.method == ANY else learned[-_MOST_ADDRESSES:]
         await _relearn(driver, bound, learned)
 
 
 async def _relearn(driver: FilterDriver, bound: Bound, learned: tuple[Learned, ...]) -> None:
-    if {one.address for one in learned} != {one.address for one in bound.learned}:
-        log.info("'%s' has the addresses %s", bound.device, ", ".join(one.address for one in learned) or "of nobody")
+    made = bound.with_learned(learned)
     try:
-        await put(driver, bound.with_learned(learned))
+        if {one.address for one in learned} == {one.address for one in bound.learned}:
+            await driver.in_thread(driver.store.write_binding, made)  # a lease was renewed: no rule is another
+            keep(driver, made, bound.watcher, bound)
+            return
+        log.info("'%s' has the addresses %s", bound.device, ", ".join(one.address for one in learned) or "of nobody")
+        await put(driver, made)
     except LibvirtError as error:
-        log.error("nothing may pass '%s': its filter cannot be applied: %s", bound.device, error.message)
+        keep(driver, made, bound.watcher, bound)
+        await _close(driver, made, error)
+
+
+async def _close(driver: FilterDriver, bound: Bound, why: LibvirtError) -> None:
+    """Let nothing pass a device whose filter cannot follow what is known of its guest."""
+    log.error("nothing may pass '%s': its filter cannot be applied: %s", bound.device, why.message)
+    try:
         await driver.kernel.change({bound.device: closed(bound)})
+    except LibvirtError as error:
+        log.error("'%s' keeps the rules that it had: %s", bound.device, error.message)
 
 
 async def forget_old(driver: FilterDriver) -> None:

@@ -14,13 +14,13 @@ from guesthouse.drivers.nwfilter.seen import Lease, address_of, lease_of
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host import sniffing as bpf
 from guesthouse.host.links import mac_bytes
-from guesthouse.model.nwfilter.learning import ANY
+from guesthouse.model.nwfilter.learning import ANY, DHCP
 
 log = logging.getLogger(__name__)
 
 _LARGEST: Final = 2048
-#: So many frames are looked at within so many seconds.
-_SHARE, _WINDOW = 50, 1.0
+#: So many frames are looked at within so many seconds; each lease can change rules, and a guest needs few of them.
+_SHARE, _WINDOW = {ANY: 50, DHCP: 10}, 1.0
 _TAKE, _LEAVE = (bpf.RET, 0, 0, _LARGEST), (bpf.RET, 0, 0, 0)
 
 #: ARP and IPv4 without a VLAN's tag.
@@ -85,7 +85,7 @@ class Watcher:
     def _readable(self) -> None:
         if self._rest is None:
             self._rest = self._loop.call_later(_WINDOW, self._again)
-        while self._seen < _SHARE:
+        while self._seen < _SHARE[self.method]:
             try:
                 frame, address = self._socket.recvfrom(_LARGEST)
             except BlockingIOError:
@@ -100,7 +100,7 @@ class Watcher:
         self._loop.remove_reader(self._socket)
 
     def _again(self) -> None:
-        busy = self._seen >= _SHARE
+        busy = self._seen >= _SHARE[self.method]
         self._seen, self._rest = 0, None
         if busy:
             self._loop.add_reader(self._socket, self._readable)
