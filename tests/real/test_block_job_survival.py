@@ -231,6 +231,30 @@ def test_a_job_that_qemu_never_had(host: Host) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_while_a_copy_begins(host: Host, moment: float) -> None:
+    """There is a job, or there is nothing of it."""
+    host.renew()
+    argv = ["blockcopy", "guest", "vda", str(host.folder / "copy.qcow2"), "--transient-job"]
+    client = subprocess.Popen(["virsh", "-c", host.daemon.uri, *argv], stderr=subprocess.DEVNULL)
+    time.sleep(moment)
+    host.daemon.kill()
+    client.wait(30)
+    host.daemon.start()
+    deadline = time.monotonic() + 20
+    while " state='new' " in host.status.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    if host.job() is not None:
+        assert "copy" in host.nodes()
+        host.daemon.virsh("blockjob", "guest", "vda", "--abort")
+    else:
+        assert not (host.folder / "copy.qcow2").exists()
+    assert "<mirror" not in host.daemon.virsh("dumpxml", "guest").stdout
+    assert (host.images(), host.nodes()) == (["top", "middle", "base"], ["base", "middle", "top"])
+    assert host.ask("query-jobs") == []
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_while_it_pivots(host: Host, moment: float) -> None:
     host.renew()
     host.copy("--wait")

@@ -118,6 +118,17 @@ def test_a_copy_that_lies_on_what_the_original_lies_on() -> None:
     assert (names, gone) == (list(_IMAGES), ["copy"])
 
 
+def test_a_copy_with_a_chain_of_its_own() -> None:
+    own = (
+        "<backingStore type='file' index='8'><format type='raw'/><source file='/i/new'/><backingStore/></backingStore>"
+    )
+    disk = _disk(inside=_MIRROR.format(own).replace("'raw'", "'qcow2'"))
+    names, gone, _ = _after(_job(Kind.COPY, inherits=True), disk, switched=True)
+    assert (names, gone) == (["copy", "new"], list(_IMAGES))
+    names, gone, _ = _after(_job(Kind.COPY, inherits=True), disk)
+    assert (names, gone) == (list(_IMAGES), ["copy", "new"])
+
+
 def _defined(config: Disk, disk: Disk, job: BlockJob) -> str:
     after, _ = chains.end_of(disk, job, switched=True)
     return format_device(chains.defined_after(config, disk, after, job), _FILE)

@@ -120,9 +120,9 @@ def end_of(disk: Disk, job: BlockJob, *, switched: bool) -> tuple[Disk, list[Ima
 
 def _end_of_copy(disk: Disk, job: BlockJob, *, switched: bool) -> tuple[Disk, list[Image]]:
     copy = mirrored(disk, inherits=job.inherits)
-    shared = {image.storage_node for image in (disk.layers() if job.inherits else [])[1:]}
-    gone = disk.layers() if switched else copy.layers()
-    gone = [image for image in gone if image.storage_node not in shared]
+    left, kept = (disk, copy) if switched else (copy, disk)
+    shared = {image.storage_node for image in kept.layers()}
+    gone = [image for image in left.layers() if image.storage_node not in shared]
     return (copy if switched else without_mirror(disk)), gone
 
 

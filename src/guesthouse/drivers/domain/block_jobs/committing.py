@@ -8,18 +8,23 @@ Source: `virDomainBlockCommit`; QEMU's `block-commit`.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain.block_jobs import backing_text, lookup, relative, starting
+from guesthouse.drivers.domain.block_jobs import backing_text, data_files, lookup, relative, starting
 from guesthouse.drivers.domain.block_jobs.jobs import BlockJob, Kind, check_supported, refuse
+from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts
 from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import InvalidArgumentError, Origin, UnsupportedConfigError
+from guesthouse.errors import InvalidArgumentError, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.binding import clone, new
+from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.disk.chain import Mirror
+from guesthouse.model.domain.devices.disk.nodes import Image
 from guesthouse.model.qemu_objects import Props, without_none
 
 if TYPE_CHECKING:
@@ -73,11 +78,12 @@ async def _begin(
     driver: Guests, guest: Guest, run: Run, disk: Disk, upper: int, lower: int, speed: int, flags: int
 ) -> None:
     layers = disk.layers()
+    ctx = await contexts.of(driver, run, run.live)
     text = None
     if flags & RELATIVE and upper:
         text = await relative.between(layers[upper - 1], layers[upper:lower], layers[lower])
     elif upper:
-        text = backing_text.of(layers[lower], await contexts.of(driver, run, run.live))
+        text = backing_text.of(layers[lower], ctx)
     job = BlockJob(
         f"commit-{disk.target.dev}-{layers[upper].node}",
         Kind.COMMIT if upper else Kind.ACTIVE_COMMIT,
@@ -98,10 +104,20 @@ async def _begin(
         "backing-file": text,
     }
     try:
+        await data_files.reopen(run, layers[lower], ctx, readonly=False)
         await starting.begin(driver, guest, run, job, "block-commit", without_none(arguments))
-    finally:
-        if job.name not in run.block_jobs.by_name and not upper:
-            starting.exchange(guest, run, disk)
+    except LibvirtError:
+        if job.name not in run.block_jobs.by_name and not run.ended.is_set():
+            await asyncio.shield(_take_back(driver, guest, run, disk, layers[lower], ctx))
+        raise
+
+
+async def _take_back(driver: Guests, guest: Guest, run: Run, disk: Disk, base: Image, ctx: DeviceContext) -> None:
+    """QEMU has refused: the disk is as it was."""
+    starting.exchange(guest, run, disk)
+    statusfile.save(driver, guest, run)
+    with contextlib.suppress(LibvirtError):
+        await data_files.reopen(run, base, ctx, readonly=True)
 
 
 def _with_mirror(disk: Disk, place: int) -> Disk:

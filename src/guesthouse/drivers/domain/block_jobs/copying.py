@@ -26,7 +26,13 @@ from guesthouse.drivers.domain.helpers import programs
 from guesthouse.drivers.domain.hotplug import contexts, wiring
 from guesthouse.drivers.domain.lifecycle.control import modifying
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import OperationInvalidError, OperationUnsupportedError, Origin, UnsupportedConfigError
+from guesthouse.errors import (
+    LibvirtError,
+    OperationInvalidError,
+    OperationUnsupportedError,
+    Origin,
+    UnsupportedConfigError,
+)
 from guesthouse.model.binding import clone, new
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
@@ -154,9 +160,6 @@ async def _begin(
         inherits=shallow and not wish.flags & COPY_REUSE,
         aftermath=Aftermath(orders=target.undoing([*plan.deeper, *plan.made]), files=[plan.file] if plan.file else []),
     )
-    if plan.file:
-        await target.make_file(plan.file)
-    run.next_layer = max(contexts.next_layer(run), *(number + 1 for number in copied.numbers()))
     starting.exchange(guest, run, copied)
     run.block_jobs.add(job)
     try:
@@ -189,6 +192,13 @@ async def _make(
     driver: Guests, guest: Guest, run: Run, job: BlockJob, copied: Disk, plan: _Plan, ctx: DeviceContext
 ) -> None:
     settling.note(driver, guest, run)
+    if plan.file:
+        try:
+            await target.make_file(plan.file)
+        except LibvirtError:
+            job.aftermath.files.clear()  # whatever is there is not ours
+            raise
+    run.next_layer = max(contexts.next_layer(run), *(number + 1 for number in copied.numbers()))
     for program in plan.image.helpers(ctx):
         if program.name not in run.helpers:
             await programs.start(driver, guest, run, program)

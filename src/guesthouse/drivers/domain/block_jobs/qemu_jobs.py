@@ -44,20 +44,22 @@ async def carry_out(run: Run, name: str, command: str, arguments: Mapping[str, S
     try:
         await run.talk().execute(command, arguments)
         async with asyncio.timeout(deadline):
-            error = await _until_concluded(run, name, changed)
+            error = await _until_concluded(run, name, changed, deadline)
     except TimeoutError:
+        await end(run, name)
         raise OperationFailedError(f"job '{name}' did not end within {deadline:g} seconds") from None
     finally:
-        del run.block_jobs.changed[name]
+        run.block_jobs.changed.pop(name, None)
     await dismiss(run, name)
     if error:
         raise OperationFailedError(error)
 
 
-async def _until_concluded(run: Run, name: str, changed: asyncio.Event) -> str:
+async def _until_concluded(run: Run, name: str, changed: asyncio.Event, deadline: float) -> str:
+    """The job's error when it has ended. QEMU may be silent for long: it computes keys, or waits for storage."""
     while True:
         changed.clear()
-        found = (await statuses(run)).get(name)
+        found = (await statuses(run, deadline=deadline)).get(name)
         if found is None:
             return "it has vanished"
         if found.status == "concluded":
@@ -70,14 +72,14 @@ async def _until_concluded(run: Run, name: str, changed: asyncio.Event) -> str:
 
 
 async def end(run: Run, name: str, *, deadline: float = 30.0) -> None:
-    """Cancel a job that nobody wants, and dismiss it; one that is not there is no failure."""
+    """Cancel a job that nobody wants, and dismiss it; one that is not there, or goes on all the same, is no failure."""
     try:
         await run.talk().execute("job-cancel", {"id": name})
         changed = run.block_jobs.changed[name] = asyncio.Event()
         async with asyncio.timeout(deadline):
-            await _until_concluded(run, name, changed)
-    except QmpError:
-        pass  # it has ended, or is none
+            await _until_concluded(run, name, changed, deadline)
+    except (QmpError, TimeoutError):
+        pass  # it has ended, or is none, or waits for its storage
     finally:
         run.block_jobs.changed.pop(name, None)
     await dismiss(run, name)

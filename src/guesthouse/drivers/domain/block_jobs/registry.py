@@ -39,7 +39,7 @@ class Jobs:
     def add(self, job: BlockJob) -> None:
         """A job begins."""
         self.by_name[job.name] = job
-        self._ended[job.name] = asyncio.Event()
+        self._ended.setdefault(job.name, asyncio.Event())
 
     def drop(self, job: BlockJob) -> None:
         """A job is over, and everything that follows from that is done."""

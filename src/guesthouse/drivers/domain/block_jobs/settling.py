@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import definitions
 from guesthouse.drivers.domain.announcements import EventId
-from guesthouse.drivers.domain.block_jobs import chains, orders, qemu_jobs, target
+from guesthouse.drivers.domain.block_jobs import chains, data_files, orders, qemu_jobs, target
 from guesthouse.drivers.domain.block_jobs.jobs import (
     MIRROR_WORDS,
     OUTCOMES,
@@ -119,7 +119,8 @@ async def _settle(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None
         except MonitorClosed:
             return  # the guest ends, or the daemon does
         except LibvirtError as error:
-            log.error("block job '%s' of domain '%s' is not settled: %s", job.name, guest.name, error.message)
+            if run.monitor is not None and run.monitor.closed is None:  # else it goes with its QEMU
+                log.error("block job '%s' of domain '%s' is not settled: %s", job.name, guest.name, error.message)
             return
 
 
@@ -168,12 +169,24 @@ async def _apply(driver: Guests, guest: Guest, run: Run, job: BlockJob, disk: Di
         ]
         text = definitions.file_text(domain)
         job.aftermath.definition = text if text != definitions.file_text(guest.definition) else ""
+    if job.kind is Kind.COMMIT or (job.kind is Kind.ACTIVE_COMMIT and input_ is not Input.SWITCHED):
+        await _close_data(run, job, disk, ctx)
     job.aftermath.orders = target.undoing([item for image in reversed(gone) for item in _objects(image, ctx)])
     if changed and job.delete:
         job.aftermath.files = [image.source.path for image in gone if image.type == "file" and image.source.path]
     run.live.devices.disks[:] = [after if other is disk else other for other in run.live.devices.disks]
     guest.changed()
     _end_programs(driver, guest, run, gone, ctx)
+
+
+async def _close_data(run: Run, job: BlockJob, disk: Disk, ctx: DeviceContext) -> None:
+    """Nobody writes to the base of the commit any more."""
+    for image in disk.layers():
+        if image.storage_node == job.base:
+            try:
+                await data_files.reopen(run, image, ctx, readonly=True)
+            except QmpError as error:
+                log.warning("%s", error.message)
 
 
 def _objects(image: Image, ctx: DeviceContext) -> list[QemuObject]:
@@ -268,14 +281,24 @@ async def later(driver: Guests, guest: Guest, run: Run) -> None:
 async def reconcile(driver: Guests, guest: Guest, run: Run) -> None:
     """Bring what is known of the jobs together with what QEMU has. QEMU answers; a failure is logged."""
     if not run.block_jobs.by_name:
+        _forget_mirrors(guest, run)
         return
     try:
         async with guest.job.hold("modify", deadline=_PATIENCE):
             known = await qemu_jobs.statuses(run)
             for job in list(run.block_jobs.by_name.values()):
                 await _compare(driver, guest, run, job, known)
+            _forget_mirrors(guest, run)
     except LibvirtError as error:
         log.error("domain '%s': its block jobs are not settled: %s", guest.name, error.message)
+
+
+def _forget_mirrors(guest: Guest, run: Run) -> None:
+    """A `<mirror>` without a job is that of one that QEMU refused when the daemon was killed."""
+    for disk in run.live.devices.disks:
+        if disk.mirror is not None and run.block_jobs.on(disk.target.dev) is None:
+            disk.mirror = None
+            guest.changed()
 
 
 async def _compare(driver: Guests, guest: Guest, run: Run, job: BlockJob, known: dict[str, JobStatus]) -> None:

@@ -74,8 +74,9 @@ async def begin(
     except (MonitorClosed, asyncio.CancelledError):
         raise  # the next daemon looks
     except Exception:
-        run.block_jobs.drop(job)
-        statusfile.save(driver, guest, run)
+        if not job.aftermath.orders:  # else the caller takes back what was made for the job, and drops it then
+            run.block_jobs.drop(job)
+            statusfile.save(driver, guest, run)
         raise
     job.aftermath.orders.clear()
     job.aftermath.files.clear()
