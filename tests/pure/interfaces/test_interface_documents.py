@@ -100,6 +100,7 @@ REGISTRY = Registry(
     by_name([Link("br0", "bridge", start="onboot"), Link("eth0", master="br0"), Link("br9", "bridge", start="none"),
              Link("eth1", start="onboot", families={IPV4: Family(dhcp=True)})]),
     {},
+    "ifupdown",
 )  # fmt: skip
 
 

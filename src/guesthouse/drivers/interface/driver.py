@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from guesthouse.drivers.api import DaemonSettings, Handler
 from guesthouse.drivers.interface.configuration import Configuration
+from guesthouse.drivers.interface.formats import Format
 from guesthouse.drivers.interface.kernel import look
 from guesthouse.drivers.interface.managers import choose, in_time
 from guesthouse.drivers.interface.registry import Registry
@@ -37,7 +38,11 @@ class InterfaceDriver:
 
     def _choose(self) -> None:
         form, self.manager = choose(self.places)
-        self.configuration = Configuration(form, self.places.host_config, self._folder / "change.json")
+        self.configuration = self.configured_by(form)
+
+    def configured_by(self, form: Format) -> Configuration:
+        """The host's configuration in a format."""
+        return Configuration(form, self.places.host_config, self._folder / "change.json")
 
     @property
     def busy(self) -> bool:
@@ -56,9 +61,7 @@ class InterfaceDriver:
             log.error("the network configuration of the host could not be brought back: %s", error)
 
     async def reload(self) -> None:
-        """See who configures the host now."""
-        async with self.changes:
-            await self.in_thread(self._choose)
+        """Nothing is kept that could be old."""
 
     async def stop(self) -> None:
         """Nothing is held open."""
@@ -70,12 +73,13 @@ class InterfaceDriver:
     def _look(self) -> Registry:
         from guesthouse.drivers.interface.realising import LinkError
 
+        self._choose()  # who configures the host may have come up after us
         files = self.configuration.files()
         try:
             devices = look()
         except OSError as error:
             raise LinkError(f"failed to get list of interfaces on host: {error.strerror}") from error
-        return Registry(devices, self.configuration.format.parse(files), files)
+        return Registry(devices, self.configuration.format.parse(files), files, self.configuration.format.name)
 
     async def in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run what waits for a local disk."""

@@ -107,15 +107,20 @@ class IfUp:
         """They read their files when they run."""
 
     async def up(self, known: Links, name: str, files: Files) -> None:
-        """Raises `ChildError`."""
-        for link in tree(known, name)[1:]:
-            # It would have its addresses beside the bridge, and is brought up by it.
-            await _run("ifdown", "--force", link.name)
+        """What is in it first: a bond has to be there, and a card may have no addresses. Raises `ChildError`."""
+        for link in reversed(tree(known, name)[1:]):
+            if link.is_virtual:
+                await _run("ifup", link.name)
+            else:
+                await _run("ifdown", "--force", link.name)
+                await in_time(realising.strip, link.name)
         await _run("ifup", name)
 
     async def down(self, known: Links, name: str, files: Files) -> None:
         """Raises `ChildError`."""
-        await _run("ifdown", name)
+        for link in tree(known, name):
+            if link.is_virtual or link.name == name:
+                await _run("ifdown", link.name)
 
 
 def choose(places: Places) -> tuple[Format, Manager]:
@@ -134,6 +139,14 @@ def choose(places: Places) -> tuple[Format, Manager]:
     if shutil.which("networkctl") and Path("/run/systemd/netif/state").exists():
         return networkd, SystemdNetworkd()
     return ifupdown, IfUp() if shutil.which("ifup") else Kernel()
+
+
+def format_named(name: str) -> Format:
+    """The format of a name. Raises ValueError for an unknown one."""
+    for form in _FORMATS:
+        if form.name == name:
+            return form
+    raise ValueError(f"there is no format '{name}' of a host's configuration")
 
 
 async def in_time(work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:

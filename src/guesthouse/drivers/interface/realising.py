@@ -187,6 +187,18 @@ def stop(known: Links, name: str) -> None:
         raise LinkError(f"failed to destroy (stop) interface {name}: {error.strerror}") from error
 
 
+def strip(name: str) -> None:
+    """Take its addresses from a device that becomes part of another. Raises `LinkError`."""
+    try:
+        device = look().get(name)
+        families = device.link.families.values() if device is not None else ()
+        for family in families:
+            for address, prefix in family.addresses:
+                net_devices.remove_address(name, address, prefix)
+    except OSError as error:
+        raise LinkError(f"cannot take the addresses of '{name}': {error.strerror}") from error
+
+
 def switch(name: str, *, up: bool) -> None:
     """Bring a device up or down that nobody configured, and leave it alone otherwise. Raises `LinkError`."""
     try:

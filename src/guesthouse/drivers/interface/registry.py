@@ -34,11 +34,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One look: `devices` are there, `configured` is in the host's files `files`."""
+    """One look: `devices` are there, `configured` is in the host's files `files`, which are of the format `format`."""
 
     devices: Mapping[str, Device]
     configured: Links
     files: Files
+    format: str
 
     def all(self) -> list[Found]:
         """The interfaces, by name."""

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.interface.configuration import ConfigurationError
 from guesthouse.drivers.interface.documents import links_of
+from guesthouse.drivers.interface.formats import Changes, Files
 from guesthouse.drivers.interface.link import Links, by_name, tree
-from guesthouse.drivers.interface.managers import Kernel
+from guesthouse.drivers.interface.managers import Kernel, format_named
 from guesthouse.errors import LibvirtError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.host.files import read_limited, remove, write_atomic
 from guesthouse.host.sysfs import read_text
@@ -58,7 +59,7 @@ async def begin(driver: InterfaceDriver) -> None:
         seen = await driver.look()
         snapshot = Snapshot(
             read_text(_BOOT) or "",
-            driver.configuration.format.name,
+            seen.format,
             dict(seen.files),
             [one.name for one in seen.all() if one.active],
             _unconfigured(seen),
@@ -96,16 +97,32 @@ async def resume(driver: InterfaceDriver) -> None:
             await _undo(driver, snapshot)
         elif snapshot.boot != read_text(_BOOT):
             log.warning("the host was booted before the network configuration was committed; it is rolled back")
-            await _undo(driver, snapshot)
+            await _undo_boot(driver, snapshot)
+
+
+async def _undo_boot(driver: InterfaceDriver, snapshot: Snapshot) -> None:
+    """Bring the files back; and what is up, unless the program that reads them is not there yet."""
+    if snapshot.format == (await driver.look()).format:
+        await _undo(driver, snapshot)
+        return
+    configuration = driver.configured_by(format_named(snapshot.format))
+    now = await driver.in_thread(configuration.files)
+    await driver.in_thread(configuration.apply, now, _differences(snapshot.files, now))
+    await driver.in_thread(_forget, driver.transaction_file)
+
+
+def _differences(before: Files, now: Files) -> Changes:
+    """What makes the files what they were."""
+    return {path: before.get(path) for path in {*now, *before} if before.get(path) != now.get(path)}
 
 
 async def _undo(driver: InterfaceDriver, snapshot: Snapshot) -> None:
-    if snapshot.format != driver.configuration.format.name:
+    seen = await driver.look()
+    if snapshot.format != seen.format:
         raise _invalid(
-            f"the transaction was begun with {snapshot.format}, and {driver.configuration.format.name} runs now",
+            f"the transaction was begun with {snapshot.format}, and {seen.format} runs now",
             f"start {snapshot.format} again, or forget the transaction with iface-commit",
         )
-    seen = await driver.look()
     if snapshot.undone is None:
         snapshot.undone = dict(seen.files)
         await driver.in_thread(_write, driver.transaction_file, snapshot)
@@ -115,9 +132,7 @@ async def _undo(driver: InterfaceDriver, snapshot: Snapshot) -> None:
     for name in sorted(changed):
         if name in after and name in seen.devices and after[name].master is None:
             await _try(failures, name, driver.manager.down(after, name, snapshot.undone))
-    differing = {path: snapshot.files.get(path) for path in {*seen.files, *snapshot.files}}
-    changes = {path: text for path, text in differing.items() if text != seen.files.get(path)}
-    await driver.in_thread(driver.configuration.apply, seen.files, changes)
+    await driver.in_thread(driver.configuration.apply, seen.files, _differences(snapshot.files, seen.files))
     await driver.manager.changed()
     now = await driver.look()
     for name in _to_start(snapshot.active, changed, now):
