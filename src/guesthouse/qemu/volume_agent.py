@@ -58,6 +58,10 @@ class HungError(LibvirtError):
     domain = Origin.STORAGE
 
 
+def _nobody(_why: str) -> None:
+    """Nobody wants to know that storage hangs."""
+
+
 class Agent:
     """The worker of one pool. `ask` and `run` start it where it does not run."""
 
@@ -71,6 +75,13 @@ class Agent:
         self._sending = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._jobs = 0
+        #: Called with what a client is told when the storage does not answer.
+        self.on_hung: Callable[[str], None] = _nobody
+
+    def _hung(self, deadline: float) -> HungError:
+        error = HungError(f"the storage did not answer within {deadline:g} seconds")
+        self.on_hung(error.message)
+        return error
 
     async def ask(self, do: str, fields: JsonObject, *, deadline: float = SHORT_DEADLINE) -> JsonObject:
         """Have something short done. Raises `StorageError`, `HungError`."""
@@ -90,7 +101,7 @@ class Agent:
                 return await answer, parts
         except TimeoutError:
             self.kill()
-            raise HungError(f"the storage did not answer within {deadline:g} seconds") from None
+            raise self._hung(deadline) from None
         finally:
             self._waiting.pop(number, None)
             self._parts.pop(number, None)

@@ -23,7 +23,7 @@ from guesthouse.drivers.storage.backends.base import NO_OVERWRITE, OVERWRITE, no
 from guesthouse.drivers.storage.backends.table import require
 from guesthouse.drivers.storage.registry import StoragePool
 from guesthouse.drivers.storage.volumes import journal, users
-from guesthouse.errors import Code, InternalError, LibvirtError, OperationInvalidError, Origin
+from guesthouse.errors import Code, InternalError, LibvirtError, OperationInvalidError, OperationTimeoutError, Origin
 from guesthouse.model.binding import new
 from guesthouse.model.pool import Permissions, format_pool, measure
 
@@ -173,6 +173,8 @@ async def delete(driver: StorageDriver, pool: StoragePool) -> None:
 async def refresh(driver: StorageDriver, pool: StoragePool) -> None:
     """Look again what is on the pool's storage."""
     pool.need(active=True)
+    if pool.trouble and pool.looking.locked():
+        raise OperationTimeoutError(f"storage pool '{pool.name}' is unavailable: {pool.trouble}", domain=Origin.STORAGE)
     async with pool.looking:
         pool.need(active=True)
         try:
@@ -188,7 +190,7 @@ async def refresh(driver: StorageDriver, pool: StoragePool) -> None:
 async def _failed(driver: StorageDriver, pool: StoragePool, error: LibvirtError) -> None:
     """A refresh failed: the pool is unavailable where its storage hangs, and stops else."""
     if error.code == Code.OPERATION_TIMEOUT:
-        unavailable(pool, error.message)
+        pool.hangs(error.message)
         return
     if pool.busy or not pool.active:
         return
@@ -196,13 +198,6 @@ async def _failed(driver: StorageDriver, pool: StoragePool, error: LibvirtError)
         await driver.in_thread(driver.store.set_active, pool.name, None)
         await _let_go(pool)
         _stopped(driver, pool)
-
-
-def unavailable(pool: StoragePool, why: str) -> None:
-    """The storage of an active pool hangs. What is known of it stays."""
-    if pool.active and not pool.trouble:
-        log.error("storage pool '%s' is unavailable: %s", pool.name, why)
-    pool.trouble = why
 
 
 def _need_idle(pool: StoragePool) -> None:

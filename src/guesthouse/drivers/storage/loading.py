@@ -104,7 +104,7 @@ async def _resume(driver: StorageDriver, pool: StoragePool) -> None:
     except LibvirtError as error:
         why = error.message
         if error.code == Code.OPERATION_TIMEOUT:
-            lifecycle.unavailable(pool, why)
+            pool.hangs(why)
             return
         log.error("Failed to restart storage pool '%s': %s", pool.name, why)
     pool.active = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid as _uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from guesthouse.drivers.storage.conflicts import same_storage
 from guesthouse.drivers.storage.volumes.claims import Claims
 from guesthouse.errors import Code, LibvirtError, OperationFailedError, OperationInvalidError, Origin
 from guesthouse.model.pool import Pool
+
+log = logging.getLogger(__name__)
 
 
 class NoPoolError(LibvirtError):
@@ -100,6 +103,13 @@ class StoragePool:
         finally:
             self.busy = False
 
+    def hangs(self, why: str) -> None:
+        """The storage does not answer: an active pool is unavailable until it does. What is known of it stays."""
+        if self.active:
+            if not self.trouble:
+                log.error("storage pool '%s' is unavailable: %s", self.name, why)
+            self.trouble = why
+
     def use(self, definition: Pool) -> None:
         """Have another definition from now on."""
         self.let_go()
@@ -123,6 +133,7 @@ class StoragePool:
         """What its type does for volumes."""
         if self._volume_backend is None:
             self._volume_backend = self.backend.volumes()
+            self._volume_backend.agent.on_hung = self.hangs
         return self._volume_backend
 
     def volume(self, name: str) -> VolumeFacts:

@@ -114,7 +114,8 @@ class MountedPool(DirectoryPool):
         """The option `-o` with those that all pools have, `more` and what the definition adds."""
         own = [option[0] for option in self.definition.options]
         if own:
-            log.warning("storage pool '%s' is mounted with options of its own: %s", self.definition.name, ",".join(own))
+            names = [option.partition("=")[0] for option in own]
+            log.warning("storage pool '%s' is mounted with options of its own: %s", self.definition.name, names)
         return ["-o", ",".join([*_OPTIONS, *more, *own])]
 
     async def check(self) -> bool:

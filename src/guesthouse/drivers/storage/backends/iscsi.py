@@ -23,7 +23,7 @@ from guesthouse.drivers.storage.backends.iscsi_text import (
     with_settings,
 )
 from guesthouse.drivers.storage.backends.unit_volumes import UnitVolumes
-from guesthouse.drivers.storage.backends.units import HOST, list_units, need_stable
+from guesthouse.drivers.storage.backends.units import HOST, in_use, list_units, need_stable
 from guesthouse.errors import InternalError, OperationFailedError, Origin, XmlError
 from guesthouse.host.files import write_atomic
 from guesthouse.model.pool_source import Source
@@ -114,7 +114,8 @@ class IscsiPool(PoolBackend):
         number = (await sessions()).get(self.target)
         if number is None:
             return ""
-        used = [unit.node for unit in list_units(self._adapter(number)) if await _in_use(unit.node)]
+        units = list_units(self._adapter(number))
+        used = [unit.node for unit in units if await asyncio.to_thread(in_use, unit.node)]
         if used:
             return f"the session with '{self.target}' stays, because {', '.join(used)} is in use"
         node = ("--mode", "node", "--portal", portal(self.source), "--targetname", self.target)
@@ -189,12 +190,3 @@ def _change_records(target: str, settings: dict[str, str]) -> None:
     for path in records:
         text = with_settings(path.read_text(encoding="utf-8", errors="surrogateescape"), settings)
         write_atomic(path, text.encode("utf-8", "surrogateescape"), mode=0o600)
-
-
-async def _in_use(node: str) -> bool:
-    """Whether somebody has the device open: a file system, another device on it, or a guest."""
-    name = os.path.basename(node)
-    holders = HOST.sys / "class/block" / name / "holders"
-    if holders.is_dir() and any(holders.iterdir()):
-        return True
-    return (await tools.attempt("fuser", "-s", node)).ok if tools.installed("fuser") else False

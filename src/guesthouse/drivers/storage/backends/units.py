@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from guesthouse.drivers.storage.backends import tools
+from guesthouse.drivers.storage.backends.mounts import read_mounts
 from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.host.sysfs import HostTree, read_int
 
@@ -96,3 +97,28 @@ async def serial(path: str) -> str:
     finished = await tools.attempt(_SCSI_ID, "--replace-whitespace", "--whitelisted", "--device", path)
     said = finished.output.decode("utf-8", "replace").strip() if finished.ok else ""
     return said or path
+
+
+def in_use(node: str, tree: HostTree = HOST) -> bool:
+    """Whether somebody has a device: a file system, another device on it, or a process such as a guest's.
+
+    Nothing is opened and no file is looked at that may lie on storage which hangs. Blocks for some milliseconds.
+    """
+    real = os.path.realpath(node)
+    name = os.path.basename(real)
+    if _names(str(tree.sys / "class/block" / name / "holders")):
+        return True
+    if any(os.path.realpath(mount.source) == real for mount in read_mounts() if mount.source.startswith("/dev/")):
+        return True
+    return any(_has_open(pid, real, tree) for pid in _names(str(tree.proc)) if pid.isdigit())
+
+
+def _has_open(pid: str, node: str, tree: HostTree) -> bool:
+    directory = str(tree.proc / pid / "fd")
+    for descriptor in _names(directory):
+        try:
+            if os.readlink(os.path.join(directory, descriptor)) == node:
+                return True
+        except OSError:
+            continue
+    return False

@@ -70,7 +70,7 @@ def _timestamps(times: tuple[int, int, int] | None) -> model.Timestamps | None:
     if times is None:
         return None
     atime, mtime, ctime = (_time(time) for time in times)
-    return new(model.Timestamps, atime=atime, mtime=mtime, ctime=ctime)
+    return new(model.Timestamps, atime=atime, mtime=mtime, ctime=ctime, btime="0")
 
 
 def _time(nanoseconds: int) -> str:

@@ -26,7 +26,7 @@ from guesthouse.qemu.image_options import (
     image_options,
     rounded,
 )
-from guesthouse.qemu.image_runs import run_image_tool
+from guesthouse.qemu.image_runs import ImageRunError, run_image_tool
 from guesthouse.qemu.json_value import JsonObject, as_list, as_object, text_of
 from guesthouse.qemu.volume_agent import SURVEY_DEADLINE, StorageError
 
@@ -126,6 +126,8 @@ class FileVolumes(LocalVolumes):
             await self._discard(hidden)
             if isinstance(error, StorageError):
                 raise self._refused(order, error) from error
+            if isinstance(error, ImageRunError):
+                error.say_instead(hidden, wanted.name)
             raise
         return self._seen(made)
 
@@ -236,6 +238,13 @@ class FileVolumes(LocalVolumes):
 
     def _refused(self, order: Order, error: StorageError) -> LibvirtError:
         path = self.path(order.wanted.name)
+        nocow = order.wanted.target is not None and order.wanted.target.nocow
+        if nocow and error.number in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
+            reason = os.strerror(errno.ENOSYS)
+            return LibvirtError(
+                f"unable to control COW flag on '{path}', not btrfs: {reason}",
+                code=Code.SYSTEM_ERROR, domain=Origin.STORAGE, hint="leave out <nocow/>",
+            )  # fmt: skip
         if error.number == errno.EEXIST:
             return OperationInvalidError(f"volume target path '{path}' already exists", domain=Origin.STORAGE)
         if order.source is not None and order.reflink and error.number in (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL):
