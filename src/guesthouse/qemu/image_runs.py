@@ -35,6 +35,11 @@ class ImageRunError(LibvirtError):
     code = Code.INTERNAL_ERROR
     domain = Origin.STORAGE
 
+    def say_instead(self, hidden: str, name: str) -> None:
+        """Have the complaint speak of the name that an image would have got, not of its hidden one."""
+        self.detail = self.detail.replace(hidden, name)
+        self.args = (self.message,)
+
 
 @functools.lru_cache(maxsize=1)
 def _mortal() -> tuple[str, ...]:
