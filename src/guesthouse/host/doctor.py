@@ -25,7 +25,7 @@ VERSION_1_NAMES = {"io": "blkio"}
 PROGRAMS = (
     ("qemu-img", FAIL, "to make and read disk images", "qemu-utils"),
     ("dnsmasq", WARN, "to give guests of virtual networks their addresses", "dnsmasq-base"),
-    ("nft", WARN, "to let guests of virtual networks out", "nftables"),
+    ("nft", WARN, "to let guests of virtual networks out, and for network filters", "nftables"),
 )
 
 #: Machine of the host to the name that QEMU has for it, where they differ.
