@@ -25,6 +25,7 @@ from guesthouse.drivers.storage.backends.disk_layout import (
     place,
 )
 from guesthouse.drivers.storage.backends.units import stable_path
+from guesthouse.drivers.storage.volumes.claims import taken
 from guesthouse.errors import Code, InternalError, LibvirtError, Origin, UnsupportedConfigError
 from guesthouse.model.binding import new
 from guesthouse.model.pool import Pool
@@ -117,6 +118,8 @@ class DiskVolumes(BlockVolumes):
             raise UnsupportedConfigError("storage pool only supports LUKS encrypted volumes", domain=Origin.STORAGE)
         format_ = target.format.type if target is not None and target.format is not None else "none"
         before = await read_layout(device)
+        if self._named(before, wanted.name) is not None:
+            raise taken(wanted.name, copying=order.source is not None)
         kind = kind_of_new(before, format_)
         size = capacity_of(order) + (LUKS_HEADER if encryption is not None else 0)
         start, end = place(before, size, logical=kind == LOGICAL)
@@ -150,14 +153,21 @@ class DiskVolumes(BlockVolumes):
             await self.encrypt(order, path)
         await self.copy_into(order, path)
 
+    async def discard(self, name: str) -> None:
+        """Remove the partition that was half made under this name."""
+        part = self._named(await read_layout(self._device.path), name)
+        if part is not None:
+            await self._remove(part.number)
+
     async def delete(self, volume: VolumeFacts, *, snapshots: bool = False) -> None:
         """Remove a partition."""
-        layout = await read_layout(self._device.path)
-        for part in layout.partitions:
-            if os.path.basename(self._node(part)) == volume.name:
-                await self._remove(part.number)
-                return
-        raise InternalError(f"cannot parse partition number from target '{volume.name}'", domain=Origin.STORAGE)
+        part = self._named(await read_layout(self._device.path), volume.name)
+        if part is None:
+            raise InternalError(f"cannot parse partition number from target '{volume.name}'", domain=Origin.STORAGE)
+        await self._remove(part.number)
+
+    def _named(self, layout: Layout, name: str) -> Partition | None:
+        return next((part for part in layout.partitions if os.path.basename(self._node(part)) == name), None)
 
     async def _remove(self, number: int) -> None:
         await tools.run("parted", "-s", "--", self._device.path, "rm", str(number), deadline=tools.BUILD)
