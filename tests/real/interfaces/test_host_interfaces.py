@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, need
+from tests.support.daemon import BIN, Daemon, need
 from tests.support.netns import Namespace
 
 #: Folders that tell a daemon under `--root` whose configuration counts, with the file that a bridge ends up in.
@@ -128,6 +128,10 @@ def test_definition_start_and_stop(network: Namespace, daemon: Daemon, short_pat
     assert "<bridge stp='on' delay='2'>" in daemon.guest("iface-dumpxml", "br7").stdout
     daemon.guest("iface-destroy", "br7")
     assert "br7" not in network.devices()
+    editor = "EDITOR=sed -i s/198.51.100.1/198.51.100.2/"
+    said = daemon.run("env", editor, str(BIN / "guest"), "-c", daemon.uri, "iface-edit", "br7").stdout
+    assert said.strip() == "Interface br7 XML configuration edited."
+    assert "address='198.51.100.2'" in daemon.guest("iface-dumpxml", "br7", "--inactive").stdout
     daemon.guest("iface-undefine", "br7")
     gone = daemon.guest("iface-dumpxml", "br7", check=False)
     assert "Interface not found: couldn't find interface named 'br7'" in gone.stderr
