@@ -56,13 +56,17 @@ class Format:
     type: str = attr(TEXT)
 
 
-@element("timestamps", drops=("btime",))
+@element("timestamps")
 class Timestamps:
-    """When the file was read, written and changed: seconds since 1970, with nine digits of fraction. Void on input."""
+    """When the file was read, written, changed and made: seconds since 1970, with nine digits of fraction.
+
+    Void on input. When it was made is always 0, as libvirt has it on Linux.
+    """
 
     atime: str | None = opt_leaf(TEXT)
     mtime: str | None = opt_leaf(TEXT)
     ctime: str | None = opt_leaf(TEXT)
+    btime: str | None = opt_leaf(TEXT)
 
 
 @element("clusterSize")

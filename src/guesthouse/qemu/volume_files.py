@@ -229,14 +229,13 @@ def make_empty(
 
 
 def forbid_cow(descriptor: int) -> None:
-    """Set Btrfs's mark for files that are written in place; other file systems have none (`FS_IOC_SETFLAGS`)."""
+    """Set Btrfs's mark for files that are written in place (`FS_IOC_SETFLAGS`). Other file systems have none: OSError."""
     import fcntl
     import struct
 
     get, put, mark = 0x80086601, 0x40086602, 0x00800000
-    with contextlib.suppress(OSError):
-        flags = struct.unpack("l", fcntl.ioctl(descriptor, get, struct.pack("l", 0)))[0]
-        fcntl.ioctl(descriptor, put, struct.pack("l", flags | mark))
+    flags = struct.unpack("l", fcntl.ioctl(descriptor, get, struct.pack("l", 0)))[0]
+    fcntl.ioctl(descriptor, put, struct.pack("l", flags | mark))
 
 
 def make_directory(path: str, name: str, mode: int, uid: int, gid: int, label: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ from guesthouse.drivers.storage.backend import VolumeFacts
 from guesthouse.errors import Code, LibvirtError, Origin, UnsupportedConfigError, XmlError
 from guesthouse.model.binding import new
 from guesthouse.model.pool import Allocation, Capacity
-from guesthouse.model.pool_types import volume_formats
+from guesthouse.model.pool_types import POOL_TYPES, volume_formats
 from guesthouse.model.volume import Format, Volume, complete_volume, parse_volume
 
 #: Flags of `virStorageVolCreateXML` and its sibling.
@@ -49,6 +49,8 @@ def wanted_copy(xml: str, pool_type: str, flags: int, source: VolumeFacts) -> Vo
 
 def _complete(volume: Volume, pool_type: str) -> Volume:
     formats = volume_formats(pool_type)
+    if POOL_TYPES[pool_type].volume_format == "raw":
+        formats = tuple(name for name in formats if name != "none")  # libvirt lists it, and refuses it
     for found in (volume.target, volume.backing):
         if found is not None and formats:
             _check_format(found.format, formats)

@@ -39,7 +39,7 @@ def describe(volume: VolumeFacts, pool_type: str, secret: str | None, users: tup
         permissions=_permissions(volume),
         timestamps=_timestamps(volume.times),
         encryption=_encryption(volume, secret),
-        compat=volume.compat or None,
+        compat=volume.compat if features is not None else None,
         cluster_size=new(model.ClusterSize, bytes_=volume.cluster) if volume.cluster else None,
         features=features,
     )

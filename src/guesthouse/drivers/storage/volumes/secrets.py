@@ -12,18 +12,23 @@ from guesthouse.errors import Code, LibvirtError, Origin
 from guesthouse.model.binding import new
 from guesthouse.model.domain.devices.disk.encryption import Encryption
 from guesthouse.model.domain.secrets import SecretReference
+from guesthouse.qemu.image_options import check_encryption
 
 _USAGE = "volume"
 
 
 def new_passphrase(surroundings: Surroundings, encryption: Encryption | None, format_: str) -> bytes | None:
     """The passphrase for an image that is to be made. Raises `LibvirtError` for encryption that it cannot have."""
-    from guesthouse.qemu.image_options import check_encryption
-
     if encryption is None:
         return None
+    if len(encryption.secrets) != 1:
+        raise LibvirtError(
+            "A single <secret type='passphrase'...> element is expected in encryption description",
+            code=Code.INVALID_ARG, domain=Origin.STORAGE,
+        )  # fmt: skip
+    value = _value(surroundings, encryption.secrets[0])
     check_encryption(encryption, format_)
-    return _value(surroundings, encryption.secrets[0])
+    return value
 
 
 def passphrase(surroundings: Surroundings, volume: VolumeFacts, named: Encryption | None = None) -> bytes | None:
