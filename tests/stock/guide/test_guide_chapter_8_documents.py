@@ -616,6 +616,24 @@ def test_a_printed_fragment_works(house: Daemon, program: str, row: Row) -> None
         assert "paused" in told
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_disk_can_be_a_volume_of_a_pool(house: Daemon, program: str) -> None:
+    """Section 8.11, type `volume`, where the pool is there, as chapter 6 has a reader make it."""
+    reader, images = Reader(house, program), str(house.root.parent)
+    row = next(row for row in ROWS if row.title == "type volume")
+    reader.types(f"virsh pool-create-as default dir --target {images}")
+    try:
+        assert "sles15.qcow2" in reader.types("virsh vol-list default")
+        reader.edits(_placed(row, _defined(house, BASE.replace("{images}", images)), row.printed))
+        assert not missing(reader.document(), row.printed, "devices")
+        wanted = ({"driver": "file", "filename": f"{images}/sles15.qcow2"}, {"driver": "virtio-blk-pci"})
+        assert not lacking(reader.objects(), wanted)
+        told = reader.types(f"virsh start {NAME} --paused; virsh domstate {NAME}; virsh destroy {NAME}")
+        assert "paused" in told
+    finally:
+        reader.types("virsh pool-destroy default")
+
+
 def _defined(house: Daemon, base: str) -> str:
     """The guest as it is before anything is edited: its document."""
     path = house.root / "base.xml"

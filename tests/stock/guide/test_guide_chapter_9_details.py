@@ -373,6 +373,17 @@ def test_hardware_is_added_and_removed(view: DetailsView, house: Daemon, reader:
     assert count(reader, row) == before
 
 
+@pytest.mark.parametrize("model", ["vga", "bochs"])
+def test_other_cards_cannot_be_the_second(view: DetailsView, reader: Reader, model: str) -> None:
+    """The note in 9.6: what is added beside the first card has to be QXL or Virtio."""
+    before = reader.document(OLD)
+    view(OLD, add="video", **{"with": {"model": "qxl"}})
+    with pytest.raises(AssertionError, match=f"video type '{model}' is only valid as primary video device"):
+        view(OLD, add="video", **{"with": {"model": model}})
+    view(OLD, remove="video")
+    assert reader.document(OLD) == before
+
+
 def on_this_host(house: Daemon, text: str) -> str:
     """The text with the test's folder and with a block device that the host has; nothing opens it."""
     if "{block}" in text:
