@@ -40,7 +40,6 @@ def namespace() -> Iterator[Namespace]:
         made.need("ip link add guest0 type veth peer name port0", "the kernel has no pairs of devices")
         made.need("nft add table bridge trial && nft delete table bridge trial", "the kernel cannot filter on bridges")
         made.run("ip link add peer0 type veth peer name port1")
-        made.run("sysctl -qw net.bridge.bridge-nf-call-ip6tables=0", check=False)  # a host may have IPv6 switched off
         for port in ("port0", "port1"):
             made.run(f"ip link set {port} master br0")
         for device in ("br0", "guest0", "port0", "peer0", "port1"):
@@ -185,7 +184,7 @@ def test_a_filter_changes_while_it_is_in_use(
 
 def test_connections(bound: Bound, wires: tuple[Wire, Wire], namespace: Namespace) -> None:
     namespace.need(
-        "grep -q 1 /proc/sys/net/bridge/bridge-nf-call-iptables || nft 'add table bridge t; add chain bridge t c; "
+        "cd /proc/sys/net/bridge && grep -q 1 bridge-nf-call-iptables && grep -q 1 bridge-nf-call-ip6tables || nft 'add table bridge t; add chain bridge t c; "
         "add rule bridge t c ct state new; delete table bridge t'",
         "the kernel tracks no connections on bridges",
     )

@@ -22,7 +22,7 @@ from guesthouse.places import Places
 log = logging.getLogger(__name__)
 
 _TABLE: Final = "libvirt_nwfilter"
-_BRIDGE_CALLS: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_BRIDGE_CALLS: Final = tuple(Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}") for name in ("iptables", "ip6tables"))
 _MOST: Final = 0xFFFF
 
 
@@ -120,7 +120,8 @@ def check(chains: Chains, tracking: Tracking) -> None:
     if chains.tracked and tracking is Tracking.NONE:
         raise _lacking(
             "rules with the state of connections",
-            "load the kernel module nf_conntrack_bridge, or br_netfilter with net.bridge.bridge-nf-call-iptables=1",
+            "load the kernel module nf_conntrack_bridge, or br_netfilter with net.bridge.bridge-nf-call-iptables=1 and "
+            "bridge-nf-call-ip6tables=1",
         )
     if chains.rejected and tracking is not Tracking.INET:
         raise _lacking("action 'reject' for packets to a guest", "use action 'drop', or reject what guests send")
@@ -133,6 +134,6 @@ def _lacking(what: str, hint: str) -> LibvirtError:
 def _bridges_call() -> bool:
     """Whether `br_netfilter` brings bridged packets to the tables of IP."""
     try:
-        return _BRIDGE_CALLS.read_text().strip() == "1"
+        return all(path.read_text().strip() == "1" for path in _BRIDGE_CALLS)
     except OSError:
         return False

@@ -165,7 +165,8 @@ def _hook(hook: str, priority: int) -> str:
 
 def _hooked(table: str, base: _Base, kind: str, lookup: str) -> list[str]:
     chain = f"hook/{base.map}"
-    target = f"meta mark set {base.key} map @{base.map}" if lookup == "map" else f"{base.key} vmap @{base.map}"
+    marking = f"meta protocol {{ ip, ip6 }} meta mark set {base.key} map @{base.map}"
+    target = marking if lookup == "map" else f"{base.key} vmap @{base.map}"
     return [
         f"add map {table} {base.map} {{ type {kind} ; }}",
         f"add chain {table} {chain} {_hook(base.hook, base.priority)}",
