@@ -184,8 +184,8 @@ def test_a_filter_changes_while_it_is_in_use(
 
 def test_connections(bound: Bound, wires: tuple[Wire, Wire], namespace: Namespace) -> None:
     namespace.need(
-        "cd /proc/sys/net/bridge && grep -q 1 bridge-nf-call-iptables && grep -q 1 bridge-nf-call-ip6tables || nft 'add table bridge t; add chain bridge t c; "
-        "add rule bridge t c ct state new; delete table bridge t'",
+        "cd /proc/sys/net/bridge && grep -q 1 bridge-nf-call-iptables && grep -q 1 bridge-nf-call-ip6tables || "
+        "nft 'add table bridge t; add chain bridge t c; add rule bridge t c ct state new; delete table bridge t'",
         "the kernel tracks no connections on bridges",
     )
     guest, peer = wires
