@@ -202,9 +202,9 @@ async def _make(
     for program in plan.image.helpers(ctx):
         if program.name not in run.helpers:
             await programs.start(driver, guest, run, program)
-    await wiring.make(run, plan.deeper)
+    await wiring.make(run, plan.deeper, deadline=target.OPEN_DEADLINE)
     if plan.reused:
-        await wiring.make(run, plan.made)
+        await wiring.make(run, plan.made, deadline=target.OPEN_DEADLINE)
     else:
         await target.make(run, plan.image, plan.made, copied.layers()[0], plan.below, ctx)
 

@@ -22,6 +22,8 @@ from guesthouse.qemu.json_value import JsonObject, as_int, as_object, objects, t
 
 _LOOK_DEADLINE: Final = 10.0
 _CREATE_DEADLINE: Final = 300.0
+#: How long QEMU may take to open an image, in seconds: for an encrypted one it computes keys.
+OPEN_DEADLINE: Final = 120.0
 #: Formats that QEMU can make, and whether an image of one can lie on another.
 _CREATED: Final = {
     "raw": False,
@@ -76,10 +78,10 @@ async def make(
     if storage is not None:
         await _create(run, f"create-{image.storage_node}", storage)
     top = [item for item in made if isinstance(item, Blockdev) and item.node == image.format_node]
-    await wiring.make(run, [item for item in made if item not in top])
+    await wiring.make(run, [item for item in made if item not in top], deadline=OPEN_DEADLINE)
     if image.format_node is not None:
         await _create(run, f"create-{image.format_node}", _format(image, size, entry, like, below, ctx))
-    await wiring.make(run, top)
+    await wiring.make(run, top, deadline=OPEN_DEADLINE)
 
 
 async def _entry(run: Run, image: Image) -> JsonObject:

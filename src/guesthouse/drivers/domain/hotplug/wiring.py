@@ -16,7 +16,7 @@ from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import LibvirtError, OperationUnsupportedError
 from guesthouse.model.qemu_objects import Command, Device, FdSet, NamedDescriptor, QemuObject
 from guesthouse.qemu.json_value import objects, text_of
-from guesthouse.qemu.monitor import MonitorTimeout, QmpError
+from guesthouse.qemu.monitor import DEFAULT_DEADLINE, MonitorTimeout, QmpError
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,11 @@ def front_ends(made: Iterable[QemuObject]) -> list[Device]:
     return [item for item in made if isinstance(item, Device)]
 
 
-async def make(run: Run, wanted: Sequence[QemuObject]) -> None:
-    """Make all of it, or nothing. Raises what QEMU says, and `OperationUnsupportedError` for what it cannot make."""
+async def make(run: Run, wanted: Sequence[QemuObject], *, deadline: float = DEFAULT_DEADLINE) -> None:
+    """Make all of it, or nothing; QEMU has `deadline` seconds for each part.
+
+    Raises what QEMU says, and `OperationUnsupportedError` for what it cannot make.
+    """
     made: list[QemuObject] = []
     try:
         for item in wanted:
@@ -49,7 +52,7 @@ async def make(run: Run, wanted: Sequence[QemuObject]) -> None:
                     hint="change the definition, and start the guest again",
                 )
             made.append(item)  # before it is known: a command that is not answered in time may still be carried out
-            await run.talk().execute(command.name, command.arguments, fd=_descriptor(item))
+            await run.talk().execute(command.name, command.arguments, deadline=deadline, fd=_descriptor(item))
     except MonitorTimeout:
         raise  # nobody knows what is made: `settling` looks when QEMU answers again
     except BaseException as error:  # also where nobody waits any more: QEMU must not keep a part of it
