@@ -164,21 +164,21 @@ def test_a_descriptor_whose_sender_gave_up(tmp_path: Path) -> None:
         other.touch()
         async with running(tmp_path, BARE) as guest:
             guest.process.signal(signal.SIGSTOP)
-            guest.monitor.submit("x", {"blob": "y" * 1_000_000}, lambda _: None)  # what the socket does not take
+            guest.monitor.submit("x", {"blob": "y" * 300_000}, lambda _: None)  # what the socket does not take
             descriptor = os.open(wanted, os.O_RDONLY)
             with pytest.raises(MonitorTimeout):
                 await guest.monitor.execute("add-fd", {"fdset-id": 5}, fd=descriptor, deadline=0.05)
             os.close(descriptor)
             again = os.open(other, os.O_RDONLY)
             guest.process.signal(signal.SIGCONT)
-            sets = await guest.monitor.execute("query-fdsets")
+            sets = await guest.monitor.execute("query-fdsets", deadline=50)  # QEMU reads byte by byte
             os.close(again)
             held = {os.readlink(link.path) for link in os.scandir(f"/proc/{guest.process.pid}/fd")}
             assert len(objects(sets, "the sets")) == 1
             assert str(wanted) in held
             assert str(other) not in held
             guest.process.signal(signal.SIGSTOP)
-            guest.monitor.submit("x", {"blob": "y" * 1_000_000}, lambda _: None)
+            guest.monitor.submit("x", {"blob": "y" * 300_000}, lambda _: None)
             guest.monitor.submit("add-fd", {}, lambda _: None, fd=0)
             before = len(os.listdir("/proc/self/fd"))
             guest.monitor.close()
