@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Sequence
 from itertools import count
 
@@ -35,7 +34,7 @@ def complete(network: Network, others: Sequence[Network], tree: HostTree | None 
     elif bridge.name in taken:
         raise InternalError(f"bridge name '{bridge.name}' already in use.", domain=Origin.NETWORK)
     if network.mac is None:
-        digits = secrets.token_hex(3)
+        digits = os.urandom(3).hex()
         network.mac = f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:]}"
 
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -149,7 +148,7 @@ class IscsiPool(PoolBackend):
             return []
         name = await interface(initiator)
         if name is None:
-            name = f"libvirt-iface-{secrets.token_hex(4)}"
+            name = f"libvirt-iface-{os.urandom(4).hex()}"
             mode = ("--mode", "iface", "--interface", name)
             await tools.run("iscsiadm", *mode, "--op", "new")
             await tools.run("iscsiadm", *mode, "--op", "update", "--name", "iface.initiatorname", "--value", initiator)
