@@ -69,7 +69,7 @@ def fill(control: Control, path: str, temporary: str, size: int, allocate: int, 
             forbid_cow(descriptor)
         os.ftruncate(descriptor, size)
         reserve(control, descriptor, 0, allocate, allocate)
-    except BaseException:
+    except BaseException:  # also when the child is told to stop: half a volume must not stay
         discard(path, temporary)
         raise
     finally:
@@ -95,7 +95,7 @@ def grow(control: Control, place: str, old: int, size: int) -> dict[str, object]
             allocate_beyond(descriptor, size)
             os.ftruncate(descriptor, size)
         reserve(control, descriptor, 0, size, size)
-    except BaseException:
+    except BaseException:  # also when the child is told to stop: the volume is as long as it was
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, old)
         raise
@@ -150,7 +150,7 @@ def copy(
             elif allocate > length:
                 reserve(control, writing, length, allocate, 0)
             return {"shared": shared}
-        except BaseException:
+        except BaseException:  # also when the child is told to stop: half a volume must not stay
             discard(path, temporary)
             raise
         finally:
@@ -326,7 +326,7 @@ def write_stream(
             end = receive(control, data_fd, new, offset, length)
             resemble(old, new, control, offset, end)
             os.rename(os.path.join(path, temporary), place)
-        except BaseException:
+        except BaseException:  # also when the child is told to stop: half a volume must not stay
             discard(path, temporary)
             raise
         finally:

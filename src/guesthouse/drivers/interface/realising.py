@@ -50,7 +50,7 @@ class _Starting:
     def run(self, name: str) -> None:
         try:
             self._start(self._known[name])
-        except BaseException:
+        except Exception:
             for step in reversed(self._undo):
                 with contextlib.suppress(OSError):
                     step()

@@ -329,7 +329,7 @@ async def upload(
     release = pool.claims.claim(name, work, alone=True)
     try:
         volume = await finding.look_again(pool, name)
-    except BaseException:
+    except BaseException:  # also where nobody waits any more: the volume is free again
         release()
         raise
     staging = _staging(pool, surroundings, volume)
