@@ -343,3 +343,30 @@ def test_virt_install_takes_its_disks_from_pools(host: Daemon, pool: Path) -> No
         host.virsh("destroy", name)
         host.virsh("undefine", name, "--remove-all-storage")
     assert sorted(os.listdir(pool)) == []
+
+
+def test_volumes_go_with_their_guest(host: Daemon, pool: Path) -> None:
+    """`undefine --storage` and its neighbours, byte by byte as virsh."""
+    disks = (
+        "<disk type='volume' device='disk'><driver name='qemu' type='raw'/><source pool='p' volume='one'/>"
+        f"<target dev='vda' bus='virtio'/></disk><disk type='file' device='disk'><source file='{pool}/two'/>"
+        "<target dev='vdb' bus='virtio'/></disk><disk type='file' device='disk'><source file='/nowhere'/>"
+        "<target dev='vdc' bus='virtio'/></disk>"
+    )
+    definition = host.root.parent / "gone.xml"
+    definition.write_text(tiny_xml("gone", devices=disks))
+    said = []
+    for run in (host.virsh, host.guest):
+        host.virsh("vol-create-as", "p", "one", "1M")
+        host.virsh("vol-create-as", "p", "two", "1M")
+        host.virsh("define", str(definition))
+        for words in (["--storage", "vdz,one"], ["--storage", "one", "--remove-all-storage"], ["--storage", "vda"]):
+            done = run("undefine", "gone", *words, check=False)
+            said.append((run, done.stdout, done.stderr, done.returncode))
+        assert sorted(os.listdir(pool)) == ["two"]
+        host.virsh("define", str(definition))
+        done = run("undefine", "gone", "--remove-all-storage", "--wipe-storage", check=False)
+        said.append((run, done.stdout, done.stderr, done.returncode))
+        assert os.listdir(pool) == []
+    half = len(said) // 2
+    assert [one[1:] for one in said[:half]] == [one[1:] for one in said[half:]]

@@ -48,22 +48,32 @@ def common(facts: os.stat_result) -> dict[str, object]:
 
 def label_of(descriptor: int) -> str:
     """The label of SELinux, or nothing."""
-    with contextlib.suppress(OSError):
-        return os.getxattr(descriptor, _LABEL).decode("utf-8", "replace").rstrip("\0")
-    return ""
-
-
-def look_at(path: str, directory: int, name: str) -> dict[str, object] | None:
-    """What stands under `name`, or None for what is no storage: pipes, sockets, dangling links, what is unreadable."""
     try:
-        kind = os.stat(name, dir_fd=directory).st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISBLK(kind)):
+        return os.getxattr(descriptor, _LABEL).decode("utf-8", "replace").rstrip("\0")
+    except OSError:
+        return ""
+
+
+def is_storage(mode: int) -> bool:
+    """Whether a file of this kind can be a volume, and may be opened: to open a pipe is noticed at its other end."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode)
+
+
+def look_at(path: str, directory: int, name: str, *, seen: bool = False) -> dict[str, object] | None:
+    """What stands under `name`, or None for what is no storage: pipes, sockets, dangling links, what is unreadable.
+
+    `seen` says that it was storage a moment ago.
+    """
+    try:
+        if not seen and not is_storage(os.stat(name, dir_fd=directory).st_mode):
             return None
         descriptor = os.open(name, _LOOK, dir_fd=directory)
     except OSError:
         return None
     try:
         facts = os.fstat(descriptor)
+        if not is_storage(facts.st_mode):
+            return None
         found: dict[str, object] = {"name": name, "identity": identity(facts), **common(facts)}
         if text := label_of(descriptor):
             found["label"] = text
@@ -137,39 +147,43 @@ def sizes(directory: int) -> dict[str, object]:
     return found
 
 
-def survey(path: str, *, fresh: bool) -> tuple[dict[str, object], list[str], list[str]]:
-    """The directory's sizes, the names in it, and those of them that are new or changed since they were told.
+def survey(path: str, *, fresh: bool) -> dict[str, object]:
+    """The directory's sizes, the names of what is storage in it, and those that are new or changed since it was told.
 
-    With `fresh` nothing counts as told. What dead writers left is removed.
+    With `fresh` nothing counts as told. Where the daemon knows something and this process, which is new, does not know
+    what, it says what all files look like (`identities`), and the daemon asks for those that it does not know so.
+    What dead writers left is removed.
     """
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        told = {} if fresh else _told.get(path, {})
-        names: list[str] = []
-        changed: list[str] = []
+        told = {} if fresh else _told.get(path)
         now: dict[str, list[int]] = {}
         with os.scandir(directory) as entries:
             for entry in entries:
                 name = entry.name
-                if not name.isprintable() or sweep(directory, name):
+                if not name.isprintable() or (name.startswith(".guesthouse-") and sweep(directory, name)):
                     continue
-                names.append(name)
-                with contextlib.suppress(OSError):
-                    now[name] = identity(entry.stat())
-                if name not in now or told.get(name) != now[name]:
-                    changed.append(name)
+                try:
+                    facts = entry.stat()
+                except OSError:
+                    continue
+                if is_storage(facts.st_mode):
+                    now[name] = identity(facts)
         _told[path] = now
-        return sizes(directory), sorted(names), changed
+        found = {**sizes(directory), "names": sorted(now)}
+        if told is None:
+            return {**found, "changed": [], "identities": now}
+        return {**found, "changed": [name for name, shape in now.items() if told.get(name) != shape]}
     finally:
         os.close(directory)
 
 
-def batches(path: str, names: list[str]) -> Iterator[list[dict[str, object]]]:
+def batches(path: str, names: list[str], *, seen: bool = False) -> Iterator[list[dict[str, object]]]:
     """What stands under these names, in batches that are small enough for one message, each as soon as it is known."""
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for start in range(0, len(names), BATCH):
-            found = (look_at(path, directory, name) for name in names[start : start + BATCH])
+            found = (look_at(path, directory, name, seen=seen) for name in names[start : start + BATCH])
             yield [entry for entry in found if entry is not None]
     finally:
         os.close(directory)
@@ -229,7 +243,7 @@ def make_empty(
 
 
 def forbid_cow(descriptor: int) -> None:
-    """Set Btrfs's mark for files that are written in place (`FS_IOC_SETFLAGS`). Other file systems have none: OSError."""
+    """Set the mark of Btrfs for files that are written in place (`FS_IOC_SETFLAGS`). OSError where there is none."""
     import fcntl
     import struct
 

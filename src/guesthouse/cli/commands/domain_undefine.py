@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guesthouse.cli import undefined_storage
 from guesthouse.cli.failure import CommandError
 from guesthouse.cli.grammar import Command, Option, alias, domain, flag
 from guesthouse.errors import Code, LibvirtError
@@ -32,10 +33,8 @@ def run_undefine(context: Context, args: Arguments) -> None:
     args.requires("delete-storage-volume-snapshots", "remove-all-storage")
     args.exclusive("nvram", "keep-nvram")
     args.exclusive("tpm", "keep-tpm")
-    if args.has("wipe-storage") and not (args.has("storage") or args.has("remove-all-storage")):
+    if args.has("wipe-storage") and not _with_storage(args):
         raise CommandError("'--wipe-storage' requires '--storage <string>' or '--remove-all-storage'")
-    if args.has("storage") or args.has("remove-all-storage"):
-        raise CommandError("storage cannot be removed yet; undefine the guest without it and remove the files yourself")
     name = args.need("domain")
     found = context.domain(name)
     flags = sum(bit for option, bit in FLAGS.items() if args.has(option))
@@ -44,11 +43,17 @@ def run_undefine(context: Context, args: Arguments) -> None:
         flags &= ~MANAGED_SAVE
     if not snapshots:
         flags &= ~SNAPSHOTS
+    volumes = undefined_storage.chosen(context, args, found) if _with_storage(args) else []
     if saved and not args.has("managed-save") and not args.has("nvram"):
         raise CommandError("Refusing to undefine while domain managed save image exists")
     with context.during(f"Failed to undefine domain '{name}'"):
         found.undefine(flags)
     context.remark(f"Domain '{name}' has been undefined\n")
+    undefined_storage.remove(context, args, volumes)
+
+
+def _with_storage(args: Arguments) -> bool:
+    return args.has("storage") or args.has("remove-all-storage")
 
 
 def _saved(found: Domain) -> bool:
