@@ -50,6 +50,9 @@ QCOW2_DATA_FILE = 0x44415441
 QCOW2_HAS_DATA_FILE = 4
 #: Feature to the offset of its word in the header, and its bit there.
 QCOW2_FEATURES = {"lazy_refcounts": (80, 1), "extended_l2": (72, 16)}
+#: Of that header: the version, where the backing image's name is and how long, the bits of a cluster, the encryption,
+#: the incompatible and the compatible features, the header's length.
+QCOW2_HEADER = struct.Struct(">4xIQII8xI36xQQ12xI")
 #: What the header of qcow2 has for the way of encryption.
 QCOW2_CRYPT = {1: "qcow", 2: "luks"}
 
@@ -95,21 +98,22 @@ def beginning(descriptor: int) -> bytes:
 
 def qcow2_details(header: bytes) -> dict[str, object]:
     """Version, cluster size and backing image of a qcow2 header."""
-    version = field(">I", header, 4)
-    cluster_bits = field(">I", header, 20)
+    # One step for all numbers: pools have many images. What a short header lacks is 0.
+    whole = header if len(header) >= QCOW2_HEADER.size else header.ljust(QCOW2_HEADER.size, b"\0")
+    version, start, length, cluster_bits, crypt, incompatible, compatible, end = QCOW2_HEADER.unpack_from(whole)
     found: dict[str, object] = {"compat": "1.1" if version == 3 else "0.10"}
     if version == 3:
-        found["features"] = [name for name, (at, bit) in QCOW2_FEATURES.items() if field(">Q", header, at) & bit]
-    if crypt := QCOW2_CRYPT.get(field(">I", header, 32)):
-        found["encryption"] = crypt
+        words = {72: incompatible, 80: compatible}
+        found["features"] = [name for name, (at, bit) in QCOW2_FEATURES.items() if words[at] & bit]
+    if crypt in QCOW2_CRYPT:
+        found["encryption"] = QCOW2_CRYPT[crypt]
     if cluster_bits < 32:
         found["cluster"] = 1 << cluster_bits
-    start, length = field(">Q", header, 8), field(">I", header, 16)
-    extensions = 72 if version == 2 else field(">I", header, 100)
+    extensions = 72 if version == 2 else end
     if start and length <= 1023 and start + length <= len(header):
         found["backing"] = os.fsdecode(header[start : start + length])
         found["backing_format"] = extension(header, extensions, QCOW2_BACKING_FORMAT).decode("ascii", "replace")
-    if version == 3 and field(">Q", header, 72) & QCOW2_HAS_DATA_FILE:
+    if version == 3 and incompatible & QCOW2_HAS_DATA_FILE:
         found["data"] = os.fsdecode(extension(header, extensions, QCOW2_DATA_FILE))
     return found
 

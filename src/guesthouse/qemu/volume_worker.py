@@ -94,10 +94,11 @@ def survey(daemon: socket.socket, number: object, fields: Fields) -> None:
     from guesthouse.qemu import volume_files as files
 
     path = str(fields["path"])
-    sizes, names, changed = files.survey(path, fresh=bool(fields["fresh"]))
-    for batch in files.batches(path, changed):
+    found = files.survey(path, fresh=bool(fields["fresh"]))
+    changed = found["changed"]
+    for batch in files.batches(path, changed if isinstance(changed, list) else [], seen=True):
         answer(daemon, {"id": number, "part": batch})
-    answer(daemon, {"id": number, "result": {**sizes, "names": names, "changed": changed}})
+    answer(daemon, {"id": number, "result": found})
 
 
 def start(daemon: socket.socket, name: str, fields: Fields, descriptors: list[int]) -> None:

@@ -79,8 +79,11 @@ class FileVolumes(LocalVolumes):
                 code=Code.SYSTEM_ERROR,
                 domain=Origin.STORAGE,
             ) from error
-        read = {text_of(item, "name"): item for item in parts}
         changed = {str(name) for name in as_list(found["changed"], "the changed")}
+        if "identities" in found:
+            changed = _changed(as_object(found["identities"], "the identities"), known)
+            parts = await self._read(sorted(changed))
+        read = {text_of(item, "name"): item for item in parts}
         volumes: dict[str, VolumeFacts] = {}
         for number, name in enumerate(str(one) for one in as_list(found["names"], "the names")):
             if number % _AT_ONCE == _AT_ONCE - 1:
@@ -92,6 +95,15 @@ class FileVolumes(LocalVolumes):
                     return None
                 volumes[name] = known[name]
         return reading.survey(found, volumes)
+
+    async def _read(self, names: list[str]) -> list[JsonObject]:
+        """What these files hold, as the worker tells it."""
+        found: list[JsonObject] = []
+        for begin in range(0, len(names), _AT_ONCE):
+            fields: JsonObject = {"path": self.directory, "names": [*names[begin : begin + _AT_ONCE]]}
+            answer = await self.agent.ask("look_several", fields, deadline=SURVEY_DEADLINE)
+            found += [as_object(one, "a volume") for one in as_list(answer["entries"], "the volumes")]
+        return found
 
     async def look(self, name: str) -> Survey:
         """One volume as it is now."""
@@ -318,6 +330,11 @@ class FileVolumes(LocalVolumes):
     def staging(self, volume: VolumeFacts) -> tuple[str, str] | None:
         """A hidden name beside the file; a device or a directory in the pool has none."""
         return (self.directory, temporary_name()) if volume.kind == "file" else None
+
+
+def _changed(identities: JsonObject, known: Mapping[str, VolumeFacts]) -> set[str]:
+    """Which files are not as the volumes that are known."""
+    return {name for name, shape in identities.items() if name not in known or [*known[name].identity] != shape}
 
 
 def _format(wanted: Volume) -> str:

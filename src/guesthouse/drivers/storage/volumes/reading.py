@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import os
+from typing import Final, cast
 
 from guesthouse.drivers.storage.backend import BackingFacts, Survey, VolumeFacts
 from guesthouse.qemu.json_value import Json, JsonObject, as_int, as_list, as_object, text_of
+
+_NUMBERS: Final = ("capacity", "allocation", "physical", "mode", "uid", "gid")
 
 
 def volume(path: str, item: JsonObject) -> VolumeFacts:
     """A volume of the pool at `path`."""
     name = text_of(item, "name")
-    place = os.path.join(path, name)
+    place = f"{path.rstrip('/')}/{name}"
+    capacity, allocation, physical, mode, uid, gid = _numbers([item[key] for key in _NUMBERS])
     return VolumeFacts(
         name=name,
         kind=text_of(item, "kind"),
         path=place,
         key=place,
         format=text_of(item, "format"),
-        capacity=as_int(item["capacity"], "capacity"),
-        allocation=as_int(item["allocation"], "allocation"),
-        physical=as_int(item["physical"], "physical"),
-        mode=as_int(item["mode"], "mode"),
-        uid=as_int(item["uid"], "uid"),
-        gid=as_int(item["gid"], "gid"),
+        capacity=capacity,
+        allocation=allocation,
+        physical=physical,
+        mode=mode,
+        uid=uid,
+        gid=gid,
         label=text_of(item, "label"),
         times=times(item["times"]),
         compat=text_of(item, "compat"),
@@ -31,13 +34,20 @@ def volume(path: str, item: JsonObject) -> VolumeFacts:
         features=frozenset(str(one) for one in as_list(item.get("features", []), "features")),
         encryption=text_of(item, "encryption"),
         backing=backing(item.get("backing")),
-        identity=tuple(as_int(one, "a part of the identity") for one in as_list(item["identity"], "the identity")),
+        identity=tuple(_numbers(as_list(item["identity"], "the identity"))),
     )
+
+
+def _numbers(values: list[Json]) -> list[int]:
+    """These values, which are numbers. There are many of them: they are checked together."""
+    if {*map(type, values)} != {int}:
+        return [as_int(value, "a number of a volume") for value in values]
+    return cast(list[int], values)
 
 
 def times(value: Json) -> tuple[int, int, int]:
     """When a file was read, written and changed, in nanoseconds."""
-    atime, mtime, ctime = (as_int(one, "a time") for one in as_list(value, "the times"))
+    atime, mtime, ctime = _numbers(as_list(value, "the times"))
     return atime, mtime, ctime
 
 
