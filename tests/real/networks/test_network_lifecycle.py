@@ -240,6 +240,21 @@ def test_descriptions_and_events(daemon: Daemon) -> None:
     assert json.loads(daemon.guest("net-desc", "wide", "--title", "--json").stdout) == {"title": None}
 
 
+def test_dnsmasq_that_ends_is_started_anew(daemon: Daemon) -> None:
+    path = daemon.root / "run/network/wide.pid"
+    former = path.read_text()
+    daemon.terminate()
+    daemon.start()
+    assert path.read_text() == former  # and the daemon that found it notices its end
+    time.sleep(2.1)  # one that ends at once is left alone
+    os.kill(int(former), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while not path.exists() or path.read_text() in ("", former):
+        assert time.monotonic() < deadline, daemon.output
+        time.sleep(0.05)
+    assert "dnsmasq of network 'wide' has ended" in daemon.output
+
+
 def test_places_by_hand(daemon: Daemon, host: Namespace) -> None:
     port = f"<networkport><uuid>11111111-1111-4111-8111-111111111111</uuid>{OWNER}<mac address='52:54:00:00:00:07'/>"
     port += "<bandwidth><inbound average='100' floor='600'/></bandwidth></networkport>"

@@ -84,7 +84,8 @@ async def _open(driver: NetworkDriver, network: VirtualNetwork, definition: Netw
     except BaseException:  # also where nobody waits any more: the host has no network that nobody knows
         await opening.take_down(driver, live, process)
         raise
-    network.live, network.dnsmasq = live, process
+    network.live = live
+    opening.keep(driver, network, process)
     network.ports.clear()
     network.by_hand.clear()
 

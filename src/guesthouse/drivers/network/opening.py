@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.network import bridge_device, dnsmasq_conf, firewalld, rulebook
 from guesthouse.drivers.network.limits import limit_of
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from guesthouse.drivers.network.driver import NetworkDriver
 
 log = logging.getLogger(__name__)
+
+#: How long dnsmasq has to serve, in seconds, to be started anew when it ends.
+_LIVELY: Final = 2.0
 
 
 async def bring_up(driver: NetworkDriver, live: Network) -> Process | None:
@@ -146,7 +151,30 @@ async def refresh(driver: NetworkDriver, network: VirtualNetwork, *, anew: bool 
         return
     await driver.dnsmasq.end(live.name, network.dnsmasq)
     network.dnsmasq = None
-    network.dnsmasq = await driver.dnsmasq.start(live)
+    keep(driver, network, await driver.dnsmasq.start(live))
+
+
+def keep(driver: NetworkDriver, network: VirtualNetwork, process: Process | None) -> None:
+    """Let this process be the one that serves an active network; it is started anew should it ever end by itself."""
+    network.dnsmasq = process
+    if process is not None:
+        process.watch(lambda ended: driver.in_background(_revive(driver, network, ended)))
+
+
+async def _revive(driver: NetworkDriver, network: VirtualNetwork, ended: Process) -> None:
+    """Serve a network again whose dnsmasq has ended, unless it is one that does so again and again."""
+    lived = time.clock_gettime(time.CLOCK_BOOTTIME) - ended.start_time / os.sysconf("SC_CLK_TCK")
+    async with driver.changes:
+        if network.dnsmasq is not ended or not network.active:
+            return
+        log.warning("dnsmasq of network '%s' has ended: %s", network.name, ended.exit)
+        if lived < _LIVELY:
+            log.error("dnsmasq of network '%s' ends as soon as it starts; the next change starts it", network.name)
+            return
+        try:
+            await refresh(driver, network)
+        except (LibvirtError, OSError) as error:
+            log.error("network '%s': %s", network.name, error)
 
 
 async def renew_rules(driver: NetworkDriver) -> None:
@@ -171,7 +199,7 @@ async def take_up(driver: NetworkDriver, network: VirtualNetwork) -> bool:
         return False
     if network.dnsmasq is not None:
         network.dnsmasq.close()
-    network.dnsmasq = running
+    keep(driver, network, running)
     try:
         await refresh(driver, network)
     except (LibvirtError, OSError) as error:
