@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guesthouse.drivers.domain.files.status import RUNNING, STARTING, STOPPING, Status, format_status, parse_status
@@ -39,6 +39,7 @@ def test_a_file_of_libvirts_is_read() -> None:
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
 
 
+@settings(deadline=None)
 @given(
     name=_WORDS,
     state=st.sampled_from(State),

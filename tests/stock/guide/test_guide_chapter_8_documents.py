@@ -626,7 +626,10 @@ def test_a_disk_can_be_a_volume_of_a_pool(house: Daemon, program: str) -> None:
         assert "sles15.qcow2" in reader.types("virsh vol-list default")
         reader.edits(_placed(row, _defined(house, BASE.replace("{images}", images)), row.printed))
         assert not missing(reader.document(), row.printed, "devices")
-        wanted = ({"driver": "file", "filename": f"{images}/sles15.qcow2"}, {"driver": "virtio-blk-pci"})
+        wanted: tuple[dict[str, object], ...] = (
+            {"driver": "file", "filename": f"{images}/sles15.qcow2"},
+            {"driver": "virtio-blk-pci"},
+        )
         assert not lacking(reader.objects(), wanted)
         told = reader.types(f"virsh start {NAME} --paused; virsh domstate {NAME}; virsh destroy {NAME}")
         assert "paused" in told
