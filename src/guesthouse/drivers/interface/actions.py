@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.interface import realising
 from guesthouse.drivers.interface.documents import links_of, macs_of
-from guesthouse.drivers.interface.formats import Changes, Files
 from guesthouse.drivers.interface.link import Links, by_name, tree
 from guesthouse.drivers.interface.managers import in_time
 from guesthouse.drivers.interface.registry import Found, Registry
@@ -42,7 +41,10 @@ async def define(driver: InterfaceDriver, xml: str, *, validate: bool) -> Found:
         _check_free(seen, put, name)
         _check_macs(seen, interface)
         removed = [link.name for link in tree(seen.configured, name) if link.name not in put]
-        await _change(driver, seen.files, driver.configuration.format.change(seen.files, put, removed))
+        changes = driver.configuration.format.change(seen.files, put, removed)
+        await driver.in_thread(driver.configuration.apply, seen.files, changes)
+        if removed:
+            await driver.manager.gone([seen.configured[gone] for gone in removed])
         return (await driver.look()).named(name)
 
 
@@ -56,8 +58,10 @@ async def undefine(driver: InterfaceDriver, name: str) -> None:
             raise _invalid(f"interface '{name}' is not configured by {driver.configuration.format.name}")
         if link.master is not None:
             raise _invalid(f"interface '{name}' is part of '{link.master}'", f"undefine '{link.master}'")
-        gone = [link.name for link in tree(seen.configured, name)]
-        await _change(driver, seen.files, driver.configuration.format.change(seen.files, {}, gone))
+        gone = tree(seen.configured, name)
+        changes = driver.configuration.format.change(seen.files, {}, [link.name for link in gone])
+        await driver.in_thread(driver.configuration.apply, seen.files, changes)
+        await driver.manager.gone(gone)
 
 
 async def start(driver: InterfaceDriver, name: str) -> None:
@@ -82,17 +86,6 @@ async def stop(driver: InterfaceDriver, name: str) -> None:
             await driver.manager.down(seen.configured, name, seen.files)
         else:
             await in_time(realising.switch, name, up=False)
-
-
-async def _change(driver: InterfaceDriver, files: Files, changes: Changes) -> None:
-    """Write files, and tell who works by them; where that fails they are as before."""
-    await driver.in_thread(driver.configuration.apply, files, changes)
-    try:
-        await driver.manager.changed()
-    except LibvirtError:
-        now = {path: text for path, text in changes.items() if text is not None}
-        await driver.in_thread(driver.configuration.apply, now, {path: files.get(path) for path in changes})
-        raise
 
 
 def _check_names(put: Links, count: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, ParamSpec, Protocol, TypeVar
 
@@ -19,9 +19,9 @@ from guesthouse.drivers.interface.formats import Files, Format
 from guesthouse.drivers.interface.formats.ifupdown import IfUpDown
 from guesthouse.drivers.interface.formats.keyfile import KeyFiles, uuid_of
 from guesthouse.drivers.interface.formats.networkd import Networkd
-from guesthouse.drivers.interface.link import Links, tree
+from guesthouse.drivers.interface.link import Link, Links, tree
 from guesthouse.errors import OperationTimeoutError
-from guesthouse.host import child
+from guesthouse.host import child, links
 from guesthouse.places import Places
 
 P = ParamSpec("P")
@@ -34,22 +34,25 @@ _FORMATS: Final[tuple[Format, ...]] = (KeyFiles(), Networkd(), IfUpDown())
 
 
 class Manager(Protocol):
-    """Brings interfaces up and down. `known` is all that is configured, `files` how."""
+    """Brings interfaces up and down. `known` is all that is configured, `files` how.
 
-    async def changed(self) -> None:
-        """The configuration is another one."""
+    What is configured anew is not told before it is to be up: two of the programs would bring it up at once.
+    """
+
+    async def gone(self, removed: Collection[Link]) -> None:
+        """These are configured no longer."""
 
     async def up(self, known: Links, name: str, files: Files) -> None:
         """Bring an interface up with all that is in it."""
 
     async def down(self, known: Links, name: str, files: Files) -> None:
-        """Bring an interface down; what exists only by its configuration goes."""
+        """Bring an interface down. The kernel then removes what exists only by its configuration; others may not."""
 
 
 class Kernel:
     """The kernel itself."""
 
-    async def changed(self) -> None:
+    async def gone(self, removed: Collection[Link]) -> None:
         """It knows no configuration."""
 
     async def up(self, known: Links, name: str, files: Files) -> None:
@@ -65,12 +68,13 @@ class Kernel:
 class NetworkManager:
     """NetworkManager, through its command."""
 
-    async def changed(self) -> None:
+    async def gone(self, removed: Collection[Link]) -> None:
         """Raises `ChildError`."""
         await _run("nmcli", "connection", "reload")
 
     async def up(self, known: Links, name: str, files: Files) -> None:
         """What is in it last: NetworkManager activates a master for its first port. Raises `ChildError`."""
+        await _run("nmcli", "connection", "reload")
         for link in tree(known, name):
             await _run("nmcli", "connection", "up", "uuid", uuid_of(files, link.name))
 
@@ -81,15 +85,18 @@ class NetworkManager:
 
 
 class SystemdNetworkd:
-    """systemd-networkd, through its command."""
+    """systemd-networkd, through its command. It makes a device as soon as it reads of it, and never removes one."""
 
-    async def changed(self) -> None:
-        """It makes what is new at once. Raises `ChildError`."""
+    async def gone(self, removed: Collection[Link]) -> None:
+        """Raises `ChildError`."""
         await _run("networkctl", "reload")
+        for link in removed:
+            if link.is_virtual and links.exists(link.name):
+                await _run("networkctl", "delete", link.name)
 
     async def up(self, known: Links, name: str, files: Files) -> None:
         """Raises `ChildError`."""
-        await self.changed()
+        await _run("networkctl", "reload")
         for link in tree(known, name):
             await _run("networkctl", "reconfigure", link.name)
             await _run("networkctl", "up", link.name)
@@ -97,13 +104,13 @@ class SystemdNetworkd:
     async def down(self, known: Links, name: str, files: Files) -> None:
         """Raises `ChildError`."""
         for link in tree(known, name):
-            await _run("networkctl", "delete" if link.is_virtual else "down", link.name)
+            await _run("networkctl", "down", link.name)
 
 
 class IfUp:
     """ifupdown's two commands."""
 
-    async def changed(self) -> None:
+    async def gone(self, removed: Collection[Link]) -> None:
         """They read their files when they run."""
 
     async def up(self, known: Links, name: str, files: Files) -> None:

@@ -133,7 +133,7 @@ async def _undo(driver: InterfaceDriver, snapshot: Snapshot) -> None:
         if name in after and name in seen.devices and after[name].master is None:
             await _try(failures, name, driver.manager.down(after, name, snapshot.undone))
     await driver.in_thread(driver.configuration.apply, seen.files, _differences(snapshot.files, seen.files))
-    await driver.manager.changed()
+    await driver.manager.gone([link for name, link in after.items() if name not in before])
     now = await driver.look()
     for name in _to_start(snapshot.active, changed, now):
         if name in before:
