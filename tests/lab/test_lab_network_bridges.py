@@ -14,9 +14,9 @@ from tests.support.daemon import Daemon
 MAC = "52:54:00:6d:90:11"
 NETWORK = """<network><name>told</name><forward mode='nat'/><bridge name='virbr40' macTableManager='libvirt'/>
 <bandwidth><inbound average='1000' peak='5000' burst='64'/><outbound average='500'/></bandwidth>
-<ip address='10.140.0.1' netmask='255.255.255.0'><dhcp><range start='10.140.0.2' end='10.140.0.9'/></dhcp></ip>
-<portgroup name='sure'><bandwidth><inbound average='200' floor='100'/></bandwidth></portgroup></network>"""
-CARD = f"<interface type='network'><source network='told' portgroup='sure'/><mac address='{MAC}'/></interface>"
+<ip address='10.140.0.1' prefix='24'><dhcp><range start='10.140.0.2' end='10.140.0.9'/></dhcp></ip></network>"""
+CARD = f"""<interface type='network'><source network='told'/><mac address='{MAC}'/>
+<bandwidth><inbound average='200' floor='100'/></bandwidth></interface>"""
 
 
 @pytest.fixture

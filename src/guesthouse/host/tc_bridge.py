@@ -37,8 +37,11 @@ def _rate(bridge: str, verb: str, number: int, rate: int, limit: Limit) -> str:
     return f"class {verb} dev {bridge} {place} htb rate {max(rate, 1)}kbps ceil {ceiling}kbps{burst} quantum {quantum}"
 
 
-async def set_up(bridge: str, sent: Limit | None, received: Limit | None) -> None:
-    """Set the limits of a bridge that has none. Raises `ChildError` with what `tc` said where they are not possible."""
+async def set_up(bridge: str, sent: Limit | None, received: Limit | None, *, serves: bool) -> None:
+    """Set the limits of a bridge that has none; `serves` says that a DHCP server is on it.
+
+    Raises `ChildError` with what `tc` said where they are not possible.
+    """
     wanted, fairer = orders(bridge, None, received)
     root = f"qdisc add dev {bridge} root handle 1: htb default {COMMON}"
     if sent is not None:
@@ -47,15 +50,17 @@ async def set_up(bridge: str, sent: Limit | None, received: Limit | None) -> Non
             f"qdisc add dev {bridge} parent 1:{COMMON} handle {COMMON}: sfq perturb 10",
             f"filter add dev {bridge} parent 1:0 protocol all prio 1 handle 1 fw flowid 1",
         ]
-    else:
+    elif serves:
         fairer.append(root)
-    fairer.append(
-        f"filter add dev {bridge} prio 2 protocol ip parent 1: u32 match ip dport {_DHCP_CLIENT} ffff "
-        "action csum ip and udp"
-    )
+    if serves:
+        fairer.append(
+            f"filter add dev {bridge} prio 2 protocol ip parent 1: u32 match ip dport {_DHCP_CLIENT} ffff "
+            "action csum ip and udp"
+        )
     if wanted:
         await _must(wanted, f"cannot limit the rate of '{bridge}'")
-    await batch(fairer, "-force", "-batch", "-")
+    if fairer:
+        await batch(fairer, "-force", "-batch", "-")
 
 
 async def guarantee(bridge: str, limit: Limit, number: int, mac: str, floor: int, rest: int) -> None:

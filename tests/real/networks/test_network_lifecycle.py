@@ -376,3 +376,15 @@ def test_a_daemon_that_is_killed_leaves_nothing_half(daemon: Daemon, host: Names
     for name in consistent(daemon, host, names):
         daemon.virsh("net-destroy", name)
     assert consistent(daemon, host, names) == set()
+
+
+def test_limits_of_a_bridge_of_the_hosts(daemon: Daemon, host: Namespace) -> None:
+    host.run("ip link add br9 type bridge")
+    xml = "<network><name>hosts</name><forward mode='bridge'/><bridge name='br9'/>"
+    limits = "<bandwidth><inbound average='1000'/></bandwidth></network>"
+    daemon.virsh("net-create", write(daemon, "hosts", xml + limits))
+    assert "class htb 1:2 parent 1:1" in host.run("tc class show dev br9")
+    daemon.virsh("net-destroy", "hosts")
+    assert host.run("tc class show dev br9") == ""
+    assert "br9" in host.devices()
+    host.run("ip link del br9")

@@ -52,7 +52,13 @@ class NetworkDriver:
         await self.start()
 
     async def stop(self) -> None:
-        """Networks outlive the daemon."""
+        """Networks outlive the daemon, and so do the processes that serve them."""
+        for network in self.registry:
+            if network.dnsmasq is not None:
+                network.dnsmasq.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def in_background(self, work: Coroutine[object, object, None]) -> None:
         """Do something that nobody waits for. It must not fail."""

@@ -17,7 +17,7 @@ from guesthouse.drivers.network import bridge_device, dnsmasq_conf, firewalld, r
 from guesthouse.drivers.network.limits import limit_of
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import Code, LibvirtError, Origin
-from guesthouse.host import tc_bridge
+from guesthouse.host import tc, tc_bridge
 from guesthouse.host.processes import Process
 from guesthouse.model.network.definition import Network
 
@@ -86,7 +86,7 @@ async def _limit(live: Network) -> None:
         return
     limits = live.bandwidth
     sent, received = (limit_of(limits.inbound), limit_of(limits.outbound)) if limits is not None else (None, None)
-    await tc_bridge.set_up(bridge, sent, received)
+    await tc_bridge.set_up(bridge, sent, received, serves=live.bridged)
 
 
 async def _tell_conflicts(live: Network) -> None:
@@ -104,6 +104,8 @@ def _bridged(driver: NetworkDriver, but: Network) -> list[Network]:
 async def take_down(driver: NetworkDriver, live: Network, process: Process | None) -> None:
     """Remove what `bring_up` made. What cannot be removed is logged; what is gone already is no trouble."""
     if not live.bridged:
+        if live.bandwidth is not None and live.bridge is not None and live.bridge.name is not None:
+            await _logged(live, "removing the limits of its rate", tc.clear(live.bridge.name))
         return
     await asyncio.gather(
         _logged(live, "ending dnsmasq", _end_server(driver, live, process)),
