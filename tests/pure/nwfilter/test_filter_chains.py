@@ -137,6 +137,8 @@ def test_no_text_of_a_document_is_an_order() -> None:
     ("rule", "error"),
     [
         ("<rule action='drop' direction='in'><all ipset='x' ipsetflags='src'/></rule>", "'ipset' of 'all'"),
+        ("<rule action='drop' direction='in'><ip srcipmask='8'/></rule>", "'srcipmask' of 'ip' means nothing without"),
+        ("<rule action='drop' direction='in'><tcp srcportend='8'/></rule>", "'srcportend' of 'tcp' means nothing"),
         ("<rule action='drop' direction='in'><arp gratuitous='true'/></rule>", "'gratuitous' of 'arp'"),
         ("<rule action='drop' direction='inout'><stp srcmacaddr='$MAC'/></rule>", "STP filtering in inout direction"),
         ("<rule action='drop' direction='in'><ip srcipaddr='$MAC'/></rule>", "value '52:54:00:00:00:01' of variable"),

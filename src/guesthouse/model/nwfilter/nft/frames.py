@@ -9,6 +9,7 @@ from guesthouse.errors import Origin, UnsupportedConfigError
 from guesthouse.model.nwfilter.nft.terms import (
     Term,
     Writer,
+    check_pairs,
     compare,
     ip_masked,
     mac_masked,
@@ -134,6 +135,7 @@ def terms(protocol: str, match: Mapping[str, str], unmatch: Mapping[str, str], *
 
 def _check(protocol: str, match: Mapping[str, str], unmatch: Mapping[str, str], *, swapped: bool) -> None:
     given = {**match, **unmatch}
+    check_pairs(protocol, given)
     if given.get("gratuitous") == "true":
         raise UnsupportedConfigError(
             f"attribute 'gratuitous' of '{protocol}' is not available with nftables",

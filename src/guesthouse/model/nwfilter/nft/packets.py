@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from guesthouse.errors import Origin, UnsupportedConfigError
-from guesthouse.model.nwfilter.nft.terms import Term, compare, plain, ranged, with_prefix
+from guesthouse.model.nwfilter.nft.terms import Term, check_pairs, compare, plain, ranged, with_prefix
 from guesthouse.model.nwfilter.protocols import PROTOCOLS
 from guesthouse.model.nwfilter.rule import Rule
 from guesthouse.model.nwfilter.values import IP_PROTOCOLS, TCP_FLAGS
@@ -65,6 +65,7 @@ def matched(
 
 
 def _check(rule: Rule, given: Mapping[str, str]) -> None:
+    check_pairs(rule.protocol or "", given)
     if "ipset" in given:
         raise UnsupportedConfigError(
             f"attribute 'ipset' of '{rule.protocol}' is not available with nftables",

@@ -8,7 +8,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from guesthouse.errors import Origin, UnsupportedConfigError
+from guesthouse.model.nwfilter.protocols import LEADERS
+
+#: What has a meaning of its own.
+_ALONE: Final = ("code", "typeend", "codeend")
 
 #: Writes a term: expression, value, the value that belongs to it (a mask, the end of a range), whether it is negated.
 Writer: TypeAlias = "Callable[[str, str, str | None, bool], str]"
@@ -28,6 +34,15 @@ class Term:
         given, negated = (match, False) if name in match else (unmatch, True)
         partner = given.get(self.partner) if self.partner is not None else None
         return self.write(self.swapped if swapped else self.straight, given[name], partner, negated)
+
+
+def check_pairs(protocol: str, given: Mapping[str, str]) -> None:
+    """Refuse a mask or an end without what it belongs to: it would say nothing. Raises `UnsupportedConfigError`."""
+    for name, leader in LEADERS.items():
+        if name in given and leader not in given and name not in _ALONE:
+            raise UnsupportedConfigError(
+                f"attribute '{name}' of '{protocol}' means nothing without '{leader}'", domain=Origin.NWFILTER
+            )
 
 
 def sign(negated: bool) -> str:
