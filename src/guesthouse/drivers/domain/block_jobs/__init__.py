@@ -7,6 +7,7 @@
     starting    what all beginnings share; `pulling`, `committing`, `copying` begin one, `target` makes a copy's image
     ending      aborting, and pivoting to the other image
     settling    a job has changed or ended: what follows, for this daemon and for the next
+    orphans     the guest has let go of a disk on which a job works
     figures     how far a job is
 
 Rules:

@@ -73,11 +73,16 @@ def mirrored(disk: Disk, *, inherits: bool) -> Disk:
     return _moved(changed, mirror.type, mirror.source, format_, below, mirror)
 
 
-def copied_to(disk: Disk) -> list[Image]:
-    """The image that the disk is being copied to, if it is."""
+def copy_of(disk: Disk) -> list[Image]:
+    """The image that the disk is being copied to, if it is, and those that lie below that."""
     if disk.mirror is None or disk.mirror.job != Kind.COPY.value:
         return []
-    return mirrored(disk, inherits=False).layers()[:1]
+    return mirrored(disk, inherits=False).layers()
+
+
+def copied_to(disk: Disk) -> list[Image]:
+    """The image that the disk is being copied to, if it is."""
+    return copy_of(disk)[:1]
 
 
 def _moved(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.announcements import EventId
+from guesthouse.drivers.domain.block_jobs import orphans
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.hotplug import contexts, host, memory, wiring
@@ -19,6 +20,7 @@ from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.device_document import element_of
 from guesthouse.model.domain.devices.base import Device, DeviceContext
 from guesthouse.model.domain.devices.channel import Channel
+from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.model.domain.devices.serial import Serial
 from guesthouse.model.domain.plugging import insert, remove
 from guesthouse.model.qemu_objects import QemuObject
@@ -61,6 +63,8 @@ async def finish(driver: Guests, guest: Guest, run: Run, device: Device, *, tell
 
 
 async def _clear(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:
+    if isinstance(device, Disk):
+        await orphans.leave(run, device, ctx)
     await wiring.unmake(run, _backends(device, ctx))
     await host.unplug(driver, guest, run, device, ctx)
     drop(guest, run, device)
