@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.support.children import running_child
-from tests.support.daemon import OPENING, SYSTEM_PYTHON, Daemon, need
+from tests.support.daemon import BIN, OPENING, SYSTEM_PYTHON, Daemon, need
 
 pytestmark = pytest.mark.real
 
@@ -200,3 +201,36 @@ def test_another_size(host: Daemon, pool: Path) -> None:
         known = killed(host, pool)
     assert known["grown"]["capacity"] in (MIB, SIZE)
     host.virsh("vol-delete", "grown", "p")
+
+
+def test_an_interrupt(host: Daemon, pool: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends what the daemon does for a command, and nothing of it stays."""
+    host.virsh("vol-create-as", "p", "v", "1M")
+    before = (pool / "v").read_bytes()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    guest = str(BIN / "guest")
+    errors = tmp_path / "errors"
+    (tmp_path / "v.xml").write_text("<volume><name>copy</name><target><format type='qcow2'/></target></volume>")
+    upload = [guest, "-c", host.uri, "vol-upload", "v", str(fifo), "p"]
+    copy = [guest, "-c", host.uri, "vol-create-from", "p", str(tmp_path / "v.xml"), "source", "--inputpool", "p"]
+    with (
+        errors.open("w") as log,
+        running_child(upload, stdout=subprocess.DEVNULL, stderr=log) as child,
+        fifo.open("wb") as feed,
+    ):
+        feed.write(bytes(500_000))
+        feed.flush()
+        wait_for(lambda: any((pool / name).stat().st_size for name in hidden(pool)), "nothing is uploaded")
+        child.send_signal(signal.SIGINT)
+        assert child.wait(DEADLINE) == 1
+    assert errors.read_text() == "error: upload to volume v was interrupted\n"
+    wait_for(lambda: not hidden(pool), "the upload stays")
+    assert (pool / "v").read_bytes() == before
+    with errors.open("w") as log, running_child(copy, stdout=subprocess.DEVNULL, stderr=log) as child:
+        wait_for(lambda: hidden(pool) or child.poll() is not None, "nothing is copied")
+        child.send_signal(signal.SIGINT)
+        child.wait(DEADLINE)
+    wait_for(lambda: not hidden(pool), "the copy stays")
+    if "copy of the volume was aborted" in errors.read_text():  # else it had been whole before
+        assert not (pool / "copy").exists()

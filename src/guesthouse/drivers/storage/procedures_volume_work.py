@@ -27,6 +27,8 @@ def _describe(driver: StorageDriver, _: Caller, args: rpc.StoragePoolDescribeVol
 
 def _description(driver: StorageDriver, pool: StoragePool, volume: VolumeFacts) -> rpc.VolumeDescription:
     guests = users.of(driver.surroundings, pool.name, volume)
+    if volume.name in pool.claims.making:
+        volume = finding.progressed(pool, volume.name)
     return rpc.VolumeDescription(
         name=volume.name,
         path=volume.path,
