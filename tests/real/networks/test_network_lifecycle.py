@@ -303,6 +303,12 @@ def test_refusals(daemon: Daemon, host: Namespace) -> None:
     host.run("ip link del virbr6")
     hostile = other.replace("</ip>", "</ip><domain name='a&#10;dhcp-script=/bin/sh'/>")
     assert "more than one line" in daemon.virsh("net-create", write(daemon, "hostile", hostile), check=False).stderr
+    if shutil.which("resolvectl") is None:
+        registered = other.replace("</ip>", "</ip><domain name='a' localOnly='yes' register='yes'/>")
+        assert (
+            "systemd-resolved is not available"
+            in daemon.virsh("net-create", write(daemon, "registered", registered), check=False).stderr
+        )
     odd = other.replace("<bridge", "<forward dev='x\"; flush ruleset'/><bridge")
     assert (
         "is not the name of a network device"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.network import bridge_device, dnsmasq_conf, firewalld, rulebook
+from guesthouse.drivers.network import bridge_device, dnsmasq_conf, firewalld, resolved, rulebook
 from guesthouse.drivers.network.limits import limit_of
 from guesthouse.drivers.network.registry import VirtualNetwork
 from guesthouse.errors import Code, LibvirtError, Origin
@@ -54,15 +54,18 @@ async def _make(driver: NetworkDriver, live: Network) -> Process | None:
     done = await asyncio.gather(
         driver.rules.add(live, _bridged(driver, live)), _limit(live), _serve(driver, live), return_exceptions=True
     )
-    process = done[2]
-    failed = next((one for one in done if isinstance(one, BaseException)), None)
-    if failed is not None:
-        if isinstance(process, Process):
+    process = done[2] if isinstance(done[2], Process) else None
+    try:
+        for failed in (one for one in done if isinstance(one, BaseException)):
+            raise failed
+        await resolved.register(live)
+        await driver.in_thread(driver.dnsmasq.write_macs, name, ())
+    except BaseException:
+        if process is not None:
             process.close()  # `take_down` finds it
-        raise failed
-    await driver.in_thread(driver.dnsmasq.write_macs, name, ())
+        raise
     driver.in_background(_tell_conflicts(live))
-    return process if isinstance(process, Process) else None
+    return process
 
 
 async def _serve(driver: NetworkDriver, live: Network) -> Process | None:
