@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 #: `virTypedParameterFlags`: strings are understood.
 _STRING_OKAY = 4
 
-#: `virNodeAllocPagesFlags`: so many more, rather than so many.
-ADD = 1
+#: `virNodeAllocPagesFlags`: so many, rather than so many more.
+SET = 1
 
 
 def parameters(connection: Connection) -> list[TypedParam]:
@@ -36,7 +36,7 @@ def set_parameters(connection: Connection, params: list[TypedParam]) -> None:
 
 
 def allocate_pages(connection: Connection, size: int, count: int, cell: int, flags: int) -> None:
-    """Have the kernel keep `count` huge pages of `size` KiB in a NUMA cell (-1: anywhere)."""
+    """Have the kernel keep `count` more huge pages of `size` KiB in a NUMA cell (-1: anywhere); with `SET` so many."""
     connection.call(node.NODE_ALLOC_PAGES, node.NodeAllocPagesArgs([size], [count], cell, 1, flags))
 
 

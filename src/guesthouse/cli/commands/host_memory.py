@@ -105,7 +105,7 @@ def run_allocpages(context: Context, args: Arguments) -> None:
     cell = args.number("cellno")
     size = _page_size(args) or 0
     count = args.unsigned("pagecount", 2**64 - 1) or 0
-    flags = host_memory.ADD if args.has("add") else 0
+    flags = 0 if args.has("add") else host_memory.SET
     for one in _cells(_capabilities(context)) if args.has("all") else [-1 if cell is None else cell]:
         host_memory.allocate_pages(context.connection, size, count, one, flags)
 

@@ -6,10 +6,11 @@ that is called with room for none answers how many there are.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.api import Handler, read, write
-from guesthouse.drivers.connect import processors
+from guesthouse.drivers.connect import page_pools, processors
 from guesthouse.drivers.connect.emulators import ARCHITECTURES
 from guesthouse.drivers.connect.host_document import SECURITY
 from guesthouse.drivers.flags import check
@@ -36,6 +37,8 @@ _FAIL_INCOMPATIBLE: Final = 1
 _VALIDATE: Final = 2
 _EXPAND: Final = 1
 _MIGRATABLE: Final = 2
+#: `VIR_NODE_ALLOC_PAGES_SET`.
+_SET_PAGES: Final = 1
 _STRING_OKAY: Final = 4
 _NO_DEPRECATED: Final = 1
 
@@ -223,6 +226,19 @@ def get_free_pages(driver: ConnectDriver, caller: Caller, args: node.NodeGetFree
     return node.NodeGetFreePagesRet(counts=driver.node.free_pages(args.pages, args.startCell, args.cellCount))
 
 
+async def alloc_pages(driver: ConnectDriver, caller: Caller, args: node.NodeAllocPagesArgs) -> node.NodeAllocPagesRet:
+    """virNodeAllocPages; sizes in KiB."""
+    check(args.flags, _SET_PAGES, "qemuNodeAllocPages")
+    if not args.pageSizes or not args.cellCount or len(args.pageSizes) != len(args.pageCounts):
+        raise InvalidArgumentError("sizes of pages, their numbers and a number of cells must be given")
+    wanted = list(zip(args.pageSizes, args.pageCounts, strict=True))
+    add = not args.flags & _SET_PAGES
+    done = await asyncio.to_thread(
+        page_pools.allocate, driver.node.tree, wanted, args.startCell, args.cellCount, add=add
+    )
+    return node.NodeAllocPagesRet(done)
+
+
 def get_cpu_map(driver: ConnectDriver, caller: Caller, args: node.NodeGetCpuMapArgs) -> node.NodeGetCpuMapRet:
     """VirNodeGetCPUMap."""
     check(args.flags, 0, "virHostCPUGetMap", origin=Origin.NONE)
@@ -285,6 +301,7 @@ TABLE: dict[Procedure, Handler[ConnectDriver]] = {
     node.NODE_GET_FREE_MEMORY: read(get_free_memory),
     node.NODE_GET_CELLS_FREE_MEMORY: read(get_cells_free_memory),
     node.NODE_GET_FREE_PAGES: read(get_free_pages),
+    node.NODE_ALLOC_PAGES: write(alloc_pages),
     node.NODE_GET_CPU_MAP: read(get_cpu_map),
     node.NODE_GET_SECURITY_MODEL: read(get_security_model),
     node.NODE_GET_MEMORY_PARAMETERS: read(get_memory_parameters),
