@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -129,6 +130,23 @@ def test_only_what_is_marked_starts_with_the_host(daemon: Daemon, short_path: Pa
         path.unlink()
     daemon.start()
     assert daemon.guest("pool-list", "--name").stdout.split() == ["marked"]
+
+
+def test_definitions_that_come_to_disk(daemon: Daemon, short_path: Path) -> None:
+    """A daemon that is asked to read its configuration again takes up what has come since."""
+    (short_path / "late").mkdir()
+    daemon.guest("pool-list")
+    folder = daemon.root / "etc/storage"
+    (folder / "late.xml").write_text(
+        f"<pool type='dir'><name>late</name><target><path>{short_path}/late</path></target></pool>"
+    )
+    (folder / "autostart/late.xml").symlink_to(folder / "late.xml")
+    (folder / "broken.xml").write_text("<pool type='dir'>")
+    os.kill(daemon.pid, signal.SIGHUP)
+    deadline = time.monotonic() + DEADLINE
+    while "late" not in daemon.guest("pool-list", "--name").stdout.split():
+        assert time.monotonic() < deadline, daemon.output
+    assert "the definition of storage pool 'broken' is not usable" in daemon.output
 
 
 @pytest.mark.parametrize(("event", "news"), [("lifecycle", ": (Started|Stopped)"), ("refresh", "")])

@@ -24,8 +24,6 @@ T = TypeVar("T")
 class StorageDriver:
     """All storage pools of one daemon. `registry` knows them, `store` keeps their files."""
 
-    busy = False
-
     def __init__(self, places: Places, table: dict[Procedure, Handler[StorageDriver]]) -> None:
         self.store = PoolStore(places)
         self.registry = Registry()
@@ -36,6 +34,11 @@ class StorageDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         #: Held by whoever adds or removes pools, so that names and files stay together.
         self.definitions = asyncio.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether work on a pool or a volume is under way."""
+        return any(pool.busy or pool.claims.busy for pool in self.registry)
 
     async def start(self) -> None:
         """Load what is on disk, and take up the pools that were active or are marked for it."""

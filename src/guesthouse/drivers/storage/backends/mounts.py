@@ -67,6 +67,9 @@ def _spellings(target: str) -> set[str]:
 
 
 def _source_spellings(source: str) -> set[str]:
-    """What the table may call the source: for a device that a link names, the device."""
+    """What the table may call the source: for a device that a link names, the device; of a server, from its root."""
     found = {source, source.rstrip("/")}
+    server, colon, path = source.rpartition(":")
+    if colon:
+        found.add(f"{server}:/{path.strip('/')}")
     return found | {os.path.realpath(source)} if source.startswith("/dev/") else found
