@@ -18,6 +18,13 @@ if not Path(MARK).exists():
     collect_ignore_glob = ["test_*.py"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here, so that `-m "not lab"` leaves it out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
 @pytest.fixture(scope="session")
 def host() -> Iterator[Daemon]:
     """A running guesthoused for all tests of the lab: starting one takes long there."""
