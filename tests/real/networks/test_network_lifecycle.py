@@ -87,8 +87,7 @@ def host() -> Iterator[Namespace]:
 
 @pytest.fixture(scope="module")
 def daemon(host: Namespace) -> Iterator[Daemon]:
-    folder = Path(tempfile.mkdtemp(prefix="gh-", dir="/tmp"))
-    folder.chmod(0o755)  # dnsmasq is nobody once it has started
+    folder = Path(tempfile.mkdtemp(prefix="gh-", dir="/tmp"))  # which nobody else may enter
     made = host.daemon(folder / "root")
     try:
         yield made.start()
@@ -143,6 +142,7 @@ def test_what_starting_makes(daemon: Daemon, host: Namespace) -> None:
     written = conf(daemon)
     for line in CONFIGURED.split():
         assert f"\n{line}\n" in written
+    assert "\nuser=root\n" in written
     hosts = (daemon.root / "lib/dnsmasq/wide.hostsfile").read_text()
     assert hosts == "52:54:00:aa:00:01,192.168.55.101,one\nid:0:4:7e,two,[fd00:55::99]\n"
     assert (daemon.root / "lib/dnsmasq/wide.addnhosts").read_text() == "192.168.55.9\tprinter\t\n"

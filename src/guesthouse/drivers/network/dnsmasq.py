@@ -19,6 +19,7 @@ import logging
 import os
 import shlex
 import signal
+import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,11 +54,15 @@ exec {python} -I -S {script} {folder} "$@"
 
 
 class Dnsmasq:
-    """The processes of all networks of one daemon. `folder` is that of their files, `state` that of active networks."""
+    """The processes of all networks of one daemon. `folder` is that of their files, `state` that of active networks.
 
-    def __init__(self, folder: Path, state: Path) -> None:
+    On a `trial`, under a directory that only its owner may enter, dnsmasq stays root: it could not read its files.
+    """
+
+    def __init__(self, folder: Path, state: Path, *, trial: bool = False) -> None:
         self.folder = folder
         self._state = state
+        self._trial = trial
 
     def files(self, name: str) -> Files:
         """Where the files of a network lie."""
@@ -69,9 +74,9 @@ class Dnsmasq:
         Raises what `dnsmasq_conf.configuration` raises, and OSError. Blocks.
         """
         files = self.files(network.name)
-        conf = dnsmasq_conf.configuration(network, files).encode()
         hosts, names = dnsmasq_conf.kept_addresses(network), dnsmasq_conf.more_names(network)
         self._write_script()
+        conf = dnsmasq_conf.configuration(network, files, as_root=self._must_stay_root()).encode()
         for path, text in ((files.hosts, hosts), (files.names, names)):
             write_atomic(path, text.encode(), 0o644, durable=False)
         try:
@@ -80,6 +85,12 @@ class Dnsmasq:
             same = False
         write_atomic(files.conf, conf, 0o600, durable=False)
         return not same
+
+    def _must_stay_root(self) -> bool:
+        hidden = [path for path in (self.folder, *self.folder.parents) if not path.stat().st_mode & stat.S_IXOTH]
+        if hidden and not self._trial:
+            log.warning("dnsmasq may not enter '%s', so that it will not know hosts: chmod o+x it", hidden[-1])
+        return bool(hidden) and self._trial
 
     def _write_script(self) -> None:
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)

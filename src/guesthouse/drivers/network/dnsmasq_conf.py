@@ -54,12 +54,12 @@ def needed(network: Network) -> bool:
     return bool(network.ips) and (serves_dns or any(_serves(ip) or ip.tftp is not None for ip in network.ips))
 
 
-def configuration(network: Network, files: Files) -> str:
-    """The configuration.
+def configuration(network: Network, files: Files, *, as_root: bool = False) -> str:
+    """The configuration. With `as_root` dnsmasq does not become another user once it has started.
 
     Raises `UnsupportedConfigError` for what dnsmasq cannot do, `InternalError` for a value that would be two lines.
     """
-    lines = list(_lines(network, files))
+    lines = [*(["user=root"] if as_root else []), *_lines(network, files)]
     for line in (network.name, *lines):
         _check_line(line)
     return _WARNING.format(name=network.name) + "".join(f"{line}\n" for line in lines)

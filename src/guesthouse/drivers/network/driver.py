@@ -29,7 +29,7 @@ class NetworkDriver:
         self.events = Events()
         #: A user's own daemon cannot make bridges: what it has are networks on those of the host.
         self.ships_default = places.mode != "session"
-        self.dnsmasq = Dnsmasq(places.lib / "dnsmasq", places.network_state)
+        self.dnsmasq = Dnsmasq(places.lib / "dnsmasq", places.network_state, trial=places.mode == "root")
         self.rules = Rulebook()
         self._tasks: set[asyncio.Task[None]] = set()
         self.table = table
