@@ -139,6 +139,14 @@ def test_no_text_of_a_document_is_an_order() -> None:
         ("<rule action='drop' direction='in'><all ipset='x' ipsetflags='src'/></rule>", "'ipset' of 'all'"),
         ("<rule action='drop' direction='in'><ip srcipmask='8'/></rule>", "'srcipmask' of 'ip' means nothing without"),
         ("<rule action='drop' direction='in'><tcp srcportend='8'/></rule>", "'srcportend' of 'tcp' means nothing"),
+        (
+            "<rule action='drop' direction='in'><udp dstportstart='0x10' dstportend='9'/></rule>",
+            "the range from '0x10' to '9' ends before it begins",
+        ),
+        (
+            "<rule action='drop' direction='in'><all-ipv6 srcipfrom='::2' srcipto='::1'/></rule>",
+            "the range from '::2' to '::1' ends",
+        ),
         ("<rule action='drop' direction='in'><arp gratuitous='true'/></rule>", "'gratuitous' of 'arp'"),
         ("<rule action='drop' direction='inout'><stp srcmacaddr='$MAC'/></rule>", "STP filtering in inout direction"),
         ("<rule action='drop' direction='in'><ip srcipaddr='$MAC'/></rule>", "value '52:54:00:00:00:01' of variable"),

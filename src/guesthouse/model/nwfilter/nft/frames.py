@@ -18,6 +18,7 @@ from guesthouse.model.nwfilter.nft.terms import (
     ranged,
     raw_ip,
     raw_mac,
+    span,
     with_prefix,
 )
 from guesthouse.model.nwfilter.protocols import PROTOCOLS
@@ -169,4 +170,4 @@ def _span(given: Mapping[str, str], first: str, last: str) -> str | None:
     if first not in given and last not in given:
         return None
     start = given.get(first, "0")
-    return f"{start}-{given[last]}" if last in given else start
+    return span(start, given[last]) if last in given else start

@@ -61,8 +61,21 @@ def plain(expression: str, value: str, _partner: str | None, negated: bool) -> s
 
 
 def ranged(expression: str, value: str, end: str | None, negated: bool) -> str:
-    """A value, or a range of them."""
-    return compare(expression, value if end is None else f"{value}-{end}", negated)
+    """A value, or a range of them. Raises `UnsupportedConfigError` for one that ends before it begins."""
+    return compare(expression, value if end is None else span(value, end), negated)
+
+
+def span(first: str, last: str) -> str:
+    """A range, of numbers or of addresses. Raises `UnsupportedConfigError` for one that ends before it begins."""
+    if _number(last) < _number(first):
+        raise UnsupportedConfigError(
+            f"the range from '{first}' to '{last}' ends before it begins", domain=Origin.NWFILTER
+        )
+    return f"{first}-{last}"
+
+
+def _number(text: str) -> int:
+    return int(ipaddress.ip_address(text)) if "." in text or ":" in text else int(text, 0)
 
 
 def named(numbers: Mapping[str, int] | Mapping[str, str]) -> Writer:
