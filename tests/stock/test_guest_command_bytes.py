@@ -150,6 +150,9 @@ freepages --all --cellno 0
 allocpages x 2
 allocpages 2048 x
 allocpages 2048 2 --all --cellno 0
+allocpages 4 1
+allocpages 77 1 --add
+allocpages 77KiB 1 --cellno 99
 node-memory-tune
 node-memory-tune --shm-pages-to-scan x
 nodesuspend nap 60
