@@ -23,12 +23,14 @@ from tests.support.tiny_console import TinyConsole, console, define, eventually
 NAT = """<network><name>lab</name><forward mode='nat'/><bridge name='virbr7'/><domain name='lab' localOnly='yes'/>
 <ip address='192.168.77.1' netmask='255.255.255.0'><dhcp><range start='192.168.77.2' end='192.168.77.99'/>
 <host mac='52:54:00:77:00:01' name='alpha' ip='192.168.77.101'/></dhcp></ip>
-<ip family='ipv6' address='fd00:77::1' prefix='64'/></network>"""
+<ip family='ipv6' address='fd00:77::1' prefix='64'/>
+<portgroup name='slow'><bandwidth><inbound average='9000'/></bandwidth></portgroup></network>"""
 ROUTED = """<network><name>routed</name><forward mode='route' dev='outside0'/><bridge name='virbr8'/>
 <ip address='10.66.0.1' netmask='255.255.255.0'/></network>"""
 ALONE = (
     """<network><name>alone</name><bridge name='virbr9'/><ip address='10.67.0.1' netmask='255.255.255.0'/></network>"""
 )
+SLOW = "<source network='lab' portgroup='slow'/>"
 CARD = "<interface type='network'><mac address='{}'/><source network='{}'/><model type='virtio'/></interface>"
 FIRST, SECOND = "52:54:00:77:00:01", "52:54:00:77:00:02"
 
@@ -85,7 +87,7 @@ def world() -> Iterator[World]:
             add(daemon, name, xml)
         cards = (CARD.format(FIRST, "lab"), CARD.format("52:54:00:77:01:01", "routed"))
         define(daemon, "alpha", "".join((*cards, CARD.format("52:54:00:77:02:01", "alone"))))
-        define(daemon, "beta", CARD.format(SECOND, "lab"))
+        define(daemon, "beta", CARD.format(SECOND, "lab").replace("<source network='lab'/>", SLOW))
         for name in ("alpha", "beta"):
             daemon.virsh("start", name)
         with console(daemon, "alpha") as alpha, console(daemon, "beta") as beta:
@@ -131,6 +133,13 @@ def test_guests_reach_each_other_and_the_host(world: World) -> None:
     assert world.reaches(world.alpha, "fd00:77::1")  # an address that it made itself, as the network advertises
     seen = world.daemon.virsh("domifaddr", "beta", "--source", "arp").stdout
     assert SECOND in seen
+
+
+def test_a_group_of_ports_limits_its_cards(world: World) -> None:
+    device = world.daemon.virsh("domiflist", "beta").stdout.splitlines()[2].split()[0]
+    assert "master virbr7" in world.host.run(f"ip link show {device}")
+    assert "rate 72Mbit" in world.host.run(f"tc class show dev {device}")
+    assert re.search(r"inbound\.average: 9000", world.daemon.virsh("domiftune", "beta", device).stdout)
 
 
 def test_nat_reaches_beyond_the_host(world: World) -> None:
