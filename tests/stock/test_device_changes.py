@@ -366,7 +366,10 @@ def test_agent_on_a_channel_that_is_plugged_in(daemon: Daemon, short_path: Path)
     while "state='connected'" not in daemon.virsh("dumpxml", "guest").stdout:
         assert time.monotonic() < end
         time.sleep(0.1)
+    tainted = "tainted: custom guest agent control commands issued"
+    assert tainted not in daemon.virsh("dominfo", "guest").stdout
     assert daemon.virsh("qemu-agent-command", "guest", '{"execute":"guest-ping"}').stdout.strip() == '{"return":{}}'
+    assert tainted in daemon.virsh("dominfo", "guest").stdout
     daemon.virsh("detach-device", "guest", str(short_path / "channel.xml"))
     done = daemon.virsh("qemu-agent-command", "guest", '{"execute":"guest-ping"}', check=False)
     assert "QEMU guest agent is not configured" in done.stderr
