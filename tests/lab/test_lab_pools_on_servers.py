@@ -102,7 +102,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     disk = tmp_path_factory.mktemp("iscsi") / "disk"
     with disk.open("xb") as image:
         image.truncate(32 * MEBIBYTE)
-    server = subprocess.Popen(["tgtd", "--foreground"])
+    server = subprocess.Popen(["tgtd", "--foreground"], start_new_session=True)
     until(lambda: subprocess.run(["tgtadm", "--op", "show", "--mode", "sys"], capture_output=True).returncode == 0,
           "the iSCSI server answers")  # fmt: skip
     admin = ("tgtadm", "--lld", "iscsi")
@@ -114,7 +114,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     output("modprobe", "iscsi_tcp")
     Path("/etc/iscsi/initiatorname.iscsi").write_text("InitiatorName=iqn.2026-01.org.example:lab\n")
     Path("/run/lock/iscsi").mkdir(parents=True, exist_ok=True)
-    client = subprocess.Popen(["iscsid", "--foreground"])
+    client = subprocess.Popen(["iscsid", "--foreground"], start_new_session=True)
     yield TARGET
     client.send_signal(signal.SIGTERM)
     server.send_signal(signal.SIGKILL)

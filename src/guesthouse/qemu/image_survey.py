@@ -83,17 +83,17 @@ def identify(header: bytes) -> dict[str, object]:
     return {"format": "raw"}
 
 
-def beginning(descriptor: int) -> bytes:
-    """As much of an image's beginning as tells all about it: a little of most, for they are many."""
+def examine(descriptor: int) -> tuple[bytes, dict[str, object]]:
+    """An image's beginning, as much of it as tells all, and what it says: a little of most, for they are many."""
     header = os.pread(descriptor, SHORT_SIZE, 0)
-    if len(header) < SHORT_SIZE:
-        return header
-    kind = identify(header)["format"]
-    if kind == "raw":
-        return os.pread(descriptor, HEADER_SIZE, 0) if os.pread(descriptor, 5, ISO_OFFSET) == ISO_MARK else header
+    found = identify(header)
+    kind = found["format"]
+    if len(header) < SHORT_SIZE or (kind == "raw" and os.pread(descriptor, 5, ISO_OFFSET) != ISO_MARK):
+        return header, found
     if kind == "qcow2" and field(">Q", header, 8) + field(">I", header, 16) <= SHORT_SIZE:
-        return header
-    return os.pread(descriptor, HEADER_SIZE, 0)
+        return header, found
+    header = os.pread(descriptor, HEADER_SIZE, 0)
+    return header, identify(header)
 
 
 def qcow2_details(header: bytes) -> dict[str, object]:

@@ -34,6 +34,9 @@ SILENCE: Final = 300.0
 #: Seconds without a request after which the process ends.
 _IDLE: Final = 60.0
 _READ: Final = 1 << 18
+#: How much of the worker's may be under way, and the option that needs root for that (socket(7)), which `socket` lacks.
+_SEND_BUFFER: Final = 4 << 20
+_SO_SNDBUFFORCE: Final = 32
 _MESSAGE_MAX: Final = 64 << 20
 
 Report = Callable[[int, int], None]
@@ -175,6 +178,9 @@ class Agent:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
+            # The worker writes what a big directory holds in one go, and does not wait for us in between.
+            with contextlib.suppress(OSError):
+                theirs.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
             argv = [sys.executable, "-I", "-S", str(_PROGRAM), str(theirs.fileno())]
             try:
                 self._process = spawn(argv, pass_fds=[theirs.fileno()], umask=0o077)

@@ -16,7 +16,7 @@ import re
 import stat
 from collections.abc import Iterator
 
-from guesthouse.qemu.image_survey import HEADER_SIZE, beginning, identify, local, other_backing
+from guesthouse.qemu.image_survey import HEADER_SIZE, examine, identify, local, other_backing
 
 #: A temporary name of `guesthouse.host.files`: pid and start time of the writer.
 TEMPORARY = re.compile(r"\.guesthouse-([0-9]{1,10})-([0-9]{1,20})-[0-9a-f]{16}\.tmp", re.ASCII)
@@ -94,8 +94,7 @@ def content(path: str, descriptor: int, facts: os.stat_result) -> dict[str, obje
     else:
         size = facts.st_size
         found = {"kind": "file", "physical": size, "allocation": facts.st_blocks * 512}
-    header = beginning(descriptor)
-    read = identify(header)
+    header, read = examine(descriptor)
     name = str(read["format"])
     capacity = read.get("capacity") or size
     if name == "luks":

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guesthouse.drivers.storage.backend import Survey, VolumeFacts
 from guesthouse.drivers.storage.volumes.files import FileVolumes
 from guesthouse.model.pool import parse_pool
-from guesthouse.qemu.image_survey import HEADER_SIZE, SHORT_SIZE, beginning, identify
+from guesthouse.qemu.image_survey import HEADER_SIZE, SHORT_SIZE, examine, identify
 
 
 def survey(path: Path, known: dict[str, VolumeFacts]) -> Survey:
@@ -56,7 +56,7 @@ def test_little_tells_as_much_as_all(start: bytes, length: int) -> None:
         descriptor = os.memfd_create("image")
         try:
             os.write(descriptor, image)
-            assert identify(beginning(descriptor)) == identify(image[:HEADER_SIZE])
+            assert examine(descriptor)[1] == identify(image[:HEADER_SIZE])
         finally:
             os.close(descriptor)
 
@@ -66,7 +66,8 @@ def test_a_disc_is_known_by_what_comes_late() -> None:
     try:
         os.pwrite(descriptor, b"CD001", 32769)
         os.truncate(descriptor, 1 << 20)
-        assert len(beginning(descriptor)) > SHORT_SIZE
-        assert identify(beginning(descriptor))["format"] == "iso"
+        header, found = examine(descriptor)
+        assert len(header) > SHORT_SIZE
+        assert found["format"] == "iso"
     finally:
         os.close(descriptor)
