@@ -165,6 +165,40 @@ dom-fd-associate alpha group 1,x
 dom-fd-associate nosuch group 1
 dom-fd-associate alpha group 1 --seclabel-writable
 dom-fd-associate alpha group 77
+blockjob alpha vda
+blockjob alpha vda --raw
+blockjob alpha nosuch
+blockjob alpha vda --abort
+blockjob alpha vda --pivot --raw
+blockjob alpha vda --info --abort
+blockjob alpha vda --bytes --async
+blockjob alpha vda x
+blockjob alpha vda 5
+blockjob 'Beta two' vda
+blockpull alpha vda --verbose
+blockpull alpha vda --async
+blockpull alpha vda --base nosuch
+blockpull alpha vda --keep-relative
+blockpull alpha nosuch --wait
+blockpull alpha vda --timeout 0
+blockcommit alpha vda
+blockcommit alpha vda --pivot --keep-overlay
+blockcommit alpha vda --verbose
+blockcommit alpha vda --async
+blockcommit alpha vda --active --shallow
+blockcommit alpha vda --timeout x
+blockcopy alpha vda
+blockcopy alpha vda /x --xml y
+blockcopy alpha vda /x --pivot --finish
+blockcopy alpha vda /x --verbose
+blockcopy alpha vda /x
+blockcopy alpha vda x --raw
+blockcopy alpha vda /x --raw --format raw
+blockcopy alpha vda /x --format qcow2 --print-xml
+blockcopy alpha vda '/x<&' --blockdev --raw --print-xml
+blockcopy alpha vda --xml /nonexistent
+blockcopy alpha vda /x --granularity x
+blockcopy alpha vda /x --transient-job --granularity 3
 ttyconsole alpha
 ttyconsole 'Beta two'
 desc alpha
