@@ -365,6 +365,26 @@ INFORMING = {
     "net-dhcp-leases": ["shared"],
     "net-port-list": ["passing"],
     "net-event": ["--list"],
+    "pool-define": ["POOL"],
+    "pool-define-as": ["other", "dir", "--target", "/nowhere"],
+    "pool-create": ["FLEETING", "--build"],
+    "pool-create-as": ["second", "dir", "--target", "TARGET", "--build"],
+    "pool-list": ["--all"],
+    "pool-info": ["kept"],
+    "pool-dumpxml": ["kept"],
+    "pool-uuid": ["kept"],
+    "pool-name": ["5d1b0f6e-95a6-4d0e-8f0c-0e6f1f4b7a11"],
+    "pool-capabilities": [],
+    "pool-event": ["--list"],
+    "iface-define": ["CARD"],
+    "iface-list": ["--all"],
+    "iface-mac": ["lo"],
+    "iface-name": ["00:00:00:00:00:00"],
+    "iface-dumpxml": ["lo"],
+    "nwfilter-define": ["FILTER"],
+    "nwfilter-list": [],
+    "nwfilter-dumpxml": ["clean-traffic"],
+    "nwfilter-binding-list": [],
 }
 
 #: Commands whose JSON needs what this guest or host does not have.
@@ -387,11 +407,24 @@ ELSEWHERE = {
     "nodedev-detach": "error: Could not find matching device 'web'",
     "nodedev-reattach": "error: Could not find matching device 'web'",
     "nodedev-reset": "error: Could not find matching device 'web'",
+    "find-storage-pool-sources": "error: Failed to find any web pool sources",
+    "find-storage-pool-sources-as": "error: Failed to find any web pool sources",
+    "net-port-dumpxml": "error: ",
 }
 
 
 #: Commands whose JSON another test looks at, where there is what they tell of.
-IN_OTHER_TESTS = {"secret-define", "secret-dumpxml", "secret-event", "secret-get-value", "secret-list"}
+IN_OTHER_TESTS = {
+    "blockjob",
+    "net-port-create",
+    "nwfilter-binding-create",
+    "nwfilter-binding-dumpxml",
+    "secret-define",
+    "secret-dumpxml",
+    "secret-event",
+    "secret-get-value",
+    "secret-list",
+}
 
 
 def test_every_command_that_informs_gives_json(served: Daemon, tmp_path: Path) -> None:
@@ -405,7 +438,17 @@ def test_every_command_that_informs_gives_json(served: Daemon, tmp_path: Path) -
     network.write_text(text.format("shared", "<uuid>3d1b0f6e-95a6-4d0e-8f0c-0e6f1f4b7a11</uuid>", "br0"))
     passing = tmp_path / "passing.xml"
     passing.write_text(text.format("passing", "", "br1"))
-    files = {"PLAN": str(document), "NETWORK": str(network), "PASSING": str(passing)}
+    pool = "<pool type='dir'><name>{}</name>{}<target><path>{}</path></target></pool>"
+    more = {
+        "POOL": pool.format("kept", "<uuid>5d1b0f6e-95a6-4d0e-8f0c-0e6f1f4b7a11</uuid>", "/nowhere/else"),
+        "FLEETING": pool.format("fleeting", "", tmp_path / "fleeting"),
+        "CARD": "<interface type='ethernet' name='eth77'><start mode='none'/></interface>",
+        "FILTER": "<filter name='empty'/>",
+    }
+    for name, document_text in more.items():
+        (tmp_path / name).write_text(document_text)
+    files = {"PLAN": str(document), "NETWORK": str(network), "PASSING": str(passing), "TARGET": str(tmp_path / "target")}
+    files |= {name: str(tmp_path / name) for name in more}
     for name, given in INFORMING.items():
         words = [files.get(word, word) for word in given]
         done = served.guest(name, *words, "--json", check=False)

@@ -258,7 +258,8 @@ def test_dnsmasq_that_ends_is_started_anew(daemon: Daemon) -> None:
 def test_places_by_hand(daemon: Daemon, host: Namespace) -> None:
     port = f"<networkport><uuid>11111111-1111-4111-8111-111111111111</uuid>{OWNER}<mac address='52:54:00:00:00:07'/>"
     port += "<bandwidth><inbound average='100' floor='600'/></bandwidth></networkport>"
-    daemon.virsh("net-port-create", "wide", write(daemon, "port", port))
+    made = daemon.guest("net-port-create", "wide", write(daemon, "port", port), "--json").stdout
+    assert json.loads(made)["uuid"] == "11111111-1111-4111-8111-111111111111"
     shown = daemon.virsh("net-port-dumpxml", "wide", "11111111-1111-4111-8111-111111111111").stdout
     assert "<plug type='network' bridge='virbr5'/>" in shown
     assert "classID='3'" in shown
