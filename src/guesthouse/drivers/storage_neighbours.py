@@ -22,12 +22,13 @@ def tell(storage: StorageDriver, neighbours: list[object]) -> None:
             storage.surroundings.secret_uuid = partial(_secret_uuid, neighbour)
         elif isinstance(neighbour, DomainDriver):
             storage.surroundings.users = partial(_users, neighbour)
+            storage.surroundings.running = partial(_users, neighbour, running=True)
 
 
-def _users(domain: DomainDriver) -> Users:
+def _users(domain: DomainDriver, *, running: bool = False) -> Users:
     found: dict[str | tuple[str, str], list[User]] = {}
-    for image, guest, target, running in users(domain.registry):
-        found.setdefault(image, []).append(User(guest.name, guest.uuid_text, target, running))
+    for image, guest, target, runs in users(domain.registry, running=running):
+        found.setdefault(image, []).append(User(guest.name, guest.uuid_text, target, runs))
     return found
 
 

@@ -323,7 +323,10 @@ def write_stream(
             os.path.join(path, temporary), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
         )
         try:
-            end = receive(control, data_fd, new, offset, length)
+            facts = os.fstat(old)
+            if facts.st_size and facts.st_blocks * 512 >= facts.st_size:  # what had its place on disk keeps one
+                os.posix_fallocate(new, 0, facts.st_size)
+            end = receive(control, data_fd, new, offset, length, fresh=True)
             resemble(old, new, control, offset, end)
             os.rename(os.path.join(path, temporary), place)
         except BaseException:  # also when the child is told to stop: half a volume must not stay
@@ -351,8 +354,11 @@ def resemble(old: int, new: int, control: Control, start: int, end: int) -> None
                 os.setxattr(new, name, os.getxattr(old, name))
 
 
-def receive(control: Control, data_fd: int, descriptor: int, offset: int, length: int) -> int:
-    """Write the records of a stream. Returns where it ended. Raises OSError where it was broken off."""
+def receive(control: Control, data_fd: int, descriptor: int, offset: int, length: int, *, fresh: bool = False) -> int:
+    """Write the records of a stream. Returns where it ended. Raises OSError where it was broken off.
+
+    A `fresh` file holds nothing, so that its holes need not be made.
+    """
     plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
     position = offset
     while True:
@@ -365,20 +371,20 @@ def receive(control: Control, data_fd: int, descriptor: int, offset: int, length
         if length and position - offset + count > length:
             raise OSError(errno.ENOSPC, "cannot write to stream")
         if mark == b"H":
-            skip(control, descriptor, position, count, plain=plain)
+            skip(control, descriptor, position, count, plain=plain, fresh=fresh)
         else:
             move(data_fd, descriptor, position, count)
         position += count
         control.report(position - offset, length)
 
 
-def skip(control: Control, descriptor: int, position: int, count: int, *, plain: bool) -> None:
+def skip(control: Control, descriptor: int, position: int, count: int, *, plain: bool, fresh: bool) -> None:
     """A hole of a stream: in a file a hole too, on a device zeros."""
     if not plain:
         zero(control, descriptor, position, position + count, 0)
         return
     size = os.fstat(descriptor).st_size
-    if position < size:
+    if position < size and not fresh:
         with contextlib.suppress(OSError):
             fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, position, min(count, size - position))
     if position + count > size:

@@ -22,7 +22,7 @@ from guesthouse.drivers.storage.backend import Survey
 from guesthouse.drivers.storage.backends.base import NO_OVERWRITE, OVERWRITE, no_support
 from guesthouse.drivers.storage.backends.table import require
 from guesthouse.drivers.storage.registry import StoragePool
-from guesthouse.drivers.storage.volumes import journal, users
+from guesthouse.drivers.storage.volumes import journal
 from guesthouse.errors import Code, InternalError, LibvirtError, OperationInvalidError, OperationTimeoutError, Origin
 from guesthouse.model.binding import new
 from guesthouse.model.pool import Permissions, format_pool, measure
@@ -127,7 +127,7 @@ async def stop(driver: StorageDriver, pool: StoragePool) -> None:
 
 def _guests(driver: StorageDriver, pool: StoragePool) -> list[str]:
     """The guests that run with volumes of the pool."""
-    found = users.everybody(driver.surroundings, fresh=True)
+    found = driver.surroundings.running()
     if not found:
         return []
     places = {volume.path for volume in pool.volumes.values()}
@@ -136,7 +136,6 @@ def _guests(driver: StorageDriver, pool: StoragePool) -> list[str]:
         for place, guests in found.items()
         if (place in places if isinstance(place, str) else place[0] == pool.name)
         for user in guests
-        if user.running
     }
     return sorted(running)
 

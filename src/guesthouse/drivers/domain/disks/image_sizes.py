@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Final, TypeAlias
 
 from guesthouse.errors import LibvirtError
-from guesthouse.qemu.json_value import JsonObject, as_int, objects, text_of
+from guesthouse.qemu.json_value import as_int, objects, text_of
 from guesthouse.qemu.volume_agent import SURVEY_DEADLINE, Agent
 
 #: How many images are remembered; those that were asked for longest ago are forgotten.

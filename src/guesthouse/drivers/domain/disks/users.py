@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 Image = str | tuple[str, str]
 
 
-def users(registry: Registry) -> Iterator[tuple[Image, Guest, str, bool]]:
+def users(registry: Registry, *, running: bool = False) -> Iterator[tuple[Image, Guest, str, bool]]:
     """Every image of every guest's disks, those below included: who has it, as which target, and whether it runs so.
 
-    What a running guest boots from next time is told too, where it does not run with it.
+    What a running guest boots from next time is told too, where it does not run with it. With `running` only what runs
+    is told of.
     """
-    for guest in list(registry):
+    for guest in list(registry.by_id.values() if running else registry):
         told: set[tuple[Image, str]] = set()
         if guest.active:
             for image, target in _images(guest.current):
                 told.add((image, target))
                 yield image, guest, target, True
+        if running:
+            continue
         for image, target in _images(guest.next_boot):
             if (image, target) not in told:
                 told.add((image, target))

@@ -149,7 +149,7 @@ async def delete(
 
 def refuse_in_use(pool: StoragePool, surroundings: Surroundings, volume: VolumeFacts, done: str) -> None:
     """Raise `OperationInvalidError` for a volume that a running guest has."""
-    running = [user for user in users.of(surroundings, pool.name, volume, fresh=True) if user.running]
+    running = users.running(surroundings, pool.name, volume)
     if running:
         guest = running[0]
         raise OperationInvalidError(

@@ -370,7 +370,7 @@ def _heard(job: asyncio.Task[JsonObject]) -> None:
 
 def _staging(pool: StoragePool, surroundings: Surroundings, volume: VolumeFacts) -> tuple[str, str] | None:
     """Where the new content can be written first; None where it must be written in place."""
-    if any(user.running for user in users.of(surroundings, pool.name, volume, fresh=True)):
+    if users.running(surroundings, pool.name, volume):
         return None
     available = pool.definition.available
     if available is None or available.bytes_ < max(volume.physical or 0, volume.allocation):

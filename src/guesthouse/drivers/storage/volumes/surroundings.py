@@ -30,7 +30,8 @@ def _nobody() -> Users:
 
 @dataclass(slots=True)
 class Surroundings:
-    """`secret` finds values of secrets, `secret_uuid` the secret for a path, `users` who has which image.
+    """`secret` finds values of secrets, `secret_uuid` the secret for a path, `users` who has which image, `running` who
+    runs with it.
 
     `known` is the last answer about users, and when it was given.
     """
@@ -39,4 +40,5 @@ class Surroundings:
     secret: SecretLookup | None = None
     secret_uuid: Callable[[str], str | None] | None = None
     users: Callable[[], Users] = _nobody
+    running: Callable[[], Users] = _nobody
     known: tuple[float, Users] | None = None

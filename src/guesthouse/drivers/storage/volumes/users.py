@@ -12,19 +12,19 @@ from guesthouse.drivers.storage.volumes.surroundings import Surroundings, User, 
 _FRESH: Final = 0.5
 
 
-def of(surroundings: Surroundings, pool: str, volume: VolumeFacts, *, fresh: bool = False) -> list[User]:
-    """The guests that have a volume, those that run first. Without `fresh` it may be half a second old."""
-    found = everybody(surroundings, fresh=fresh)
-    both = [*found.get(volume.path, ()), *found.get((pool, volume.name), ())]
-    return sorted(dict.fromkeys(both), key=lambda user: (not user.running, user.name))
-
-
-def everybody(surroundings: Surroundings, *, fresh: bool = False) -> Users:
-    """Where images are, to the guests that have them."""
+def of(surroundings: Surroundings, pool: str, volume: VolumeFacts) -> list[User]:
+    """The guests that have a volume, those that run first. The answer may be half a second old."""
     now = time.monotonic()
     known = surroundings.known
-    if known is not None and not fresh and now - known[0] < _FRESH:
-        return known[1]
-    found = surroundings.users()
-    surroundings.known = now, found
-    return found
+    if known is None or now - known[0] >= _FRESH:
+        known = surroundings.known = now, surroundings.users()
+    return sorted(_those(known[1], pool, volume), key=lambda user: (not user.running, user.name))
+
+
+def running(surroundings: Surroundings, pool: str, volume: VolumeFacts) -> list[User]:
+    """The guests that run with a volume, now."""
+    return _those(surroundings.running(), pool, volume)
+
+
+def _those(found: Users, pool: str, volume: VolumeFacts) -> list[User]:
+    return list(dict.fromkeys([*found.get(volume.path, ()), *found.get((pool, volume.name), ())]))
