@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain.block_jobs import backing_text, data_files, lookup, relative, starting
+from guesthouse.drivers.domain.block_jobs import backing_text, lookup, relative, reopening, starting
 from guesthouse.drivers.domain.block_jobs.jobs import BlockJob, Kind, check_supported, refuse
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
@@ -104,7 +104,7 @@ async def _begin(
         "backing-file": text,
     }
     try:
-        await data_files.reopen(run, layers[lower], ctx, readonly=False)
+        await reopening.data_file(run, layers[lower], ctx, readonly=False)
         await starting.begin(driver, guest, run, job, "block-commit", without_none(arguments))
     except LibvirtError:
         if job.name not in run.block_jobs.by_name and not run.ended.is_set():
@@ -117,7 +117,7 @@ async def _take_back(driver: Guests, guest: Guest, run: Run, disk: Disk, base: I
     starting.exchange(guest, run, disk)
     statusfile.save(driver, guest, run)
     with contextlib.suppress(LibvirtError):
-        await data_files.reopen(run, base, ctx, readonly=True)
+        await reopening.data_file(run, base, ctx, readonly=True)
 
 
 def _with_mirror(disk: Disk, place: int) -> Disk:

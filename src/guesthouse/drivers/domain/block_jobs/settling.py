@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import definitions
 from guesthouse.drivers.domain.announcements import EventId
-from guesthouse.drivers.domain.block_jobs import chains, data_files, orders, qemu_jobs, target
+from guesthouse.drivers.domain.block_jobs import chains, orders, qemu_jobs, reopening, target
 from guesthouse.drivers.domain.block_jobs.jobs import (
     MIRROR_WORDS,
     OUTCOMES,
@@ -33,7 +33,7 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.helpers import programs
 from guesthouse.drivers.domain.hotplug import contexts, drives
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import LibvirtError
+from guesthouse.errors import LibvirtError, OperationInvalidError
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
@@ -171,6 +171,8 @@ async def _apply(driver: Guests, guest: Guest, run: Run, job: BlockJob, disk: Di
         job.aftermath.definition = text if text != definitions.file_text(guest.definition) else ""
     if job.kind is Kind.COMMIT or (job.kind is Kind.ACTIVE_COMMIT and input_ is not Input.SWITCHED):
         await _close_data(run, job, disk, ctx)
+    if job.kind is Kind.COPY and input_ is Input.SWITCHED and disk.readonly:
+        await _only_read(run, after, ctx)
     job.aftermath.orders = target.undoing([item for image in reversed(gone) for item in _objects(image, ctx)])
     if changed and job.delete:
         job.aftermath.files = [image.source.path for image in gone if image.type == "file" and image.source.path]
@@ -184,9 +186,17 @@ async def _close_data(run: Run, job: BlockJob, disk: Disk, ctx: DeviceContext) -
     for image in disk.layers():
         if image.storage_node == job.base:
             try:
-                await data_files.reopen(run, image, ctx, readonly=True)
+                await reopening.data_file(run, image, ctx, readonly=True)
             except QmpError as error:
                 log.warning("%s", error.message)
+
+
+async def _only_read(run: Run, disk: Disk, ctx: DeviceContext) -> None:
+    """The copy of what is only read is written no more."""
+    try:
+        await reopening.as_disk(run, disk, ctx)
+    except QmpError as error:
+        log.warning("%s", error.message)
 
 
 def _objects(image: Image, ctx: DeviceContext) -> list[QemuObject]:
@@ -323,6 +333,9 @@ async def _go_on(driver: Guests, guest: Guest, run: Run, job: BlockJob, found: J
     if found.status == "ready":
         _become_ready(driver, guest, run, job)
     if job.state.ending:
-        with contextlib.suppress(LibvirtError):
+        try:
             await orders.give(driver, run, job)
+        except (QmpError, OperationInvalidError):  # or QEMU had the order: the end then tells what became of it
+            job.move(Input.REFUSED)
+            show(guest, run, job)
     statusfile.save(driver, guest, run)
