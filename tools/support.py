@@ -26,7 +26,7 @@ from guesthouse.drivers.nodedev.procedures import TABLE as NODEDEV_TABLE
 from guesthouse.drivers.nwfilter.procedures import TABLE as NWFILTER_TABLE
 from guesthouse.drivers.secret.procedures import TABLE as SECRET_TABLE
 from guesthouse.drivers.storage.procedures import TABLE as STORAGE_TABLE
-from guesthouse.model.binding import accepted_names, children_of
+from guesthouse.model.binding import accepted_names, children_of, holds_any
 from guesthouse.model.domain.definition import Domain
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.programs import ADMIN, GUESTHOUSE, QEMU, REMOTE
@@ -96,6 +96,8 @@ def claimed_paths() -> dict[str, set[str]]:
                 claimed.setdefault(f"{path}/{tag}", set()).update(attributes)
             for tag in accepted_names(cls)[1]:
                 claimed.setdefault(f"{path}/{tag}", set())
+            for tag in holds_any(cls):
+                claimed.setdefault(f"{path}/{tag}/*", set())
     return claimed
 
 

@@ -149,10 +149,10 @@ class Backup:
     private: BackupState | None = one(BackupState, live=True)
 
 
-def parse_backup(xml: str, *, validate: bool = True) -> Backup:
-    """The job that `xml` asks for. Raises `LibvirtError` with libvirt's codes, as `parse_domain` does."""
+def parse_backup(xml: str, *, validate: bool = True, status: bool = False) -> Backup:
+    """The job that `xml` asks for; `status` is for a status file. Raises `LibvirtError` with libvirt's codes, as `parse_domain` does."""
     node = parse_document(xml, "domainbackup", "domain_backup")
-    backup = read(Backup, node, Reading(validate=validate))
+    backup = read(Backup, node, Reading(validate=validate, status=status))
     push = backup.mode == "push"
     if push and backup.server is not None:
         raise UnsupportedConfigError("use of <server> requires pull mode backup")

@@ -50,6 +50,7 @@ __all__ = [
     "elements",
     "flag",
     "fragment_text",
+    "holds_any",
     "itself",
     "leaf",
     "leaves",
@@ -98,7 +99,10 @@ def opt(
     secure: bool = False,
     status: bool = False,
 ) -> T | None:
-    """An attribute that may be there; one of `status` is only for the status files of running guests."""
+    """An attribute that may be there.
+
+    One of `status` is only for the status files of running guests: elsewhere nothing claims it.
+    """
     slot = Slot("attribute", name, cast(Kind[object], kind), within=within, live=live, secure=secure, status=status)
     return cast(T | None, _specify(slot, None))
 
@@ -282,6 +286,11 @@ def accepted_names(cls: type[object]) -> tuple[set[str], set[str]]:
     dropped = {name.removeprefix("@") for name in plan.drops if name.startswith("@")}
     children = {tag for tag, _child, _attributes in children_of(cls)}
     return {*own, *dropped}, {*children, *(name for name in plan.drops if not name.startswith("@"))}
+
+
+def holds_any(cls: type[object]) -> set[str]:
+    """The child elements of `cls` that hold somebody else's XML, whatever that is."""
+    return {field.xml for field in PLANS[cls].fields() if field.slot is not None and field.slot.role == "raw"}
 
 
 def children_of(cls: type[object]) -> list[tuple[str, type[object] | None, frozenset[str]]]:

@@ -92,7 +92,9 @@ KINDS: Final[dict[str, DocumentKind]] = {
         lambda checkpoint: format_checkpoint(checkpoint, secure=True),
     ),
     "domainbackup": _kind(
-        "domainbackup", parse_backup, lambda backup: format_backup(backup, status=backup.private is not None)
+        "domainbackup",
+        lambda text: parse_backup(text, status=True),
+        lambda backup: format_backup(backup, status=backup.private is not None),
     ),
     "cpu": _kind("cpu", lambda text: parse_cpu(text, validate=True), format_cpu),
     "pool": _kind("storagepool", lambda text: parse_pool(text, validate=True), format_pool),

@@ -65,6 +65,8 @@ Writer = Callable[[object, list[str], str, Style], None]
 Cloner = Callable[[object], object]
 #: Roles whose value is a fresh list in every object.
 _GATHERED: Final = ("many", "mixed", "choices", "leaves")
+#: The line that refuses a name that nobody claims.
+_REFUSE: Final = "raise reading.refuse({}, f\"{} '{{{}}}'\", {})"
 
 
 def _guard(slot: Slot) -> str:
@@ -108,7 +110,7 @@ class _ReaderSource(_Source):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self.attributes: dict[str, str] = {}
+        self.attributes: dict[str, list[str]] = {}
         self.children: dict[str, list[str]] = {}
         self.inner: dict[str, dict[str, list[str]]] = {}
         self.content: tuple[Field, Kind[object]] | None = None
@@ -141,12 +143,19 @@ class _ReaderSource(_Source):
     def _attribute(self, field: Field, slot: Slot) -> None:
         value = f"{self.constant(cast(Kind[object], slot.kind).parse)}(text)"
         if slot.within is None:
-            self.attributes[field.xml] = f"v_{field.name} = {value}"
+            keep = f"v_{field.name} = {value}"
+            self.attributes[field.xml] = [keep] if not slot.status else self.only_in_status(field, keep)
             return
         if slot.within not in self.inner:
             self.inner[slot.within] = {}
             self.children[slot.within] = []
         self.inner[slot.within][field.xml] = self.once(field, value)
+
+    def only_in_status(self, field: Field, keep: str) -> list[str]:
+        """Lines for an attribute of status files. In other documents it is refused, or void if the class drops it."""
+        if f"@{field.xml}" in self.plan.drops:
+            return [f"if reading.status: {keep}"]
+        return [f"if not reading.status: {_REFUSE.format('node', 'attribute', 'name', 'node')}", keep]
 
     def _content(self, field: Field, slot: Slot) -> None:
         self.content = field, cast(Kind[object], slot.kind)
@@ -193,7 +202,7 @@ class _ReaderSource(_Source):
     def read_attributes(self) -> None:
         drops = tuple(name.removeprefix("@") for name in sorted(self.plan.drops) if name.startswith("@"))
         self.line("try:")
-        self.block(_attribute_loop("node", {name: [text] for name, text in self.attributes.items()}, drops))
+        self.block(_attribute_loop("node", self.attributes, drops))
         self.line("except ValueError:")
         self.line("    raise not_of_kind(plan, None, node, name, text) from None")
 
@@ -252,7 +261,7 @@ def _branches(
         lines += [f"{word} {subject} == {text!r}:", *("    " + line for line in block)]
         word = "elif"
     lines.append(f"{word} {subject} not in {drops!r}:")
-    lines.append(f"    raise reading.refuse({node}, f\"{noun} '{{{subject}}}'\", {at or node})")
+    lines.append("    " + _REFUSE.format(node, noun, subject, at or node))
     return lines
 
 

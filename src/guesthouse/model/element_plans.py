@@ -31,9 +31,13 @@ class Style:
 
 @dataclass(slots=True)
 class Reading:
-    """How a document is read. With `validate`, what nobody claims is a schema error (code 92), else code 67."""
+    """How a document is read. With `validate`, what nobody claims is a schema error (code 92), else code 67.
+
+    `status` is for what the daemon itself has written of a running guest: elsewhere nobody claims what belongs there.
+    """
 
     validate: bool = False
+    status: bool = False
 
     def refuse(self, node: etree._Element, what: str, at: etree._Element | None = None) -> LibvirtError:
         """The error for something in `node` that no field claims; `at` is that element, where it is one."""

@@ -79,7 +79,7 @@ def capabilities(devices: frozenset[str] | None = None) -> QemuCapabilities:
 
 def parse(text: str) -> Devices:
     """The devices of a `<devices>` element."""
-    return read(Devices, etree.fromstring(text, etree.XMLParser(remove_blank_text=True)), Reading())
+    return read(Devices, etree.fromstring(text, etree.XMLParser(remove_blank_text=True)), Reading(status=True))
 
 
 def text_of(devices: Devices, style: Style) -> str:

@@ -46,7 +46,7 @@ class Timer:
         self.frequency = self.frequency or None
 
 
-@element("clock")
+@element("clock", drops=("@adjustment0",))
 class Clock:
     """What the guest's clock starts from.
 

@@ -61,7 +61,8 @@ def kind_of(tag: str) -> str:
 def parse_device(xml: str, *, live: bool = False) -> DeviceElement:
     """The device that `xml` describes, as it stands there.
 
-    `live` keeps an alias that libvirt gave; otherwise only one of the user's, which begins with `ua-`, stays.
+    `live` is for what the daemon itself has written: an alias that libvirt gave is kept, and what belongs to status
+    files; otherwise only an alias of the user's, which begins with `ua-`, stays, and the rest is refused.
 
     Raises `LibvirtError` with code 35 for text that is not well formed, `XmlError` for a wrong value, and
     `UnsupportedConfigError` for what is no device of ours.
@@ -77,7 +78,7 @@ def parse_device(xml: str, *, live: bool = False) -> DeviceElement:
             if not (alias.get("name") or "").startswith(USER_ALIAS):
                 node.remove(alias)
     field, slot = FIELDS[tag]
-    reading = Reading()
+    reading = Reading(status=live)
     cls = cast(type[Device], slot.child or form_of(node, reading, slot))
     return DeviceElement(tag, field, read(cls, node, reading))
 

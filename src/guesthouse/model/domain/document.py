@@ -26,13 +26,15 @@ _NEEDED: Final[tuple[tuple[str, int, str], ...]] = (
 def parse_domain(xml: str, *, validate: bool = False, live: bool = False) -> Domain:
     """The guest that `xml` defines, as it stands there; `complete` adds what it leaves out.
 
-    With `validate`, what no field claims is a schema error (code 92). `live` keeps what a running guest has (its id and
-    all aliases); else they are dropped, but for aliases of the user's, which begin with `ua-`.
+    With `validate`, what no field claims is a schema error (code 92). `live` is for a status file: what a running
+    guest has (its id and all aliases) is kept; else it is dropped, but for aliases of the user's, which begin with
+    `ua-`, and what belongs to status files alone is refused.
 
     Raises `LibvirtError` with libvirt's codes: not well formed (35), a wrong value (27), something that Guesthouse does
     not support (67).
     """
-    return read_domain(parse_document(xml, "domain", "domain_definition"), Reading(validate=validate), live=live)
+    reading = Reading(validate=validate, status=live)
+    return read_domain(parse_document(xml, "domain", "domain_definition"), reading, live=live)
 
 
 def read_domain(node: etree._Element, reading: Reading, *, live: bool = False) -> Domain:

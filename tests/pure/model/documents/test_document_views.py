@@ -107,7 +107,7 @@ def test_the_size_of_a_checkpoint_is_measured() -> None:
 
 
 def test_the_state_of_a_backup_is_for_files() -> None:
-    backup = parse_backup(shape("domainbackup-pull"))
+    backup = parse_backup(shape("domainbackup-pull"), status=True)
     assert "state='running'" in format_backup(backup, status=True)
     assert "state=" not in format_backup(backup)
     assert "privateData" not in format_backup(backup)

@@ -57,7 +57,7 @@ class UsbHostAddress:
     device: int = attr(_NUMBER)
 
 
-@element("source")
+@element("source", drops=("@autoAddress",))
 class UsbHostSource:
     """The device on the host: by vendor and product, or by its address, or by all of that.
 

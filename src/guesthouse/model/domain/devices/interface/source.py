@@ -41,7 +41,7 @@ class InterfaceSource:
     """The other end: which attributes count is the type's matter.
 
     `portid` and `actual_bridge` are what a running guest got from its network; `taken` says of a card of the host that
-    its own driver is to have it again.
+    its own driver is to have it again, `configured` that it was told the guest's address and VLAN.
     """
 
     network: str | None = opt(TEXT)
@@ -57,6 +57,7 @@ class InterfaceSource:
     port: int | None = opt(_PORT)
     name: str | None = opt(TEXT)
     taken: bool | None = opt(YES_NO, status=True)
+    configured: bool | None = opt(YES_NO, status=True)
     host_address: PciAddress | None = choice("type", {"pci": PciAddress})
     reconnect: Reconnect | None = one(Reconnect)
     local_address: str | None = opt(TEXT, "address", within="local")
