@@ -77,10 +77,10 @@ class Guests:
         self.stopping = False
         self.tasks: set[asyncio.Task[object]] = set()
         self.farewells: set[asyncio.Task[object]] = set()
-        #: By a guest's UUID, those who wait for the end of its former helpers; see `helpers`.
         self.programs = ProgramFeatures()
         #: Held by whoever takes devices of the host for guests, or gives them back.
         self.assigning = asyncio.Lock()
+        #: By a guest's UUID, those who wait for the end of its former helpers; see `helpers`.
         self.ending_helpers: dict[bytes, set[asyncio.Task[object]]] = {}
 
     def background(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:

@@ -66,15 +66,22 @@ def write_down(driver: Guests, run: Run) -> None:
 def _check_free(driver: Guests, run: Run, device: Hostdev) -> None:
     if isinstance(device, ScsiHostdev) and device.shareable:
         return
+    holder = other_holder(driver, run, device)
+    if holder is not None:
+        raise OperationInvalidError(
+            f"{_WORDS[device.type]} device {device.label} is in use by driver QEMU, domain {holder}",
+            domain=Origin.NONE,
+        )
+
+
+def other_holder(driver: Guests, run: Run, device: Hostdev) -> str | None:
+    """The name of another running guest that has the device, or is about to have it; None where none has."""
     for guest in driver.registry:
         if guest.run is None or guest.run is run:
             continue
-        for other in _assigned(guest.run.live):
-            if other.identity == device.identity:
-                raise OperationInvalidError(
-                    f"{_WORDS[device.type]} device {device.label} is in use by driver QEMU, domain {guest.name}",
-                    domain=Origin.NONE,
-                )
+        if any(other.identity == device.identity for other in _assigned(guest.run.live)):
+            return guest.name
+    return None
 
 
 def holder_of(driver: Guests, address: str) -> str | None:

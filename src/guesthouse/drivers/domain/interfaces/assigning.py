@@ -23,6 +23,7 @@ from guesthouse.model.domain.devices.interface.driver import AssignmentDriver
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
     from guesthouse.drivers.domain.run import Run
+    from guesthouse.model.domain.devices.hostdev_pci import PciHostdev
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,16 @@ async def take(driver: Guests, run: Run, interface: Interface) -> None:
 
     await assigning.take(driver, run, device, note)
     try:
+        if interface.source is not None:
+            interface.source.configured = True
+        assigning.write_down(driver, run)
         await driver.in_thread(sriov.configure, function, interface.mac_text, vlan)
-    except OSError as error:
+    except BaseException as error:  # also where nobody waits any more: it is nobody's again
         assigning.give_back(driver, [device])
         if interface.source is not None:
-            interface.source.taken = None
+            interface.source.taken = interface.source.configured = None
+        if not isinstance(error, OSError):
+            raise
         raise LibvirtError(
             f"Cannot set address and VLAN of virtual function {function.number} of '{function.card}': {error.strerror}",
             code=Code.SYSTEM_ERROR,
@@ -86,14 +92,23 @@ async def take(driver: Guests, run: Run, interface: Interface) -> None:
         ) from error
 
 
-async def give_back(driver: Guests, interface: Interface) -> None:
-    """Let the host have the card again, without the guest's address and VLAN; its driver gets it in the background."""
-    device = as_hostdev(interface)
+async def give_back(driver: Guests, run: Run, interface: Interface) -> None:
+    """Let the host have the card again, without the guest's address and VLAN; its driver gets it in the background.
+
+    A card that was never told them, or that another guest has by now, is left as it is.
+    """
+    device, source = as_hostdev(interface), interface.source
+    async with driver.assigning:
+        if source is not None and source.configured and assigning.other_holder(driver, run, device) is None:
+            await _forget(driver, device)
+    assigning.give_back(driver, [device])
+    if source is not None:
+        source.taken = source.configured = None
+
+
+async def _forget(driver: Guests, device: PciHostdev) -> None:
     try:
         function = await driver.in_thread(sriov.virtual_function, device.label)
         await driver.in_thread(sriov.configure, function, sriov.NO_MAC, 0)
     except OSError as error:
         log.warning("virtual function %s keeps what its guest had: %s", device.label, error.strerror)
-    assigning.give_back(driver, [device])
-    if interface.source is not None:
-        interface.source.taken = None

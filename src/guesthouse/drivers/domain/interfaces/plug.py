@@ -119,7 +119,7 @@ async def unplug(driver: Guests, run: Run, interface: Interface) -> None:
         with _logged(f"domain '{run.live.name}': {device}"):
             await _run_script(interface.down_script, device)
     if interface.is_assigned:
-        await assigning.give_back(driver, interface)
+        await assigning.give_back(driver, run, interface)
     await _dismantle(driver, run, interface, made=True)
 
 
