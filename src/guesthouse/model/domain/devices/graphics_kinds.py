@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
     from guesthouse.model.domain.devices.graphics import Graphics
 
 
-class GraphicsKind:
+class GraphicsKind(ABC):
     """What a type of graphics answers. `options` are the fields that it takes."""
 
     options: frozenset[str] = frozenset()
 
-    def read(self, graphics: Graphics) -> None:
+    def read(self, graphics: Graphics) -> None:  # noqa: B027 - not all kinds need it
         """Bring a document's attributes into their one form."""
 
-    def defaults(self, graphics: Graphics) -> None:
+    def defaults(self, graphics: Graphics) -> None:  # noqa: B027 - not all kinds need it
         """Drop what an earlier start chose."""
 
-    def check(self, graphics: Graphics, ctx: DeviceContext) -> None:
+    def check(self, graphics: Graphics, ctx: DeviceContext) -> None:  # noqa: B027 - not all kinds need it
         """Raise `UnsupportedConfigError` for what cannot be honoured."""
 
     def place(self, ctx: DeviceContext) -> tuple[str, bool]:
@@ -40,10 +41,10 @@ class GraphicsKind:
         """Whether it needs a graphics card of the host."""
         return False
 
-    def prepare(self, graphics: Graphics, ctx: DeviceContext) -> None:
+    def prepare(self, graphics: Graphics, ctx: DeviceContext) -> None:  # noqa: B027 - not all kinds need it
         """Fill in what is only known when the guest starts."""
 
-    def choose_ports(self, graphics: Graphics, free: Callable[[str], int], settings: HostSettings) -> None:
+    def choose_ports(self, graphics: Graphics, free: Callable[[str], int], settings: HostSettings) -> None:  # noqa: B027 - not all kinds need it
         """Take ports where the definition leaves them open."""
 
     def helpers(self, graphics: Graphics, ctx: DeviceContext) -> list[HelperProgram]:
@@ -54,9 +55,9 @@ class GraphicsKind:
         """What QEMU reads from its environment."""
         return {}
 
+    @abstractmethod
     def objects(self, graphics: Graphics, ctx: DeviceContext) -> list[QemuObject]:
         """QEMU's options for it."""
-        raise NotImplementedError
 
 
 def keyboard(graphics: Graphics) -> list[QemuObject]:

@@ -12,6 +12,7 @@ Source: https://libvirt.org/formatdomain.html#host-device-assignment.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Final, Protocol
 
@@ -24,7 +25,7 @@ from guesthouse.model.kinds import one_of
 SUBSYSTEM: Final = one_of("subsystem")
 
 
-class Hostdev(Device):
+class Hostdev(Device, ABC):
     """What all forms share. Subclasses declare `mode`, `type` and `managed` first."""
 
     __slots__ = ()
@@ -36,9 +37,9 @@ class Hostdev(Device):
     address: Address | None
 
     @property
+    @abstractmethod
     def identity(self) -> tuple[object, ...]:
         """What it is on the host: two devices with the same are one."""
-        raise NotImplementedError
 
     @property
     def label(self) -> str:
