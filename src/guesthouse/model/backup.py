@@ -150,7 +150,10 @@ class Backup:
 
 
 def parse_backup(xml: str, *, validate: bool = True, status: bool = False) -> Backup:
-    """The job that `xml` asks for; `status` is for a status file. Raises `LibvirtError` with libvirt's codes, as `parse_domain` does."""
+    """The job that `xml` asks for; `status` is for a status file.
+
+    Raises `LibvirtError` with libvirt's codes, as `parse_domain` does.
+    """
     node = parse_document(xml, "domainbackup", "domain_backup")
     backup = read(Backup, node, Reading(validate=validate, status=status))
     push = backup.mode == "push"
