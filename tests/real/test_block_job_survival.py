@@ -231,6 +231,33 @@ def test_a_job_that_qemu_never_had(host: Host) -> None:
     assert not (host.folder / "copy.qcow2").exists()
 
 
+def test_a_copy_whose_target_fails(host: Host) -> None:
+    """The guest stays where it was, and nothing of the copy stays in QEMU."""
+    need("qemu-nbd")
+    host.renew()
+    raw, path, document = host.folder / "target.raw", host.folder / "nbd.sock", host.folder / "target.xml"
+    with raw.open("wb") as stream:
+        stream.truncate(8 << 20)
+    document.write_text(
+        "<disk type='network'><driver type='raw'/><source protocol='nbd' name='target'>"
+        f"<host transport='unix' socket='{path}'/></source></disk>"
+    )
+    server = subprocess.Popen(["qemu-nbd", "-f", "raw", "-k", str(path), "-x", "target", "-t", str(raw)])
+    try:
+        while not path.exists():
+            assert server.poll() is None
+            time.sleep(0.01)
+        options = ("--transient-job", "--reuse-external", "--bandwidth", SLOW, "--bytes")
+        host.daemon.virsh("blockcopy", "guest", "vda", "--xml", str(document), *options)
+    finally:
+        server.kill()
+        server.wait(10)
+    host.daemon.virsh("blockjob", "guest", "vda", "0", check=False)  # what was under way may have failed already
+    host.until("")
+    assert (host.images(), host.nodes()) == (["top", "middle", "base"], ["base", "middle", "top"])
+    assert "of domain 'guest' failed: " in host.daemon.output
+
+
 def test_a_disk_that_goes_while_it_is_copied(host: Host) -> None:
     host.renew()
     for name in ("plugged", "copied"):
