@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from guesthouse.drivers.domain.disks import descriptors
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.guests import Guests
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.errors import OperationFailedError
 from guesthouse.model.domain.devices.handed_files import HandedFiles
 from guesthouse.model.domain.document import parse_domain

@@ -9,8 +9,9 @@ from pathlib import Path
 from guesthouse.drivers.domain import taints
 from guesthouse.drivers.domain.disks import io_errors
 from guesthouse.drivers.domain.driver import create
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.document import parse_domain
 from guesthouse.places import Places
 from guesthouse.qemu.json_value import JsonObject

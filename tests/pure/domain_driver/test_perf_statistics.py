@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.guest import Guest
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.statistics import groups
 from guesthouse.drivers.domain.statistics.groups import PERF, Wish
 from guesthouse.drivers.domain.typed import ULLONG

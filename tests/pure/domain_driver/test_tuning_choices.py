@@ -10,8 +10,9 @@ import pytest
 from guesthouse.drivers.domain import parameters
 from guesthouse.drivers.domain.agent.vcpus import GuestVcpu, chosen, described
 from guesthouse.drivers.domain.disks import throttling
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.job import CANCELLED, COMPLETED, DUMP, UNBOUNDED, Job
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.tuning import pinning, threads
 from guesthouse.drivers.domain.tuning.cpu_shares import TYPES
 from guesthouse.drivers.domain.tuning.housing import Housing

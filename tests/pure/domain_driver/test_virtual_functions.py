@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from guesthouse.drivers.domain.driver import create
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.guests import Guests
 from guesthouse.drivers.domain.interfaces import assigning
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.document import parse_domain
 from guesthouse.places import Places

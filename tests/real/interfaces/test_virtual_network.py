@@ -17,7 +17,8 @@ from pathlib import Path
 
 from guesthouse.drivers.domain.interfaces import plug as network_plug
 from guesthouse.drivers.domain.driver import create
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.files.places import Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.network_service import NetworkPort, NoNetworks
 from guesthouse.errors import LibvirtError
 from guesthouse.model.binding import Style

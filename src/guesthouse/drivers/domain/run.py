@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain.block_jobs.registry import Jobs
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.states import Cause
 from guesthouse.errors import OperationFailedError, OperationInvalidError
 from guesthouse.model.domain.taints import Taints
@@ -25,26 +25,6 @@ if TYPE_CHECKING:
     from guesthouse.qemu.agent import Agent
     from guesthouse.qemu.json_value import JsonObject
     from guesthouse.qemu.monitor import Monitor
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The files of one run. `private` and `channels` are directories that go away with it."""
-
-    private: Path
-    channels: Path
-    status: Path
-    pid: Path
-
-    @property
-    def monitor(self) -> Path:
-        """The monitor's socket."""
-        return self.private / "monitor.sock"
-
-    @property
-    def key(self) -> Path:
-        """The key that the run's secrets are sealed with."""
-        return self.private / "master-key.aes"
 
 
 @dataclass(slots=True)

@@ -29,8 +29,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.helpers import traces
-from guesthouse.drivers.domain.run import Where
 from guesthouse.errors import Code, LibvirtError, Origin, XmlError
 from guesthouse.host.files import read_limited, remove, sweep_temporaries, write_atomic
 from guesthouse.places import Places

@@ -29,6 +29,7 @@ from guesthouse.drivers.domain.block_jobs import settling as block_jobs
 from guesthouse.drivers.domain.disks import preparing
 from guesthouse.drivers.domain.dumps import crash, dump
 from guesthouse.drivers.domain.files import statusfile
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.drivers.domain.files.status import RUNNING, STARTING, STOPPING, Status, parse_status
 from guesthouse.drivers.domain.files.store import INSTANCE_VARIABLE
 from guesthouse.drivers.domain.guest import Guest
@@ -39,7 +40,7 @@ from guesthouse.drivers.domain.interfaces import plug
 from guesthouse.drivers.domain.lifecycle import power, stopping
 from guesthouse.drivers.domain.memory import places
 from guesthouse.drivers.domain.monitor import events
-from guesthouse.drivers.domain.run import Run, Where
+from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.states import Cause, State
 from guesthouse.drivers.domain.tuning import housing, perf_counters
 from guesthouse.errors import LibvirtError

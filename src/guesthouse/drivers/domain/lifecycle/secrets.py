@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from guesthouse.drivers.domain.run import Where
+from guesthouse.drivers.domain.files.places import Where
 from guesthouse.host.files import write_atomic
 from guesthouse.model.domain.secrets import MASTER_KEY_SIZE, Seal, sealer
 
