@@ -15,7 +15,7 @@ from guesthouse.drivers.domain.job import CANCELLED, COMPLETED, DUMP, UNBOUNDED,
 from guesthouse.drivers.domain.run import Run
 from guesthouse.drivers.domain.tuning import pinning, threads
 from guesthouse.drivers.domain.tuning.cpu_shares import TYPES
-from guesthouse.drivers.domain.tuning.housing import Housing
+from guesthouse.drivers.domain.tuning.places import Housing
 from guesthouse.drivers.domain.typed import INT, LLONG, STRING, ULLONG
 from guesthouse.drivers.domain.vcpus import count
 from guesthouse.drivers.domain.vcpus.plugging import Entity, for_count, for_numbers, unplug

@@ -18,7 +18,7 @@ from guesthouse.drivers.domain.events import Events
 from guesthouse.drivers.domain.files.store import Store
 from guesthouse.drivers.domain.helpers.features import ProgramFeatures
 from guesthouse.drivers.domain.registry import Registry
-from guesthouse.drivers.domain.tuning.housing import Housing
+from guesthouse.drivers.domain.tuning.places import Housing
 from guesthouse.drivers.network_service import NetworkService, NoNetworks
 from guesthouse.drivers.nwfilter_service import FilterService, NoFilters
 from guesthouse.host.threads import DISK

@@ -14,8 +14,8 @@ from guesthouse.errors import OperationFailedError, OperationInvalidError
 from guesthouse.model.domain.taints import Taints
 
 if TYPE_CHECKING:
-    from guesthouse.drivers.domain.console import Session
-    from guesthouse.drivers.domain.helpers.programs import Helper
+    from guesthouse.drivers.domain.console_session import Session
+    from guesthouse.drivers.domain.helpers.helper import Helper
     from guesthouse.drivers.domain.hotplug.change import Change
     from guesthouse.drivers.domain.interfaces.wiring import Wiring
     from guesthouse.host.cgroups import Group

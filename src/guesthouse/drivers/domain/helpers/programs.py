@@ -22,8 +22,6 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +29,7 @@ from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.files.store import INSTANCE_VARIABLE
 from guesthouse.drivers.domain.helpers import launching
 from guesthouse.drivers.domain.helpers import traces as helper_traces
+from guesthouse.drivers.domain.helpers.helper import Helper
 from guesthouse.drivers.domain.helpers.traces import HelperTrace
 from guesthouse.drivers.domain.host_devices import assigning, parts
 from guesthouse.errors import OperationFailedError
@@ -55,22 +54,6 @@ RESTART_SECONDS = 60.0
 _DEATH_DEADLINE = 5.0
 _POLL_SECONDS = 0.005
 _LAST_WORDS = 1024
-
-
-@dataclass(slots=True)
-class Helper:
-    """A helper that runs. `deaths` are when it died, for the rule of restarts; `forget` ends the watch."""
-
-    program: HelperProgram
-    process: Process
-    log: Path
-    deaths: list[float] = field(default_factory=list)
-    forget: Callable[[], None] | None = None
-
-    @property
-    def trace(self) -> HelperTrace:
-        """What the status file says of it."""
-        return HelperTrace(self.program.name, self.process.pid, self.process.start_time, self.program.restart)
 
 
 async def start_for(driver: Guests, guest: Guest, run: Run, device: Device, ctx: DeviceContext) -> None:

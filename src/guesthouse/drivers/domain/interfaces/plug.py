@@ -27,6 +27,7 @@ from guesthouse.errors import Code, LibvirtError, OperationFailedError, Unsuppor
 from guesthouse.host import links, tc
 from guesthouse.host.child import run as run_child
 from guesthouse.model.domain.devices.interface import Interface, checks
+from guesthouse.model.domain.tap_ends import TapEnds, TapLookup
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -93,6 +94,15 @@ async def plug_in(driver: Guests, run: Run, interface: Interface) -> None:
 def descriptors(run: Run) -> list[int]:
     """What a QEMU that is started has to inherit."""
     return [number for wiring in run.wirings.values() for number in wiring.descriptors]
+
+
+def of_running(run: Run) -> TapLookup:
+    """The ends of the cards of a guest that runs: those that QEMU is to be given, and none of those that it has."""
+
+    def lookup(alias: str, _queues: int, _vhost: bool) -> TapEnds:
+        return run.wirings[alias].handed_over(alias) if alias in run.wirings else TapEnds(())
+
+    return lookup
 
 
 def close(run: Run) -> None:

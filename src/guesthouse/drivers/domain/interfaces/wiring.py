@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from guesthouse.drivers.network_service import NetworkPort
 from guesthouse.host.links import VlanTags
@@ -13,11 +12,8 @@ from guesthouse.model.domain.devices.interface import Interface
 from guesthouse.model.domain.devices.interface.bandwidth import Bandwidth, Rate
 from guesthouse.model.domain.devices.interface.virtualport import VirtualPort
 from guesthouse.model.domain.devices.interface.vlan import Vlan
-from guesthouse.model.domain.tap_ends import TapEnds, TapLookup
+from guesthouse.model.domain.tap_ends import TapEnds
 from guesthouse.model.qemu_objects import NamedDescriptor
-
-if TYPE_CHECKING:
-    from guesthouse.drivers.domain.run import Run
 
 
 @dataclass(slots=True)
@@ -93,15 +89,6 @@ class Connected:
         if native is None:
             return VlanTags(None, untagged=False, others=others)
         return VlanTags(native.id, untagged=native.native_mode == "untagged", others=others)
-
-
-def of_running(run: Run) -> TapLookup:
-    """The ends of the cards of a guest that runs: those that QEMU is to be given, and none of those that it has."""
-
-    def lookup(alias: str, _queues: int, _vhost: bool) -> TapEnds:
-        return run.wirings[alias].handed_over(alias) if alias in run.wirings else TapEnds(())
-
-    return lookup
 
 
 def _limit(rate: Rate | None) -> Limit | None:

@@ -9,7 +9,7 @@ from guesthouse.drivers.connect.processors import read_processor
 from guesthouse.drivers.domain.disks import descriptors
 from guesthouse.drivers.domain.displays import places
 from guesthouse.drivers.domain.host_devices import parts
-from guesthouse.drivers.domain.interfaces.wiring import of_running
+from guesthouse.drivers.domain.interfaces.plug import of_running
 from guesthouse.drivers.domain.lifecycle import secrets
 from guesthouse.drivers.domain.memory import places as memory_places
 from guesthouse.drivers.domain.run import Run

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from guesthouse.drivers import flags
 from guesthouse.drivers.api import Caller, Handler, write
 from guesthouse.drivers.domain import console
+from guesthouse.drivers.domain.console_session import Session
 from guesthouse.drivers.domain.procedures.wire import find
 from guesthouse.rpc.procedure import Procedure
 from guesthouse.rpc.procedures import domain_devices as rpc
@@ -27,7 +28,7 @@ def _open_channel(driver: Guests, caller: Caller, args: rpc.DomainOpenChannelArg
     _begin(caller, session)
 
 
-def _begin(caller: Caller, session: console.Session) -> None:
+def _begin(caller: Caller, session: Session) -> None:
     try:
         session.begin(caller.open_stream(session))
     except Exception:

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain.run import Run
+from guesthouse.drivers.domain.tuning.places import Housing
 from guesthouse.errors import LibvirtError, OperationFailedError
 from guesthouse.host import cgroup_places
 from guesthouse.host.cgroups import CgroupError, Group, Hierarchies
@@ -27,7 +26,6 @@ from guesthouse.host.child import run as run_child
 from guesthouse.host.threads import DISK
 from guesthouse.model.binding import new
 from guesthouse.model.domain.resource import Resource
-from guesthouse.places import Places
 
 if TYPE_CHECKING:
     from guesthouse.drivers.domain.guests import Guests
@@ -37,68 +35,9 @@ log = logging.getLogger(__name__)
 #: The partition of guests that name none.
 PARTITION: Final = "/machine"
 
-_SYSTEMD: Final = Path("/run/systemd/system")
 _SCOPE_DEADLINE: Final = 5.0
 _REMOVAL_TRIES: Final = 40
 _REMOVAL_PAUSE: Final = 0.05
-
-#: As long as libvirt lets the name of a machine become.
-_NAME_LIMIT: Final = 64
-
-
-class Housing:
-    """Where the guests of one daemon are put. `hierarchies` is None where they cannot be put anywhere."""
-
-    def __init__(self, places: Places) -> None:
-        self.privileged = os.geteuid() == 0
-        self.systemd = _SYSTEMD.is_dir()
-        self.hierarchies = _usable() if self.privileged else None
-        self._prefix = "qemu"
-        if places.mode == "root":
-            import hashlib  # here, because it brings OpenSSL, and only trials have a name of their own
-
-            digest = hashlib.sha256(os.fsencode(places.config.parent)).hexdigest()
-            self._prefix = f"qemu-embed-{digest[:8]}"
-
-    def machine(self, id_: int, name: str) -> str:
-        """The name of the machine, as systemd and the control groups know it: `qemu-3-web`."""
-        return f"{self._prefix}-{id_}-{_valid(name, _NAME_LIMIT - len(self._prefix))}"
-
-    def folder(self, id_: int, name: str) -> str:
-        """The last part of the group's path."""
-        machine = self.machine(id_, name)
-        return f"machine-{cgroup_places.unit_escaped(machine)}.scope" if self.systemd else f"{machine}.libvirt-qemu"
-
-    def is_ours(self, folder: str) -> bool:
-        """Whether a folder of the partition is of a guest of this daemon."""
-        head, _, rest = folder.removeprefix(self._prefix).partition("-")
-        return folder.startswith(self._prefix) and not head and rest.split("-")[0].isdigit()
-
-
-def _usable() -> Hierarchies | None:
-    try:
-        found = Hierarchies.read()
-    except OSError:
-        return None
-    places = [*found.first.values(), *([found.second] if found.second is not None else [])]
-    return found if found.available and all(os.access(place, os.W_OK) for place in places) else None
-
-
-def _valid(name: str, limit: int) -> str:
-    """What of a guest's name may stand in a machine's: letters, digits, single dots and dashes."""
-    text = ""
-    skip = True
-    for char in name:
-        if len(text) >= limit:
-            break
-        if char in ".-":
-            if not skip:
-                text += char
-            skip = True
-        elif char.isascii() and char.isalnum():
-            text += char
-            skip = False
-    return text.strip("-.")
 
 
 def partition(run: Run) -> str:
