@@ -106,7 +106,8 @@ def start(daemon: socket.socket, name: str, fields: Fields, descriptors: list[in
     if os.fork():
         return
     daemon.close()
-    from guesthouse.qemu.volume_jobs import JOBS, Control
+    from guesthouse.qemu.volume_bytes import Control
+    from guesthouse.qemu.volume_jobs import JOBS
 
     control = Control(descriptors[0])
     code = 0

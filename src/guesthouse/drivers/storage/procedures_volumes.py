@@ -9,7 +9,16 @@ from guesthouse.drivers.api import Caller, Handler, read, write
 from guesthouse.drivers.flags import check as check_flags
 from guesthouse.drivers.storage.backend import VolumeFacts
 from guesthouse.drivers.storage.registry import StoragePool
-from guesthouse.drivers.storage.volumes import changing, checking, creating, finding, secrets, streams, users
+from guesthouse.drivers.storage.volumes import (
+    changing,
+    checking,
+    creating,
+    downloading,
+    finding,
+    secrets,
+    uploading,
+    users,
+)
 from guesthouse.drivers.storage.volumes.describing import TYPES, describe
 from guesthouse.errors import Origin
 from guesthouse.rpc.procedure import Procedure
@@ -151,15 +160,15 @@ async def _wipe_pattern(driver: StorageDriver, _: Caller, args: rpc.StorageVolWi
 
 
 async def _upload(driver: StorageDriver, caller: Caller, args: rpc.StorageVolUploadArgs) -> None:
-    check(args.flags, streams.SPARSE, "storageVolUpload")
+    check(args.flags, downloading.SPARSE, "storageVolUpload")
     pool = driver.registry.named(args.vol.pool)
-    await streams.upload(pool, driver.surroundings, args.vol.name, args.offset, args.length, caller.open_stream)
+    await uploading.upload(pool, driver.surroundings, args.vol.name, args.offset, args.length, caller.open_stream)
 
 
 async def _download(driver: StorageDriver, caller: Caller, args: rpc.StorageVolDownloadArgs) -> None:
-    check(args.flags, streams.SPARSE, "storageVolDownload")
+    check(args.flags, downloading.SPARSE, "storageVolDownload")
     pool = driver.registry.named(args.vol.pool)
-    await streams.download(pool, args.vol.name, args.offset, args.length, args.flags, caller.open_stream)
+    await downloading.download(pool, args.vol.name, args.offset, args.length, args.flags, caller.open_stream)
 
 
 TABLE: dict[Procedure, Handler[StorageDriver]] = {

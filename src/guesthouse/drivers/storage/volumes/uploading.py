@@ -1,8 +1,8 @@
-"""The bytes of volumes: up from clients, and down to them.
+"""The bytes of volumes that come up from clients.
 
-Between the loop and the storage stands a pipe with a process at its other end (`guesthouse.qemu.volume_jobs`), so that
-storage that hangs stops nobody. What comes up for a file is written under a hidden name and takes the file's place when
-the client has sent all: an upload that is broken off changes nothing. It is written in place where the volume is a
+Between the loop and the storage stands a pipe with a process at its other end (`guesthouse.qemu.volume_streams`), so
+that storage that hangs stops nobody. What comes up for a file is written under a hidden name and takes the file's place
+when the client has sent all: an upload that is broken off changes nothing. It is written in place where the volume is a
 device, where a running guest has the file open, or where there is no room for both.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable
 from typing import Final
@@ -19,35 +18,17 @@ from guesthouse.drivers.api import StreamIn, StreamOut
 from guesthouse.drivers.storage.backend import Ability, VolumeFacts, Work
 from guesthouse.drivers.storage.registry import StoragePool
 from guesthouse.drivers.storage.volumes import finding, journal, users
+from guesthouse.drivers.storage.volumes.pipes import heard, open_pipe, unable
 from guesthouse.drivers.storage.volumes.surroundings import Surroundings
-from guesthouse.errors import Code, LibvirtError, OperationFailedError, Origin
+from guesthouse.errors import LibvirtError, OperationFailedError
 from guesthouse.qemu.json_value import JsonObject
 from guesthouse.qemu.volume_agent import StorageError
-from guesthouse.qemu.volume_jobs import HEADER, RECORD_MAX
+from guesthouse.qemu.volume_streams import HEADER
 
-#: The flag of both calls: holes travel as such.
-SPARSE: Final = 1
-
-#: What a pipe should hold, the largest that the kernel lets us have: at each change of sides somebody waits for the
-#: processor. Beyond it this much is kept here before the client has to wait.
-_PIPE_SIZES: Final = (8 << 20, 1 << 20)
+#: Bytes that are kept beside the full pipe before the client has to wait.
 _KEPT: Final = 4 << 20
-_F_SETPIPE_SZ: Final = 1031
-_READ: Final = 1 << 20
-#: One record of a download as long as they can be; in step with the writer, one read brings one of them.
-_RECORD: Final = HEADER.size + RECORD_MAX
 #: Seconds that the storage may take to bring the rest of an upload to disk.
 _FINISH_DEADLINE: Final = 3600.0
-
-
-def _pipe() -> tuple[int, int]:
-    """A pipe that holds much."""
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    for size in _PIPE_SIZES:
-        with contextlib.suppress(OSError):  # a user's pipes are small when there are many
-            fcntl.fcntl(reading, _F_SETPIPE_SZ, size)
-            break
-    return reading, writing
 
 
 class Upload(StreamIn):
@@ -182,137 +163,6 @@ class Upload(StreamIn):
             self.out.fail(error if isinstance(error, Exception) else OperationFailedError(str(error)))
 
 
-class Download(StreamIn):
-    """A volume's bytes to a client. `open` gives it its `out`, `begin` starts it."""
-
-    def __init__(self, reading: int, job: asyncio.Task[JsonObject]) -> None:
-        self.out: StreamOut | None = None
-        self._loop = asyncio.get_running_loop()
-        self._reading = reading
-        self._job = job
-        self._buffer = bytearray()
-        self._watching = False
-        os.set_blocking(reading, False)
-
-    def begin(self) -> None:
-        """Send what comes."""
-        if not self._watching and self._reading >= 0:
-            self._watching = True
-            self._loop.add_reader(self._reading, self._readable)
-
-    def received(self, data: bytes) -> None:
-        """A client has nothing to say here. Raises error 9."""
-        raise OperationFailedError("this stream only goes to the client", domain=Origin.STREAMS)
-
-    def abort(self) -> None:
-        """The client has enough."""
-        self._close()
-        self._job.cancel()
-
-    def drained(self) -> None:
-        """The client has read what was pending."""
-        self.begin()
-
-    def _readable(self) -> None:
-        out = self.out
-        if out is None or self._reading < 0:
-            return
-        try:
-            data = os.read(self._reading, _READ if self._buffer else _RECORD)
-        except BlockingIOError:
-            return
-        if not data:
-            self._broken(out)
-            return
-        if not self._buffer and _is_record(data):
-            out.send(memoryview(data)[HEADER.size :])
-        else:
-            self._buffer += data
-            self._hand_over(out)
-        if self._reading >= 0 and out.congested:
-            self._pause()
-
-    def _hand_over(self, out: StreamOut) -> None:
-        buffer, position = self._buffer, 0
-        while len(buffer) - position >= HEADER.size:
-            mark, length = HEADER.unpack_from(buffer, position)
-            start = position + HEADER.size
-            if mark == b"E":
-                self._close()
-                out.end()
-                return
-            if mark == b"H":
-                out.send_hole(length)
-                position = start
-                continue
-            if len(buffer) - start < length:
-                break
-            out.send(bytes(memoryview(buffer)[start : start + length]))
-            position = start + length
-        del buffer[:position]
-
-    def _broken(self, out: StreamOut) -> None:
-        """The pipe ended without its last record: the job says why."""
-        self._close()
-        self._job.add_done_callback(lambda job: out.fail(_reason(job)))
-
-    def _pause(self) -> None:
-        if self._watching:
-            self._watching = False
-            self._loop.remove_reader(self._reading)
-
-    def _close(self) -> None:
-        if self._reading >= 0:
-            self._pause()
-            os.close(self._reading)
-            self._reading = -1
-        self._buffer = bytearray()
-
-
-def _is_record(data: bytes) -> bool:
-    """Whether this is exactly one record of data."""
-    if len(data) < HEADER.size:
-        return False
-    mark, length = HEADER.unpack_from(data)
-    return bool(mark == b"D") and len(data) == HEADER.size + int(length)
-
-
-def _reason(job: asyncio.Task[JsonObject]) -> Exception:
-    error = None if job.cancelled() else job.exception()
-    return error if isinstance(error, Exception) else OperationFailedError("the download was cut off")
-
-
-async def download(
-    pool: StoragePool, name: str, offset: int, length: int, flags: int, open_: Callable[[StreamIn], StreamOut]
-) -> None:
-    """Send a volume's bytes, from `offset` on, `length` of them or all that there are."""
-    volume = finding.volume(pool, name)
-    pool.claims.check_made(name)
-    backend = finding.able(pool, Ability.DOWNLOAD)
-    size = volume.physical or volume.allocation
-    work = Work("download", total=length or max(size - offset, 0))
-    release = pool.claims.claim(name, work, alone=False)
-    reading, writing = _pipe()
-    fields: JsonObject = {
-        "place": backend.stream_path(volume), "offset": offset, "length": length, "sparse": bool(flags & SPARSE),
-    }  # fmt: skip
-
-    async def run() -> JsonObject:
-        try:
-            return await backend.agent.run("read_stream", fields, report=work.report, data_fd=writing)
-        except StorageError as error:
-            raise _unable(error, backend.stream_path(volume)) from error
-        finally:
-            release()
-
-    job = asyncio.ensure_future(run())
-    stream = Download(reading, job)
-    work.abort = stream.abort
-    job.add_done_callback(_heard)
-    stream.out = open_(stream)
-    stream.begin()
-
-
 async def upload(
     pool: StoragePool,
     surroundings: Surroundings,
@@ -333,13 +183,18 @@ async def upload(
         release()
         raise
     staging = _staging(pool, surroundings, volume)
-    reading, writing = _pipe()
+    reading, writing = open_pipe()
     fields: JsonObject = {"place": backend.stream_path(volume), "offset": offset, "length": length}
 
     async def write() -> JsonObject:
         if staging is not None:
             hidden: JsonObject = {"path": staging[0], "temporary": staging[1]}
-            return await backend.agent.run("write_stream", {**fields, **hidden}, data_fd=reading)
+            try:
+                return await backend.agent.run("write_stream", {**fields, **hidden}, data_fd=reading)
+            except BaseException:  # a process that was killed has not cleaned up behind itself
+                with contextlib.suppress(LibvirtError):
+                    await backend.agent.ask("discard", hidden)
+                raise
         async with journal.entry(pool, surroundings.journal, name, "upload"):
             return await backend.agent.run("write_stream", fields, data_fd=reading)
 
@@ -350,22 +205,16 @@ async def upload(
                 await journal.settled(pool, surroundings.journal, name)
             return found
         except StorageError as error:
-            raise _unable(error, backend.stream_path(volume)) from error
+            raise unable(error, backend.stream_path(volume)) from error
         finally:
             release()
             await _look(pool, name)
 
     job = asyncio.ensure_future(run())
-    job.add_done_callback(_heard)
+    job.add_done_callback(heard)
     stream = Upload(writing, job, work)
     work.abort = stream.abort
     stream.out = open_(stream)
-
-
-def _heard(job: asyncio.Task[JsonObject]) -> None:
-    """Whoever is at the stream was told; nobody else has to know."""
-    if not job.cancelled():
-        job.exception()
 
 
 def _staging(pool: StoragePool, surroundings: Surroundings, volume: VolumeFacts) -> tuple[str, str] | None:
@@ -384,9 +233,3 @@ async def _look(pool: StoragePool, name: str) -> None:
         finding.take(pool, await pool.volume_backend.look(name), [name])
     except LibvirtError:
         return
-
-
-def _unable(error: StorageError, path: str) -> LibvirtError:
-    return LibvirtError(
-        f"Unable to transfer the stream of '{path}': {error.reason}", code=Code.SYSTEM_ERROR, domain=Origin.STREAMS
-    )
