@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET  # our own daemon's documents
 from pathlib import Path
 
-from tests.lab.support import loop_device, output
+from tests.lab.support import loop_device, output, until
 from tests.support.daemon import Daemon
 
 MEBIBYTE = 1 << 20
@@ -80,7 +80,7 @@ def test_volume_group(host: Daemon, tmp_path: Path) -> None:
         with Path("/dev/labpool/copy").open("rb"):
             host.virsh("pool-destroy", "lvm")
             assert Path("/dev/labpool/copy").exists()
-        assert "stays active, because volumes of it are in use" in host.output
+        until(lambda: "stays active, because volumes of it are in use" in host.output, "the log says so")
         host.virsh("pool-start", "lvm")
         host.kill()
         host.start()

@@ -54,6 +54,14 @@ def refusal(daemon: Daemon, *command: str) -> str:
     return done.stderr
 
 
+def until_logged(daemon: Daemon, text: str) -> None:
+    """Wait until the daemon's log has a text: it is written beside the replies, not before them."""
+    deadline = time.monotonic() + DEADLINE
+    while text not in daemon.output:
+        assert time.monotonic() < deadline, daemon.output
+        time.sleep(0.02)
+
+
 def mounts(daemon: Daemon) -> str:
     """What is mounted where the daemon lives."""
     return Path(f"/proc/{daemon.pid}/mounts").read_text()
@@ -87,7 +95,7 @@ def test_file_system(mounting: Daemon, short_path: Path) -> None:
         user.stdout.readline()
         mounting.guest("pool-destroy", "fs")
         assert str(place) in mounts(mounting)
-        assert "stays mounted, because it is in use" in mounting.output
+        until_logged(mounting, "stays mounted, because it is in use")
         user.communicate(b"\n")
 
         # A daemon is killed; what it mounted is gone with its view of the host here, and so the pool is not active.
@@ -146,7 +154,7 @@ def test_definitions_that_come_to_disk(daemon: Daemon, short_path: Path) -> None
     deadline = time.monotonic() + DEADLINE
     while "late" not in daemon.guest("pool-list", "--name").stdout.split():
         assert time.monotonic() < deadline, daemon.output
-    assert "the definition of storage pool 'broken' is not usable" in daemon.output
+    until_logged(daemon, "the definition of storage pool 'broken' is not usable")
 
 
 @pytest.mark.parametrize(("event", "news"), [("lifecycle", ": (Started|Stopped)"), ("refresh", "")])
