@@ -447,8 +447,8 @@ def test_every_command_that_informs_gives_json(served: Daemon, tmp_path: Path) -
     }
     for name, document_text in more.items():
         (tmp_path / name).write_text(document_text)
-    files = {"PLAN": str(document), "NETWORK": str(network), "PASSING": str(passing), "TARGET": str(tmp_path / "target")}
-    files |= {name: str(tmp_path / name) for name in more}
+    files = {"PLAN": str(document), "NETWORK": str(network), "PASSING": str(passing)}
+    files |= {name: str(tmp_path / name) for name in (*more, "TARGET")}
     for name, given in INFORMING.items():
         words = [files.get(word, word) for word in given]
         done = served.guest(name, *words, "--json", check=False)

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 _DEADLINE = 10.0
 
@@ -17,7 +18,7 @@ def running_child(
     cwd: Path | None = None,
     stdin: int | None = subprocess.DEVNULL,
     stdout: int | None = None,
-    stderr: int | None = None,
+    stderr: int | IO[str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """A program that runs as long as the block lasts, with its pipes as text; it is killed if it still runs then."""
     process = subprocess.Popen(argv, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, text=True)

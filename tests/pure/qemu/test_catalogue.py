@@ -17,7 +17,7 @@ from guesthouse.qemu.catalogue import Catalogue
 
 def qemu(binary: str) -> QemuCapabilities:
     empty: frozenset[str] = frozenset()
-    return QemuCapabilities(binary, (10, 0, 2), "", "x86_64", False, {}, empty, {}, empty, {}, empty, {}, {}, {})
+    return QemuCapabilities(binary, (10, 0, 2), "", "x86_64", False, {}, empty, {}, empty, {}, {}, {}, {})
 
 
 class Counting(Catalogue):
