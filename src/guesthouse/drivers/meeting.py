@@ -8,6 +8,7 @@ from functools import partial
 from guesthouse.drivers import storage_neighbours
 from guesthouse.drivers.domain.driver import DomainDriver
 from guesthouse.drivers.domain.host_devices.assigning import holder_of
+from guesthouse.drivers.domain.interfaces.reconnecting import reconnect
 from guesthouse.drivers.network.driver import NetworkDriver
 from guesthouse.drivers.network.service import Service
 from guesthouse.drivers.nodedev.driver import NodeDeviceDriver
@@ -32,6 +33,7 @@ def introduce(drivers: Iterable[object]) -> None:
             domain.volume = volume_lookup(storage.registry)
         for network in (driver for driver in known if isinstance(driver, NetworkDriver)):
             domain.networks = Service(network)
+            network.on_start = partial(reconnect, domain)
         for nwfilter in (driver for driver in known if isinstance(driver, FilterDriver)):
             domain.nwfilters = FilterService(nwfilter)
         for secret in (driver for driver in known if isinstance(driver, SecretDriver)):

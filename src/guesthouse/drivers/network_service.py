@@ -79,6 +79,9 @@ class NetworkService(Protocol):
     async def keep_only(self, kept: Collection[str]) -> None:
         """Give back all places but those with these ids: their guests ended while no daemon ran."""
 
+    def holds(self, network: str, port: str | None) -> bool:
+        """Whether a place with this id is given on a network."""
+
     async def limit(self, network: str, port: str, bandwidth: Bandwidth | None) -> None:
         """Change the limits of a place. Raises error 55 where a guaranteed rate is more than the network has."""
 
@@ -109,6 +112,10 @@ class NoNetworks:
 
     async def keep_only(self, kept: Collection[str]) -> None:
         """Nothing was given."""
+
+    def holds(self, network: str, port: str | None) -> bool:
+        """Nothing was given."""
+        return False
 
     async def limit(self, network: str, port: str, bandwidth: Bandwidth | None) -> None:
         """Nothing was given."""

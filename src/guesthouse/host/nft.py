@@ -13,7 +13,7 @@ from guesthouse.errors import OperationFailedError
 from guesthouse.host.child import run
 
 PROGRAM: Final = "nft"
-_DEADLINE: Final = 20.0
+_DEADLINE: Final = 60.0
 
 
 class NftError(OperationFailedError):

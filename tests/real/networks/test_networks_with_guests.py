@@ -200,6 +200,14 @@ def test_another_daemon_takes_all_of_it_up(world: World) -> None:
     assert " 0% packet loss" in world.outside.run("busybox ping -c 1 -W 10 10.66.0.5", check=False)
 
 
+def test_cards_come_back_with_their_network(world: World) -> None:
+    world.daemon.virsh("net-destroy", "routed")
+    world.daemon.virsh("net-start", "routed")
+    ping = "busybox ping -c 1 -W 2 10.66.0.5"  # a port of a bridge with STP forwards nothing at first
+    eventually(lambda: " 0% packet loss" in world.outside.run(ping, check=False), 60)
+    assert "connections='1'" in world.daemon.virsh("net-dumpxml", "routed").stdout
+
+
 def test_a_guest_that_dies_gives_its_place_back(world: World) -> None:
     daemon = world.daemon
     before = daemon.virsh("net-port-list", "lab", "--uuid").stdout.split()

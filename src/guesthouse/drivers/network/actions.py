@@ -86,6 +86,8 @@ async def _open(driver: NetworkDriver, network: VirtualNetwork, definition: Netw
         raise
     network.live = live
     opening.keep(driver, network, process)
+    if live.bridged and driver.on_start is not None:
+        driver.in_background(driver.on_start(live.name))
     network.ports.clear()
     network.by_hand.clear()
 

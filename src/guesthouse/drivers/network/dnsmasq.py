@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 PROGRAM: Final = "dnsmasq"
 _SCRIPT: Final = "guesthouse-leases"
-_START_DEADLINE: Final = 20.0
+_START_DEADLINE: Final = 60.0
 _GRACE: Final = 2.0
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIZE_LIMIT: Final = 1 << 20

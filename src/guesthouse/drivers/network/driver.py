@@ -31,6 +31,8 @@ class NetworkDriver:
         self.ships_default = places.mode != "session"
         self.dnsmasq = Dnsmasq(places.lib / "dnsmasq", places.network_state, trial=places.mode == "root")
         self.rules = Rulebook()
+        #: Told the name of each network that has started: guests may have cards that are to be on it.
+        self.on_start: Callable[[str], Coroutine[object, object, None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.table = table
         #: Held by whoever changes a network or a place on one, so that memory and files stay together.

@@ -77,6 +77,11 @@ class Service:
         known = self._driver.registry.named(network)
         return await self._driver.in_thread(own_address.find, known.current)
 
+    def holds(self, network: str, port: str | None) -> bool:
+        """Whether a place with this id is given on a network."""
+        known = self._driver.registry.get(network)
+        return known is not None and port in known.ports
+
     async def limit(self, network: str, port: str, bandwidth: Bandwidth | None) -> None:
         """Change the limits of a place. Raises as `ports.limit`, and error 107 for one that is unknown."""
         driver = self._driver

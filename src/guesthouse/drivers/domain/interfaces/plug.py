@@ -45,7 +45,7 @@ async def plug(driver: Guests, run: Run, interface: Interface) -> Wiring:
     Raises `UnsupportedConfigError`, error 43 for an unknown network, error 38 with what the kernel said, and
     `OperationFailedError` for a script.
     """
-    port = await _acquire(driver, run, interface)
+    port = await acquire(driver, run, interface)
     if interface.is_assigned:
         await _take(driver, run, interface)
     if not interface.uses_tap:
@@ -207,7 +207,8 @@ def _stays(interface: Interface) -> bool:
     return interface.target is not None and interface.target.is_of_user
 
 
-async def _acquire(driver: Guests, run: Run, interface: Interface) -> NetworkPort | None:
+async def acquire(driver: Guests, run: Run, interface: Interface) -> NetworkPort | None:
+    """A place for a card on its network, noted in the card; None for a card that is on none. Raises as `plug`."""
     source = interface.source
     if interface.type != "network" or source is None or source.network is None:
         return None
