@@ -18,7 +18,7 @@ from bench.hosts import Libvirtd
 from tests.support.daemon import SYSTEM_PYTHON, Daemon, need
 from tests.support.netns import Namespace
 
-pytestmark = pytest.mark.stock
+pytestmark = [pytest.mark.stock, pytest.mark.timeout(240)]
 
 #: Changes of an active network, of its definition, of metadata and of places, and what came of each, a line each.
 STORY = r"""

@@ -19,6 +19,8 @@ import pytest
 from tests.support.daemon import Daemon, need
 from tests.support.netns import Namespace
 
+pytestmark = pytest.mark.timeout(240)
+
 WIDE = """<network><name>wide</name><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f</uuid>
 <forward mode='nat'><nat ipv6='yes'><port start='5000' end='6000'/></nat></forward>
 <bridge name='virbr5' stp='on' delay='3'/><mtu size='1400'/><mac address='52:54:00:aa:bb:cc'/><domain name='wide.test'/>

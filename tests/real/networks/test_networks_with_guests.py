@@ -20,6 +20,8 @@ from tests.support.daemon import Daemon, need
 from tests.support.netns import Namespace
 from tests.support.tiny_console import TinyConsole, console, define, eventually
 
+pytestmark = pytest.mark.timeout(240)
+
 NAT = """<network><name>lab</name><forward mode='nat'/><bridge name='virbr7'/><domain name='lab' localOnly='yes'/>
 <ip address='192.168.77.1' netmask='255.255.255.0'><dhcp><range start='192.168.77.2' end='192.168.77.99'/>
 <host mac='52:54:00:77:00:01' name='alpha' ip='192.168.77.101'/></dhcp></ip>
