@@ -14,7 +14,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from guesthouse.qemu.image_survey import HEADER_SIZE, examine, identify, local, other_backing
 
@@ -26,6 +26,9 @@ BATCH = 500
 
 _LOOK = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LABEL = "security.selinux"
+
+#: File systems that are on this host: what is asked of them is answered, or the host is lost anyway.
+_LOCAL = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "f2fs", "zfs", "bcachefs"))
 
 #: Directory to the entries that its daemon knows already, by name: what their files looked like.
 _told: dict[str, dict[str, list[int]]] = {}
@@ -146,6 +149,18 @@ def sizes(directory: int) -> dict[str, object]:
     return found
 
 
+def is_local(directory: int) -> bool:
+    """Whether a directory is on a file system of this host, by the table of mounts (proc(5), `mountinfo`)."""
+    device = os.fstat(directory).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as table:
+        for row in table:
+            before, _, after = row.partition(" - ")
+            if before.split()[2:3] == [wanted]:
+                return after.split()[:1] != [] and after.split()[0] in _LOCAL
+    return False
+
+
 def survey(path: str, *, fresh: bool) -> dict[str, object]:
     """The directory's sizes, the names of what is storage in it, and those that are new or changed since it was told.
 
@@ -169,7 +184,7 @@ def survey(path: str, *, fresh: bool) -> dict[str, object]:
                 if is_storage(facts.st_mode):
                     now[name] = identity(facts)
         _told[path] = now
-        found = {**sizes(directory), "names": sorted(now)}
+        found = {**sizes(directory), "local": is_local(directory), "names": sorted(now)}
         if told is None:
             return {**found, "changed": [], "identities": now}
         return {**found, "changed": [name for name, shape in now.items() if told.get(name) != shape]}
@@ -329,3 +344,17 @@ def readable(place: str) -> dict[str, object]:
     if not os.access(place, os.R_OK):
         os.close(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     return {}
+
+
+#: What takes an instant, by the name of the request.
+QUICK: dict[str, Callable[..., dict[str, object]]] = {  # type: ignore[explicit-any]  # each has its own fields
+    "look": look,
+    "look_several": look_several,
+    "make_empty": make_empty,
+    "make_directory": make_directory,
+    "settle": settle,
+    "discard": discard,
+    "delete": delete,
+    "truncate": truncate,
+    "readable": readable,
+}

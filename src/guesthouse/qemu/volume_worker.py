@@ -16,7 +16,6 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 LENGTH = struct.Struct("!I")
@@ -30,17 +29,6 @@ def main() -> None:
     from guesthouse.qemu import volume_files as files
     from guesthouse.qemu import volume_jobs  # noqa: F401 - loaded before the forks that need it
 
-    simple: dict[str, Callable[..., Fields]] = {  # type: ignore[explicit-any]  # each has its own fields
-        "look": files.look,
-        "look_several": files.look_several,
-        "make_empty": files.make_empty,
-        "make_directory": files.make_directory,
-        "settle": files.settle,
-        "discard": files.discard,
-        "delete": files.delete,
-        "truncate": files.truncate,
-        "readable": files.readable,
-    }
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as daemon:
         while (received := take(daemon)) is not None:
@@ -52,7 +40,7 @@ def main() -> None:
                 elif name == "survey":
                     survey(daemon, number, message)
                 else:
-                    answer(daemon, {"id": number, "result": simple[name](**message)})
+                    answer(daemon, {"id": number, "result": files.QUICK[name](**message)})
             except OSError as error:
                 answer(daemon, {"id": number, "error": [error.errno or 0, error.strerror or str(error)]})
             finally:

@@ -83,6 +83,7 @@ class FileVolumes(LocalVolumes):
         if "identities" in found:
             changed = _changed(as_object(found["identities"], "the identities"), known)
             parts = await self._read(sorted(changed))
+        self.agent.in_threads = found["local"] is True
         read = {text_of(item, "name"): item for item in parts}
         volumes: dict[str, VolumeFacts] = {}
         for number, name in enumerate(str(one) for one in as_list(found["names"], "the names")):
