@@ -6,7 +6,8 @@
     traces      how the status file tells of jobs: pure
     starting    what all beginnings share; `pulling`, `committing`, `copying` begin one, `target` makes a copy's image
     ending      aborting, and pivoting to the other image
-    settling    a job has changed or ended: what follows, for this daemon and for the next
+    settling    a job has changed or ended: what follows
+    reconciling what is known of jobs and what QEMU has: for the next daemon, and when QEMU was silent
     orphans     the guest has let go of a disk on which a job works
     figures     how far a job is
 

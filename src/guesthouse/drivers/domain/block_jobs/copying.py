@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guesthouse.drivers.domain.block_jobs import chains, destination, settling, starting, target
+from guesthouse.drivers.domain.block_jobs import chains, destination, reconciling, settling, starting, target
 from guesthouse.drivers.domain.block_jobs.jobs import (
     COPY_REUSE,
     COPY_SHALLOW,
@@ -166,7 +166,7 @@ async def _begin(
         await _make(driver, guest, run, job, copied, plan, ctx)
         await starting.begin(driver, guest, run, job, "blockdev-mirror", _arguments(disk, plan, wish, shallow=shallow))
     except BaseException as error:  # also where nobody waits any more: no trace of the job may stay
-        await settling.never_begun(driver, guest, run, job, error)
+        await reconciling.never_begun(driver, guest, run, job, error)
         raise
     guest.changed()
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain.block_jobs import orders, settling, starting
+from guesthouse.drivers.domain.block_jobs import orders, reconciling, settling, starting
 from guesthouse.drivers.domain.block_jobs.jobs import BlockJob, Input, State
 from guesthouse.drivers.domain.files import statusfile
 from guesthouse.drivers.domain.guest import Guest
@@ -81,7 +81,7 @@ async def _order(driver: Guests, guest: Guest, run: Run, job: BlockJob, input_: 
         statusfile.write(driver, guest, run)
         await orders.give(driver, run, job)
     except MonitorTimeout:
-        run.keep(driver.background(settling.later(driver, guest, run)))
+        run.keep(driver.background(reconciling.later(driver, guest, run)))
         raise
     except (MonitorClosed, asyncio.CancelledError):
         raise  # the next daemon gives the order again

@@ -9,14 +9,12 @@ The second begins with one write of the status file, which then holds the new di
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
 from guesthouse.drivers.domain import definitions
 from guesthouse.drivers.domain.announcements import EventId
-from guesthouse.drivers.domain.block_jobs import chains, orders, qemu_jobs, reopening, target
+from guesthouse.drivers.domain.block_jobs import chains, qemu_jobs, reopening, target
 from guesthouse.drivers.domain.block_jobs.jobs import (
     MIRROR_WORDS,
     OUTCOMES,
@@ -33,7 +31,7 @@ from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.helpers import programs
 from guesthouse.drivers.domain.hotplug import contexts, drives
 from guesthouse.drivers.domain.run import Run
-from guesthouse.errors import LibvirtError, OperationInvalidError
+from guesthouse.errors import LibvirtError
 from guesthouse.model.domain.complete import complete, find_emulator
 from guesthouse.model.domain.devices.base import DeviceContext
 from guesthouse.model.domain.devices.disk import Disk
@@ -50,9 +48,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: How long an end waits for the guest's job, in seconds, before it tries again: nobody else will settle it.
-_PATIENCE: Final = 600.0
+PATIENCE: Final = 600.0
 #: How long a QEMU that does not answer is waited for, in seconds; after that the next daemon settles.
-_THAW_DEADLINE: Final = 24 * 3600.0
+THAW_DEADLINE: Final = 24 * 3600.0
 
 
 def heard(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
@@ -65,12 +63,13 @@ def heard(driver: Guests, guest: Guest, run: Run, data: JsonObject) -> None:
     if job is None:
         return
     if status == "ready":
-        _become_ready(driver, guest, run, job)
+        become_ready(driver, guest, run, job)
     elif status == "concluded":
         run.keep(driver.background(_settle(driver, guest, run, job)))
 
 
-def _become_ready(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None:
+def become_ready(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None:
+    """Both images of the job are equal, and it waits to be told how to end."""
     if job.kind.two_phases and job.move(Input.BECAME_READY):
         show(guest, run, job)
         statusfile.save(driver, guest, run)
@@ -110,10 +109,10 @@ async def _settle(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None
     """The job has concluded."""
     while not run.ended.is_set() and job.name in run.block_jobs.by_name:
         try:
-            async with guest.job.hold("modify", deadline=_PATIENCE):
+            async with guest.job.hold("modify", deadline=PATIENCE):
                 if job.name in run.block_jobs.by_name:
-                    found = (await qemu_jobs.statuses(run, deadline=_THAW_DEADLINE)).get(job.name)
-                    await _conclude(driver, guest, run, job, found or JobStatus("null"))
+                    found = (await qemu_jobs.statuses(run, deadline=THAW_DEADLINE)).get(job.name)
+                    await conclude(driver, guest, run, job, found or JobStatus("null"))
         except MonitorTimeout:
             continue
         except MonitorClosed:
@@ -124,7 +123,7 @@ async def _settle(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None
             return
 
 
-async def _conclude(driver: Guests, guest: Guest, run: Run, job: BlockJob, found: JobStatus) -> None:
+async def conclude(driver: Guests, guest: Guest, run: Run, job: BlockJob, found: JobStatus) -> None:
     """Draw the conclusions from the end of a job. The caller holds the guest's job."""
     if job.running:
         disk = disk_of(run, job)
@@ -135,7 +134,7 @@ async def _conclude(driver: Guests, guest: Guest, run: Run, job: BlockJob, found
         if disk is not None:
             await _apply(driver, guest, run, job, disk, input_)
         note(driver, guest, run)
-    await _finish(driver, guest, run, job)
+    await finish(driver, guest, run, job)
 
 
 async def _node_under(run: Run, disk: Disk, job: BlockJob) -> str | None:
@@ -217,12 +216,12 @@ def _end_programs(driver: Guests, guest: Guest, run: Run, gone: list[Image], ctx
                 programs.end(driver, guest, run, program.name)
 
 
-async def _finish(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None:
+async def finish(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None:
     """Do what is left to do for a job that is over. All of it can be done twice."""
     await qemu_jobs.dismiss(run, job.name)  # until then it holds its nodes
     if job.aftermath.definition and guest.definition is not None:
         await _define(driver, guest, job.aftermath.definition)
-    await _clean(run, job)
+    await clean(run, job)
     run.block_jobs.drop(job)
     statusfile.save(driver, guest, run)
     if job.error and job.state is State.FAILED:
@@ -240,7 +239,7 @@ async def _define(driver: Guests, guest: Guest, text: str) -> None:
         await definitions.replace(driver, guest, domain)
 
 
-async def _clean(run: Run, job: BlockJob) -> None:
+async def clean(run: Run, job: BlockJob) -> None:
     """Take away what nobody needs. What is not there, or is in use, is no failure."""
     for order in job.aftermath.orders:
         await _tidy(run, order)
@@ -256,86 +255,3 @@ async def _tidy(run: Run, order: Command) -> None:
         await run.talk().execute(order.name, order.arguments)
     except QmpError as error:
         log.debug("%s: %s", order.name, error.message)
-
-
-async def never_begun(driver: Guests, guest: Guest, run: Run, job: BlockJob, error: BaseException) -> None:
-    """A copy failed before QEMU had the job: nothing is left of it.
-
-    Unless nobody knows what QEMU has done: then the job stays `new` until that is known.
-    """
-    if isinstance(error, MonitorTimeout):
-        if job.name in run.block_jobs.by_name:
-            run.keep(driver.background(later(driver, guest, run)))
-    elif not isinstance(error, MonitorClosed | asyncio.CancelledError) and not run.ended.is_set():
-        await asyncio.shield(_take_back(driver, guest, run, job))
-
-
-async def _take_back(driver: Guests, guest: Guest, run: Run, job: BlockJob) -> None:
-    disk = disk_of(run, job)
-    if disk is not None:
-        kept = chains.without_mirror(disk)
-        run.live.devices.disks[:] = [kept if other is disk else other for other in run.live.devices.disks]
-    await _clean(run, job)
-    run.block_jobs.drop(job)
-    guest.changed()
-    statusfile.save(driver, guest, run)
-
-
-async def later(driver: Guests, guest: Guest, run: Run) -> None:
-    """QEMU did not answer. When it does again, what became of the jobs is found out."""
-    with contextlib.suppress(LibvirtError):
-        await run.talk().execute("query-status", deadline=_THAW_DEADLINE)
-        await reconcile(driver, guest, run)
-
-
-async def reconcile(driver: Guests, guest: Guest, run: Run) -> None:
-    """Bring what is known of the jobs together with what QEMU has. QEMU answers; a failure is logged."""
-    if not run.block_jobs.by_name:
-        _forget_mirrors(guest, run)
-        return
-    try:
-        async with guest.job.hold("modify", deadline=_PATIENCE):
-            known = await qemu_jobs.statuses(run)
-            for job in list(run.block_jobs.by_name.values()):
-                await _compare(driver, guest, run, job, known)
-            _forget_mirrors(guest, run)
-    except LibvirtError as error:
-        log.error("domain '%s': its block jobs are not settled: %s", guest.name, error.message)
-
-
-def _forget_mirrors(guest: Guest, run: Run) -> None:
-    """A `<mirror>` without a job is that of one that QEMU refused when the daemon was killed."""
-    for disk in run.live.devices.disks:
-        if disk.mirror is not None and run.block_jobs.on(disk.target.dev) is None:
-            disk.mirror = None
-            guest.changed()
-
-
-async def _compare(driver: Guests, guest: Guest, run: Run, job: BlockJob, known: dict[str, JobStatus]) -> None:
-    found = known.get(job.name)
-    if not job.running:
-        await _finish(driver, guest, run, job)
-    elif found is None and job.state is State.NEW:
-        for name in known:
-            if name.startswith("create-"):
-                await qemu_jobs.end(run, name)
-        await _take_back(driver, guest, run, job)
-    elif found is None or found.status in ("concluded", "null"):
-        await _conclude(driver, guest, run, job, found or JobStatus("null", "the job has vanished from QEMU"))
-    else:
-        await _go_on(driver, guest, run, job, found)
-
-
-async def _go_on(driver: Guests, guest: Guest, run: Run, job: BlockJob, found: JobStatus) -> None:
-    """QEMU has the job, and it has not ended. An order that QEMU may not have got is given again."""
-    job.move(Input.STARTED)
-    job.aftermath = Aftermath()
-    if found.status == "ready":
-        _become_ready(driver, guest, run, job)
-    if job.state.ending:
-        try:
-            await orders.give(driver, run, job)
-        except (QmpError, OperationInvalidError):  # or QEMU had the order: the end then tells what became of it
-            job.move(Input.REFUSED)
-            show(guest, run, job)
-    statusfile.save(driver, guest, run)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from guesthouse.drivers.domain.block_jobs import settling
+from guesthouse.drivers.domain.block_jobs import reconciling
 from guesthouse.drivers.domain.block_jobs.jobs import BlockJob, Input
 from guesthouse.drivers.domain.devices import disk_named
 from guesthouse.drivers.domain.files import statusfile
@@ -69,7 +69,7 @@ async def begin(
             command, {"job-id": job.name, **arguments, "auto-finalize": True, "auto-dismiss": False}, deadline=_DEADLINE
         )
     except MonitorTimeout:
-        run.keep(driver.background(settling.later(driver, guest, run)))
+        run.keep(driver.background(reconciling.later(driver, guest, run)))
         raise
     except (MonitorClosed, asyncio.CancelledError):
         raise  # the next daemon looks

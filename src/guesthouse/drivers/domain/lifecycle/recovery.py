@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from guesthouse.drivers.domain import devices
 from guesthouse.drivers.domain.agent import channel
-from guesthouse.drivers.domain.block_jobs import settling as block_jobs
+from guesthouse.drivers.domain.block_jobs import reconciling as block_jobs
 from guesthouse.drivers.domain.disks import preparing
 from guesthouse.drivers.domain.dumps import crash, dump
 from guesthouse.drivers.domain.files import statusfile
