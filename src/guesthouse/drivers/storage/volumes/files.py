@@ -198,7 +198,7 @@ class FileVolumes(LocalVolumes):
         report, total = order.work.report, source.volume.capacity
         if not secrets and source.secret is None:
             await run_image_tool(
-                "convert", "-p", "-t", "writeback", "-f", reads, "-O", kind, *chosen, source.image, place,
+                "convert", "-p", "-f", reads, "-O", kind, *chosen, source.image, place,
                 report=report, total=total,
             )  # fmt: skip
             if size > source.volume.capacity:
@@ -208,7 +208,7 @@ class FileVolumes(LocalVolumes):
         if source.secret is not None:
             secrets[SOURCE_KEY] = source.secret
         await run_image_tool(
-            "convert", "-p", "-n", "-t", "writeback", "--image-opts", "--target-image-opts",
+            "convert", "-p", "-n", "--image-opts", "--target-image-opts",
             image_options(source.image, reads, SOURCE_KEY if source.secret is not None else ""),
             image_options(place, kind, VOLUME_KEY if order.secret is not None else ""),
             secrets=secrets, report=report, total=total,
