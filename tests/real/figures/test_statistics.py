@@ -90,7 +90,10 @@ def test_a_running_guest_tells_everything(daemon: Daemon, images: tuple[Path, Pa
         assert "dirtyrate.megabytes_per_second" in told
         assert int(told["vcpu.0.time"]) > 0
         assert int(told["balloon.rss"]) > 0
+        assert told["cpu.haltpoll.success.time"] == told["cpu.cache.monitor.count"] == "0"
         assert "stats.age" not in told
+        threads = daemon.virsh("iothreadinfo", "figures").stdout
+        assert daemon.virsh("domblkerror", "figures").stdout == "No errors found\n\n"
         chain = _stats(daemon, "figures", "--block", "--backing")
         assert chain["block.count"] == "2"
         assert chain["block.1.path"] == str(base)
@@ -108,6 +111,8 @@ def test_a_running_guest_tells_everything(daemon: Daemon, images: tuple[Path, Pa
             first = int(late["stats.age"])
             time.sleep(0.3)
             assert int(_stats(daemon, "figures")["stats.age"]) >= first + 300
+            assert daemon.virsh("iothreadinfo", "figures").stdout == threads
+            assert daemon.virsh("domblkerror", "figures").stdout == "No errors found\n\n"
         finally:
             os.kill(qemu, signal.SIGCONT)
         assert "stats.age" not in _stats(daemon, "figures")
@@ -125,6 +130,12 @@ def test_what_cannot_be_watched_is_refused(daemon: Daemon, images: tuple[Path, P
     _define(daemon, images[1], tmp_path)
     assert "domain is not running" in daemon.virsh("domdirtyrate-calc", "figures", check=False).stderr
     daemon.virsh("start", "figures", "--paused")
+    assert _stats(daemon, "figures", "--dirtyrate") == {
+        "dirtyrate.calc_status": "0",
+        "dirtyrate.calc_start_time": "0",
+        "dirtyrate.calc_period": "0",
+        "dirtyrate.calc_mode": "page-sampling",
+    }
     for argv, text in (
         (
             ("domdirtyrate-calc", "figures", "--seconds", "61"),

@@ -32,9 +32,10 @@ class Readings:
     """The last counters that QEMU told, for when it does not answer; `known` once it has.
 
     `balloon` has QEMU's names (`stat-free-memory`…), `blocks` is by device alias, `nodes` and `node_counters` are by
-    node name, `iothreads` by QEMU's id. `dirty_rate` is QEMU's last word on that. `counter_kinds` names the counters
-    of the accelerator, `guest_counters` and `processor_counters` have their values. `answered` is when QEMU last
-    answered (monotonic seconds), `overdue` whether it owes an answer.
+    node name, `iothreads` by QEMU's id. `disk_errors` are QEMU's I/O states, by the path of the device. `dirty_rate` is
+    QEMU's last word on that. `counter_kinds` names the counters of the accelerator, `guest_counters` and
+    `processor_counters` have their values. `answered` is when QEMU last answered (monotonic seconds), `answers` are
+    the questions that it ever answered, `overdue` says whether it owes one.
     `vcpu_threads` are the threads of the processors that are online, `vcpu_numbers` those processors' numbers;
     `vcpus_made` is how many there have been, those that were unplugged included, as far as this daemon knows.
     """
@@ -46,11 +47,13 @@ class Readings:
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
     node_counters: dict[str, dict[str, int]] = field(default_factory=dict)
     iothreads: dict[str, dict[str, int]] = field(default_factory=dict)
+    disk_errors: dict[str, str] = field(default_factory=dict)
     dirty_rate: JsonObject = field(default_factory=dict)
     counter_kinds: dict[str, str] = field(default_factory=dict)
     guest_counters: dict[str, int] = field(default_factory=dict)
     processor_counters: dict[int, dict[str, int]] = field(default_factory=dict)
     answered: float = 0.0
+    answers: set[str] = field(default_factory=set)
     overdue: bool = False
     vcpu_threads: list[int] = field(default_factory=list)
     vcpu_numbers: list[int] = field(default_factory=list)

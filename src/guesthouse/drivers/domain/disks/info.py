@@ -12,7 +12,6 @@ from guesthouse.errors import Code, InvalidArgumentError, LibvirtError, Operatio
 from guesthouse.host.child import run as run_child
 from guesthouse.model.domain.devices.disk import Disk
 from guesthouse.qemu import images
-from guesthouse.qemu.json_value import objects, text_of
 
 _DEADLINE = 10.0
 
@@ -48,12 +47,14 @@ async def of(guest: Guest, path: str) -> BlockInfo:
 
 
 async def errors(run: Run) -> list[tuple[str, int]]:
-    """The disks that have failed: target name and `virDomainDiskErrorCode`."""
-    answer = await run.talk().execute("query-block")
+    """The disks that have failed: target name and `virDomainDiskErrorCode`; as last told where QEMU is silent.
+
+    Raises `OperationFailedError` when QEMU has never told them and does not answer now.
+    """
     found = []
-    for entry in objects(answer, "the reply of query-block"):
-        alias, _ = devices.alias_of_disk(run.live, text_of(entry, "qdev"))
-        code = _ERRORS.get(text_of(entry, "io-status"))
+    for path, state in (await polling.reread(run, polling.DISK_ERRORS)).disk_errors.items():
+        alias, _ = devices.alias_of_disk(run.live, path)
+        code = _ERRORS.get(state)
         if alias and code is not None:
             names = [disk.target.dev for disk in run.live.devices.disks if disk.alias and disk.alias.name == alias]
             found += [(name, code) for name in names]

@@ -23,6 +23,12 @@ _BALLOON: Final = (
     ("hugetlb_pgfail", "stat-htlb-pgfail", 1),
 )
 
+#: The order of domstats.
+_ORDER: Final = (
+    *("swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available", "usable", "last-update"),
+    *("disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail"),
+)
+
 #: What QEMU says for a counter that the guest has not told: -1 as an unsigned number.
 _NEVER_TOLD: Final = 2**64 - 1
 
@@ -60,9 +66,11 @@ def gather(guest: Guest, found: list[Param]) -> None:
     found.append(("balloon.maximum", ULLONG, guest.current.memory.kib))
     if guest.run is None:
         return
-    found += [(f"balloon.{name}", ULLONG, value) for name, value in _balloon(guest.run.readings)]
+    told = _balloon(guest.run.readings)
     if guest.run.readings.balloon_updated is not None:
-        found.append(("balloon.last-update", ULLONG, guest.run.readings.balloon_updated))
+        told.append(("last-update", guest.run.readings.balloon_updated))
+    told.sort(key=lambda entry: _ORDER.index(entry[0]))
+    found += [(f"balloon.{name}", ULLONG, value) for name, value in told]
     found.append(("balloon.rss", ULLONG, facts.resident_kib(guest)))
 
 

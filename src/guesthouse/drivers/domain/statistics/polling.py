@@ -62,6 +62,18 @@ async def refresh_or_fail(run: Run, patience: float = PATIENCE) -> Readings:
     return run.readings
 
 
+async def reread(run: Run, question: Question, patience: float = PATIENCE) -> Readings:
+    """The readings of a run with the answer to one question, or the last answer where QEMU is silent.
+
+    Raises `OperationFailedError` when QEMU has never answered it and does not answer now, and what `Run.talk` raises.
+    """
+    run.talk()
+    await asyncio.wait([_put(run, question)], timeout=patience)
+    if question.name not in run.readings.answers:
+        raise OperationFailedError("QEMU does not answer", hint="the guest's QEMU is stopped or waits for its storage")
+    return run.readings
+
+
 def wants_monitor(run: Run, wanted: int = 0) -> bool:
     """Whether there is anything in these groups that only QEMU can tell."""
     return any(_is_wanted(question, run, wanted) for question in _QUESTIONS)
@@ -79,15 +91,19 @@ def _ask(run: Run, wanted: int) -> list[asyncio.Task[None]]:
     for question in _QUESTIONS:
         if not _is_wanted(question, run, wanted):
             continue
-        task = run.questions.get(question.name)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(_read(run, question))
-            run.questions[question.name] = task
-            run.keep(task)
-        tasks.append(task)
+        tasks.append(_put(run, question))
     if not tasks:
         run.readings.known = True
     return tasks
+
+
+def _put(run: Run, question: Question) -> asyncio.Task[None]:
+    """The question, asked now or under way."""
+    task = run.questions.get(question.name)
+    if task is None:
+        task = run.questions[question.name] = asyncio.get_running_loop().create_task(_read(run, question))
+        run.keep(task)
+    return task
 
 
 async def _read(run: Run, question: Question) -> None:
@@ -97,6 +113,7 @@ async def _read(run: Run, question: Question) -> None:
         with contextlib.suppress(LibvirtError):
             answer = await run.talk().execute(command, arguments, deadline=_FORGET_AFTER)
             question.take(run.readings, answer)
+            run.readings.answers.add(question.name)
         run.readings.known = True
         run.readings.answered = time.monotonic()
     finally:
@@ -170,6 +187,12 @@ def _take_iothreads(readings: Readings, answer: Json) -> None:
     }
 
 
+def _take_disk_errors(readings: Readings, answer: Json) -> None:
+    readings.disk_errors = {
+        text_of(entry, "qdev"): text_of(entry, "io-status") for entry in objects(answer, "the reply of query-block")
+    }
+
+
 def _take_dirty_rate(readings: Readings, answer: Json) -> None:
     readings.dirty_rate = answer if isinstance(answer, dict) else {}
 
@@ -190,7 +213,11 @@ def _numbers(value: JsonObject) -> dict[str, int]:
     return {key: item for key, item in value.items() if isinstance(item, int) and not isinstance(item, bool)}
 
 
-#: What QEMU is asked. Two questions with one command are told apart by a second word in their names.
+#: Questions that are asked alone too; the first is of no group.
+DISK_ERRORS: Final = Question("query-block", 0, _has_disks, _take_disk_errors)
+IOTHREADS: Final = Question("query-iothreads", groups.IOTHREAD, _has_iothreads, _take_iothreads)
+
+#: What QEMU is asked for the groups. Two questions with one command are told apart by a second word in their names.
 _QUESTIONS: Final = (
     Question("qom-get", groups.BALLOON, _has_balloon, _take_balloon, _of_balloon),
     Question("query-blockstats", groups.BLOCK, _has_disks, _take_blocks),
@@ -198,9 +225,15 @@ _QUESTIONS: Final = (
         "query-blockstats nodes", groups.BLOCK, _has_disks, _take_node_counters, lambda _run: {"query-nodes": True}
     ),
     Question("query-named-block-nodes", groups.BLOCK, _has_disks, _take_nodes, lambda _run: {"flat": True}),
-    Question("query-iothreads", groups.IOTHREAD, _has_iothreads, _take_iothreads),
+    IOTHREADS,
     Question("query-dirty-rate", groups.DIRTYRATE, _always, _take_dirty_rate),
-    Question("query-stats-schemas", groups.VM | groups.VCPU, _has_counters, _take_schemas),
+    Question("query-stats-schemas", groups.VM | groups.VCPU | groups.CPU_TOTAL, _has_counters, _take_schemas),
     Question("query-stats vm", groups.VM, _has_counters, _take_guest_counters, lambda _run: {"target": "vm"}),
-    Question("query-stats vcpu", groups.VCPU, _has_counters, _take_processor_counters, lambda _run: {"target": "vcpu"}),
+    Question(
+        "query-stats vcpu",
+        groups.VCPU | groups.CPU_TOTAL,
+        _has_counters,
+        _take_processor_counters,
+        lambda _run: {"target": "vcpu"},
+    ),
 )

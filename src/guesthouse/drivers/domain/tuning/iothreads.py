@@ -15,6 +15,7 @@ from guesthouse.drivers.domain import metadata
 from guesthouse.drivers.domain.changing import changing
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.run import Run
+from guesthouse.drivers.domain.statistics import polling
 from guesthouse.drivers.domain.tuning import housing, pinning, threads
 from guesthouse.drivers.domain.typed import INT, UINT, ULLONG
 from guesthouse.errors import (
@@ -56,14 +57,22 @@ class Information:
 
 
 async def information(guest: Guest, impact: int) -> list[Information]:
-    """The threads of the running guest with what the kernel says, or those of a definition."""
+    """The threads of the running guest with what the kernel says, or those of a definition.
+
+    Raises `OperationFailedError` when QEMU has never told its threads and does not answer now.
+    """
     domain = metadata.one_definition(guest, impact)
     live, _ = metadata.chosen(guest, impact)
     if not live:
         return [Information(thread.id, pinning.pin_of(domain, thread.name)) for thread in iothreads_of(domain)]
-    found = (await threads.threads(guest.live())).iothreads
+    run = guest.live()
+    if run.live.iothread_ids is None:
+        return []
+    told = (await polling.reread(run, polling.IOTHREADS)).iothreads
+    numbers = {name: name.removeprefix("iothread") for name in told}
+    found = sorted((int(number), told[name]["thread-id"]) for name, number in numbers.items() if number.isdecimal())
     answers = []
-    for number, tid in sorted(found.items()):
+    for number, tid in found:
         with contextlib.suppress(OSError):
             answers.append(Information(number, frozenset(os.sched_getaffinity(tid))))
     return answers
