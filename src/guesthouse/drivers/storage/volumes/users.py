@@ -8,12 +8,12 @@ from typing import Final
 from guesthouse.drivers.storage.backend import VolumeFacts
 from guesthouse.drivers.storage.volumes.surroundings import Surroundings, User, Users
 
-#: Seconds for which an answer for looking at is good: a client asks for many volumes in a row.
-_FRESH: Final = 0.5
+#: Seconds for which an answer for looking at is good: a client that asks for many volumes does so in a row.
+_FRESH: Final = 0.05
 
 
 def of(surroundings: Surroundings, pool: str, volume: VolumeFacts) -> list[User]:
-    """The guests that have a volume, those that run first. The answer may be half a second old."""
+    """The guests that have a volume, those that run first. The answer may be a twentieth of a second old."""
     now = time.monotonic()
     known = surroundings.known
     if known is None or now - known[0] >= _FRESH:
