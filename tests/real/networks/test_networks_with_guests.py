@@ -128,6 +128,21 @@ def test_guests_get_addresses(world: World) -> None:
     assert re.search(rf"vnet\d+ +{FIRST} +ipv4 +192\.168\.77\.101/24", shown)
 
 
+def test_the_host_knows_guests_by_name(world: World) -> None:
+    """Libvirt's modules for the C library's look-ups find the leases where libvirt keeps them."""
+    modules = Path(".cache/names").resolve()
+    if not (modules / "libnss_libvirt.so.2").exists():
+        pytest.skip("libvirt's modules for names are not here")
+    host = world.host
+    # In a file system of its own, where the daemon's leases lie in libvirt's place.
+    look = "unshare --mount sh -c 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/libvirt/dnsmasq"
+    look += f" && mount --bind {world.daemon.root}/lib/dnsmasq /var/lib/libvirt/dnsmasq"
+    look += f" && LD_LIBRARY_PATH={modules} getent -s"
+    for service in ("libvirt", "libvirt_guest"):
+        assert host.run(f"{look} {service} ahostsv4 alpha'").startswith("192.168.77.101 "), service
+    assert host.run(f"{look} libvirt hosts nobody'", check=False) == ""
+
+
 def test_guests_reach_each_other_and_the_host(world: World) -> None:
     for guest, other in ((world.alpha, "beta"), (world.beta, "alpha.lab")):
         assert world.reaches(guest, other)  # by name
