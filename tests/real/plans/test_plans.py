@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import BIN, Daemon
+from tests.support.tiny import AGENT_CHANNEL
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -50,8 +51,12 @@ def _plan(daemon: Daemon, document: Path, *, check: bool = True) -> dict[str, di
 
 def test_a_plan_for_a_running_guest(daemon: Daemon, files: tuple[Path, Path], tmp_path: Path) -> None:
     disk, document = files
+    document.write_text(document.read_text().replace("<graphics", f"{AGENT_CHANNEL}<graphics"))
     daemon.virsh("define", str(document))
     daemon.virsh("start", "p")
+    assert _plan(daemon, document) == {}
+    daemon.kill()
+    daemon.start()
     assert _plan(daemon, document) == {}
 
     text = document.read_text()

@@ -44,7 +44,7 @@ _DISC: Final = re.compile(r"devices/disk/(@type|source(/.*)?|driver/@type|backin
 #: What no change of a guest can touch, and what can be done instead.
 IMPOSSIBLE: Final = {
     "name": "a definition with another name is another guest: use domrename while the guest is off",
-    "uuid": "a definition with another UUID is another guest: remove <uuid>, or define it under another name",
+    "uuid": "a definition with another UUID is another guest: give it the <uuid> of this one, or another name",
 }
 
 
