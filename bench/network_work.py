@@ -35,7 +35,8 @@ class NetworkWork:
     def net_start(self, count: int) -> list[float]:
         """One network, started and stopped again and again."""
         network = libvirt.open(URI).networkDefineXML(network_xml(0))
-        starts, self.network_ends = [], []
+        starts: list[float] = []
+        self.network_ends = []
         for _ in range(count):
             for samples, call in ((starts, network.create), (self.network_ends, network.destroy)):
                 begun = time.perf_counter()
