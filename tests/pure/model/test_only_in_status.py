@@ -19,6 +19,9 @@ DEVICES = {
     "node='libvirt-1-backend'><host name='h'/></source></hostdev>",
     "fate": "<tpm><backend type='emulator' fate='remove'/></tpm>",
     "configured": f"<interface type='hostdev'><source configured='yes'>{TYPED}</source></interface>",
+    "detected": "<disk type='file'><target dev='vda'/><source file='/a'/><backingStore detected='yes'/></disk>",
+    "transient": "<channel type='unix'><source mode='bind' path='/a' transient='yes'/>"
+    "<target type='virtio' name='a'/></channel>",
     "index": "<disk type='file'><target dev='vda'/><source file='/a'/>"
     "<throttlefilters><throttlefilter group='g' index='1'/></throttlefilters></disk>",
 }

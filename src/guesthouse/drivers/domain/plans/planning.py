@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -69,7 +68,6 @@ async def plan(driver: Guests, guest: Guest, xml: str) -> list[Change]:
         old = guest.next_boot if run is None else _as_defined(run)
         if run is not None:
             new = await _as_started(driver, new)
-            _forget_found(run, old, new)
     except LibvirtError as error:
         if error.code not in _REFUSALS:
             raise
@@ -86,18 +84,6 @@ def _as_defined(run: Run) -> Domain:
     live.cpu = run.defined_cpu or live.cpu
     _forget_choices(live)
     return live
-
-
-def _forget_found(run: Run, old: Domain, new: Domain) -> None:
-    """Take out of what runs what its start found or made: after a restart of the daemon it looks as if asked for."""
-    disks = {disk.target.dev: disk for disk in new.devices.disks}
-    for disk in old.devices.disks:
-        wanted = disks.get(disk.target.dev)
-        if wanted is not None and wanted.backing is None:
-            disk.backing = None
-    for channel in old.devices.channels:
-        if channel.path is not None and run.where.channels in PurePath(channel.path).parents:
-            channel.sources = []
 
 
 def _forget_choices(domain: Domain) -> None:

@@ -86,11 +86,11 @@ class ChardevSource:
     host: str | None = opt(TEXT)
     service: str | None = opt(TEXT)
     tls: bool | None = opt(YES_NO)
+    transient: bool | None = opt(YES_NO, status=True)
     copypaste: bool | None = opt(YES_NO, within="clipboard")
     mouse: str | None = opt(one_of("server", "client"), "mode", within="mouse")
     seclabels: list[SourceLabel] = many(SourceLabel)
     reconnect: Reconnect | None = one(Reconnect)
-    transient: bool = unbound(False)
     tls_of_host: bool = unbound(False)
 
     @property

@@ -6,12 +6,12 @@ Source: https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms; d
 from __future__ import annotations
 
 from guesthouse.errors import UnsupportedConfigError, XmlError
-from guesthouse.model.binding import element, itself, one, opt, unbound
+from guesthouse.model.binding import element, itself, one, opt
 from guesthouse.model.domain.devices.disk.driver import FORMAT, check_format
 from guesthouse.model.domain.devices.disk.protocols import check_login
 from guesthouse.model.domain.devices.disk.source import STORAGE_TYPE, Source
 from guesthouse.model.domain.devices.disk.source_parts import ImageFormat
-from guesthouse.model.kinds import TEXT, UINT, one_of
+from guesthouse.model.kinds import TEXT, UINT, YES_NO, one_of
 
 
 @element("backingStore")
@@ -23,10 +23,10 @@ class BackingStore:
 
     type: str | None = opt(STORAGE_TYPE)
     index: int | None = opt(UINT, live=True)
+    detected: bool | None = opt(YES_NO, status=True)
     format: ImageFormat | None = one(ImageFormat)
     source: Source | None = one(Source)
     backing: BackingStore | None = itself(live=True, keep=lambda store: not store.detected)
-    detected: bool = unbound(False)
 
     def parsed(self) -> None:
         """A link of the chain is whole, or it is the end."""

@@ -36,7 +36,7 @@ def number(disk: Disk, first: int, *, detected: bool) -> int:
         following += 1
     following = _number_data(disk.source.data_store, following, detected=detected)
     for store in disk.chain():
-        if store.detected == detected:
+        if bool(store.detected) == detected:
             store.index = following
             following += 1
         if store.source is not None:
@@ -151,7 +151,7 @@ def _number_filters(disk: Disk, number: int) -> int:
 
 
 def _number_data(store: DataStore | None, number: int, *, detected: bool) -> int:
-    if store is None or store.source is None or store.detected != detected:
+    if store is None or store.source is None or bool(store.detected) != detected:
         return number
     store.source.index = number
     return number + 1

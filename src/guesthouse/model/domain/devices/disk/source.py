@@ -220,9 +220,9 @@ class DataStore:
     """
 
     type: str = attr(STORAGE_TYPE)
+    detected: bool | None = opt(YES_NO, status=True)
     format: ImageFormat | None = one(ImageFormat)
     source: PlainSource | None = one(PlainSource)
-    detected: bool = unbound(False)
 
     def parsed(self) -> None:
         """It is whole."""
