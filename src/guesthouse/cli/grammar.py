@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 class Option:
     """One option of a command; the module's text says what the fields mean.
 
-    `complete` names what the value can be completed with: `domain`, `file`, or words with spaces between them.
+    `complete` names what the value can be completed with: `domain`, `file`, or words with spaces between them. `ours`
+    marks an option that virsh does not have.
     """
 
-    __slots__ = ("complete", "empty", "help", "kind", "loose", "name", "positional", "required", "target")
+    __slots__ = ("complete", "empty", "help", "kind", "loose", "name", "ours", "positional", "required", "target")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Option:
         empty: bool = False,
         target: str = "",
         complete: str = "",
+        ours: bool = False,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -53,11 +55,12 @@ class Option:
         self.empty = empty
         self.target = target
         self.complete = complete
+        self.ours = ours
 
 
-def flag(name: str, help_text: str) -> Option:
+def flag(name: str, help_text: str, *, ours: bool = False) -> Option:
     """An option without a value."""
-    return Option(name, "bool", help_text)
+    return Option(name, "bool", help_text, ours=ours)
 
 
 def alias(name: str, target: str) -> Option:
@@ -283,7 +286,7 @@ class Parser:
         resolved = self._resolved(command, name)
         if resolved == "json" and command.shape and self._ours:
             return JSON
-        option = next((one for one in command.options if one.name == resolved), None)
+        option = next((one for one in command.options if one.name == resolved and (self._ours or not one.ours)), None)
         if option is not None and option.kind != "argv" and option.name in arguments.values:
             raise CommandError(f"option --{resolved} already seen")
         return option

@@ -7,8 +7,8 @@ from guesthouse.cli.registry import GROUPS, visible
 
 
 def options(command: Command, *, ours: bool) -> list[Option]:
-    """The options that the help shows: aliases stay unsaid, `--json` is ours."""
-    shown = [option for option in command.options if option.kind != "alias"]
+    """The options that the help shows: aliases stay unsaid; those that virsh does not have, as `--json`, are ours."""
+    shown = [option for option in command.options if option.kind != "alias" and (ours or not option.ours)]
     return [*shown, JSON] if command.shape and ours else shown
 
 

@@ -102,7 +102,7 @@ COMMANDS = (
         "pool",
         "remove a pool's storage",
         run_delete,
-        (pool(), flag("yes", "do not ask at a terminal")),
+        (pool(), flag("yes", "do not ask at a terminal", ours=True)),
         description="Remove the storage of a pool that is not active: an empty directory, or a volume group, a table "
         "of partitions or a ZFS pool together with every volume on it. The definition stays.",
     ),

@@ -75,7 +75,7 @@ COMMANDS = (
             volume(),
             pool_of_it(),
             flag("delete-snapshots", "with its snapshots, where the storage has such"),
-            flag("force", "even if a running guest has it"),
+            flag("force", "even if a running guest has it", ours=True),
         ),
         description="Remove a volume and all that it holds. One that a running guest has is refused without --force.",
     ),

@@ -23,7 +23,7 @@ ELSEWHERE = {
     ("volume", "source"), ("source", "device"), ("device", "extent"), ("extent", "start"), ("extent", "end"),
     ("device", "freeExtent"), ("freeExtent", "start"), ("freeExtent", "end"), ("volume", "physical"),
     ("physical", "unit"), ("target", "timestamps"), ("timestamps", "atime"), ("timestamps", "mtime"),
-    ("timestamps", "ctime"),
+    ("timestamps", "ctime"), ("timestamps", "btime"), ("backingStore", "timestamps"),
 }  # fmt: skip
 
 #: Modules of documents whose elements are to be seen in one of the shapes.
