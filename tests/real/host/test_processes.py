@@ -118,6 +118,9 @@ def test_find() -> None:
     async def test() -> None:
         marker = f"86400.{os.getpid()}"
         process = spawn(["/bin/sleep", marker])
+        # The kernel ends the call that starts a program a moment before the program's command line can be read.
+        while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+            await asyncio.sleep(0.01)
         (found,) = find("sle", marker)
         assert found.pid == process.pid
         assert found.start_time == start_time(process.pid)

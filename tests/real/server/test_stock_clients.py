@@ -84,7 +84,7 @@ libvirt.registerErrorHandler(lambda *_: None, None)
 conn = libvirt.open(sys.argv[1])
 print(conn.getLibVersion(), conn.getURI() == sys.argv[1], conn.isSecure(), conn.isAlive())
 try:
-    conn.interfaceLookupByName("lo")
+    conn.domainXMLFromNative("qemu-argv", "qemu")
 except libvirt.libvirtError as error:
     print(error.get_error_code())
 conn.close()
