@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
+_M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-_THRESHOLD = 128 * 1024
+#: Above the packets of streams, a mebibyte at most: a block that is mapped by itself costs a page fault for each page.
+_THRESHOLD = 2 * 1024 * 1024
+#: How much the heap may keep at its top, for the same reason.
+_TOP = 2 * _THRESHOLD
 
 
 def share_one_heap() -> None:
@@ -27,3 +31,4 @@ def settle() -> None:
         library = ctypes.CDLL(None)
         library.malloc_trim(0)
         library.mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
+        library.mallopt(_M_TRIM_THRESHOLD, _TOP)

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READ_SIZE = 65536
+#: While a client sends a stream, whose packets are large.
+_STREAM_READ_SIZE = 262144
 #: Room for the one descriptor that travels with a byte; the kernel closes what does not fit.
 _ANCILLARY_SIZE = socket.CMSG_LEN(4)
 #: Bytes that a connection may send before it is open.
@@ -217,7 +219,8 @@ class Session:
 
     def _readable(self) -> None:
         try:
-            data, ancillary, _, _ = self._recvmsg(_READ_SIZE, _ANCILLARY_SIZE)
+            size = _STREAM_READ_SIZE if self._streams else _READ_SIZE
+            data, ancillary, _, _ = self._recvmsg(size, _ANCILLARY_SIZE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
