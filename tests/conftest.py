@@ -11,6 +11,18 @@ import pytest
 from tests.support.daemon import Daemon
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs beside what, where tests run two at a time: a file's tests together, since they share a daemon.
+
+    So do all tests that start libvirt's own daemon, which has its places on the host for itself.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            alone = "Libvirtd" in getattr(item, "module", object).__dict__
+            item.add_marker(pytest.mark.xdist_group("libvirtd" if alone else item.path.as_posix()))
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A folder with a short name: paths of Unix sockets may not be longer than 107 bytes."""

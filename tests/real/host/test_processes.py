@@ -114,13 +114,19 @@ def test_nonsense_is_never_adopted(pid: int) -> None:
     assert adopt(pid, 1) is None
 
 
+def wait_for_command_line(pid: int) -> None:
+    """The kernel ends the call that starts a program a moment before the program's command line can be read."""
+    deadline = time.monotonic() + 10
+    while not Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_find() -> None:
     async def test() -> None:
         marker = f"86400.{os.getpid()}"
         process = spawn(["/bin/sleep", marker])
-        # The kernel ends the call that starts a program a moment before the program's command line can be read.
-        while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
-            await asyncio.sleep(0.01)
+        wait_for_command_line(process.pid)
         (found,) = find("sle", marker)
         assert found.pid == process.pid
         assert found.start_time == start_time(process.pid)

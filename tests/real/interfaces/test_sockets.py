@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,13 @@ MAC = "<mac address='52:54:00:00:00:{:02x}'/>"
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    made = Daemon(tmp_path_factory.mktemp("sockets") / "root")
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+def daemon() -> Iterator[Daemon]:
+    with tempfile.TemporaryDirectory(prefix="gh-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        made = Daemon(Path(folder) / "root")
+        try:
+            yield made.start()
+        finally:
+            made.stop()
 
 
 def free_port() -> int:
