@@ -85,12 +85,15 @@ class VolumeWork:
         return samples
 
     def vol_upload(self, count: int) -> list[float]:
-        """A gibibyte of data into a volume."""
+        """A gibibyte of data into a volume that was made for it, as `vol-create-as` and `vol-upload` do."""
         pool = self._pool_of_volumes()
         data = os.urandom(_STEP)
-        volume = pool.createXML(_xml("transfer", "raw", _TRANSFER))
+        volume = None
         samples = []
         for _ in range(count):
+            if volume is not None:
+                volume.delete()
+            volume = pool.createXML(_xml("transfer", "raw", _TRANSFER))
             left = _TRANSFER // _STEP
 
             def more(_stream: libvirt.virStream, _size: int, _opaque: object) -> bytes:

@@ -44,7 +44,7 @@ dump() { mkdir $1; for name in $(virsh list --all --name); do virsh dumpxml --in
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 pytestmark = [
-    pytest.mark.xdist_group("libvirtd"),
+    pytest.mark.peer,
     pytest.mark.stock,
     pytest.mark.timeout(180),
     pytest.mark.skipif(os.getuid() != 0, reason="needs root for its own mount namespace"),
