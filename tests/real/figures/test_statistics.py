@@ -90,7 +90,6 @@ def test_a_running_guest_tells_everything(daemon: Daemon, images: tuple[Path, Pa
         assert "dirtyrate.megabytes_per_second" in told
         assert int(told["vcpu.0.time"]) > 0
         assert int(told["balloon.rss"]) > 0
-        assert told["cpu.haltpoll.success.time"] == told["cpu.cache.monitor.count"] == "0"
         assert "stats.age" not in told
         threads = daemon.virsh("iothreadinfo", "figures").stdout
         assert daemon.virsh("domblkerror", "figures").stdout == "No errors found\n\n"
@@ -130,12 +129,6 @@ def test_what_cannot_be_watched_is_refused(daemon: Daemon, images: tuple[Path, P
     _define(daemon, images[1], tmp_path)
     assert "domain is not running" in daemon.virsh("domdirtyrate-calc", "figures", check=False).stderr
     daemon.virsh("start", "figures", "--paused")
-    assert _stats(daemon, "figures", "--dirtyrate") == {
-        "dirtyrate.calc_status": "0",
-        "dirtyrate.calc_start_time": "0",
-        "dirtyrate.calc_period": "0",
-        "dirtyrate.calc_mode": "page-sampling",
-    }
     for argv, text in (
         (
             ("domdirtyrate-calc", "figures", "--seconds", "61"),

@@ -10,14 +10,15 @@ from guesthouse.qemu.json_value import as_int, objects, text_of
 
 #: QEMU's status to `virDomainDirtyRateStatus`.
 _STATUS: Final = {"unstarted": 0, "measuring": 1, "measured": 2}
+_NEVER: Final = "unstarted"
 
 
 def gather(guest: Guest, found: list[Param]) -> None:
     """`dirtyrate.*`: rates in MiB/s, the start in seconds of the epoch, the period in seconds."""
     told = guest.run.readings.dirty_rate if guest.run is not None else None
-    if not told:
+    status = text_of(told, "status") if told else _NEVER
+    if not told or status == _NEVER:
         return
-    status = text_of(told, "status")
     found += (
         ("dirtyrate.calc_status", INT, _STATUS.get(status, 0)),
         ("dirtyrate.calc_start_time", LLONG, as_int(told.get("start-time", 0), "start-time")),

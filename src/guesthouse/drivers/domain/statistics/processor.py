@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from guesthouse.drivers.domain.guest import Guest
 from guesthouse.drivers.domain.statistics import facts, qemu_counters
 from guesthouse.drivers.domain.typed import INT, UINT, ULLONG, Param
 
-#: The time that processors waited for work before they slept: with success if it came meanwhile.
-_HALT_POLL: Final = (("success", "halt_poll_success_ns.sum"), ("fail", "halt_poll_fail_ns.sum"))
-
 
 def gather_total(guest: Guest, found: list[Param]) -> None:
-    """`cpu.*`, in nanoseconds. No guest has a part of the host's cache, which could be watched."""
+    """`cpu.*`, in nanoseconds."""
     if guest.active:
         user, system = facts.cpu_times(guest)
         found += (
             ("cpu.time", ULLONG, user + system),
             ("cpu.user", ULLONG, user),
             ("cpu.system", ULLONG, system),
-            ("cpu.cache.monitor.count", UINT, 0),
         )
-    if guest.run is not None:
-        found += [
-            (f"cpu.haltpoll.{name}.time", ULLONG, qemu_counters.sum_of_processors(guest.run, counter))
-            for name, counter in _HALT_POLL
-        ]
 
 
 def gather_each(guest: Guest, found: list[Param]) -> None:

@@ -30,11 +30,6 @@ def gather_processor(run: Run, number: int, found: list[Param]) -> None:
     found += [(f"vcpu.{number}.{name}", ULLONG, value) for name, value in counters.items()]
 
 
-def sum_of_processors(run: Run, name: str) -> int:
-    """One counter of all processors together."""
-    return sum(counters.get(name, 0) for counters in run.readings.processor_counters.values())
-
-
 def kinds(answer: Json) -> dict[str, str]:
     """The suffix of each counter, from the answer of `query-stats-schemas`."""
     found: dict[str, str] = {}
